@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The metadata façade: everything the control and the data plane ever see of
+ * the metadata device.
+ *
+ *   thinx_md      one open metadata device: transaction, space, devices
+ *   thinx_md_dev  one open thin device on it
+ *
+ * The metadata lock (a rwsem inside thinx_md) is taken here.  Functions ending
+ * in _locked need it held for writing (thinx_md_lock()), so that the data plane
+ * can put several changes and its own map cache updates into one locked
+ * section.  No hold is longer than a few milliseconds.
+ *
+ * Transactions carry a *generation*.  A change belongs to the open generation;
+ * thinx_md_commit() closes it, lets the next one open at once, and completes
+ * the closed one when its superblock is durable.
+ *
+ * I1  Nothing here knows bios, targets or work queues.
+ * I2  A failed change that may have left something half done marks the
+ *     transaction broken: all further changes and commits fail with -EUCLEAN
+ *     until thinx_md_abort().
+ * I3  -ENOSPC from a change means metadata space and comes before anything was
+ *     changed, unless the transaction is also marked broken: enough blocks are
+ *     kept back for the change in hand and for closing the transaction.
+ * I4  Data blocks get their count together with the mapping: between finding
+ *     blocks and inserting the mapping they are only held, in memory, so a crash
+ *     leaks nothing.
+ *
+ * Context of all functions unless said otherwise: process context, may sleep,
+ * takes and releases the metadata lock.
+ * Errors any function that touches metadata can give: -EIO, -ENOMEM, -EILSEQ,
+ * -ENOTBLK, -EINVAL (damaged metadata), -EPERM (read-only), -EUCLEAN (broken,
+ * needs an abort), -ENODEV (after thinx_md_fail()).
+ */
+#ifndef DM_THINX_METADATA_H
+#define DM_THINX_METADATA_H
+
+#include "dm-thinx-types.h"
+
+struct block_device;
+struct pd_block_io;
+struct thinx_md;
+struct thinx_md_dev;
+
+/* ---- opening ---- */
+
+/**
+ * thinx_md_open() - open, or format, a metadata device
+ * @io: block store; owned by the metadata from now on, also on failure
+ * @data_block_sectors: the pool's block size, sectors
+ * @may_format: format if block 0 is all zero; else that is -EPERM
+ * @bdev_read_only: the device itself cannot be written: unknown compat_ro bits
+ *	are tolerated
+ * @result: the open metadata
+ *
+ * Starts read-write: see thinx_md_set_read_only().
+ *
+ * Return: 0; -EPERM unformatted and !@may_format; -ENOTBLK, -EILSEQ bad
+ * superblock; -EINVAL block size differs, or unknown feature bits (logged);
+ * -ENOSPC device too small to format; common errors.
+ */
+int __must_check thinx_md_open(struct pd_block_io *io, u32 data_block_sectors,
+			       bool may_format, bool bdev_read_only,
+			       struct thinx_md **result);
+
+/**
+ * thinx_md_open_bdev() - thinx_md_open() on a block device (kernel only)
+ * @bdev: the metadata device; must outlive the metadata
+ * @data_block_sectors: the pool's block size, sectors
+ * @may_format: see thinx_md_open()
+ * @result: the open metadata
+ *
+ * Return: as thinx_md_open(), or what the block store reports.
+ */
+int __must_check thinx_md_open_bdev(struct block_device *bdev,
+				    u32 data_block_sectors, bool may_format,
+				    struct thinx_md **result);
+
+/**
+ * thinx_md_close() - free everything; does not commit
+ * @md: metadata; no device is open
+ */
+void thinx_md_close(struct thinx_md *md);
+
+/* ---- the lock ---- */
+
+/** thinx_md_lock() - take the metadata lock for writing */
+void thinx_md_lock(struct thinx_md *md);
+
+/** thinx_md_unlock() - release it */
+void thinx_md_unlock(struct thinx_md *md);
+
+/** thinx_md_assert_locked() - debug: held for writing */
+void thinx_md_assert_locked(struct thinx_md *md);
+
+/* ---- thin devices ---- */
+
+/**
+ * thinx_md_create_thin() - make an empty device
+ * @md: metadata
+ * @id: 0 .. THINX_DEV_ID_MAX
+ *
+ * Return: 0, -EEXIST, -ENOSPC, common errors.
+ */
+int __must_check thinx_md_create_thin(struct thinx_md *md, u32 id);
+
+/**
+ * thinx_md_create_snap() - make a device that shares all blocks of another
+ * @md: metadata
+ * @id: the new device
+ * @origin: the device to share with
+ *
+ * If the origin is open the caller has closed and drained its gate.
+ *
+ * Return: 0, -EEXIST, -ENODATA no such origin, -ENOSPC, -EOVERFLOW the 24-bit
+ * time is used up (logged), common errors.
+ */
+int __must_check thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin);
+
+/**
+ * thinx_md_delete() - delete a device
+ * @md: metadata
+ * @id: device
+ *
+ * Works in steps, letting the lock go between them; a commit may come between
+ * two steps, then a crash leaves the device with a part of its mappings, and
+ * delete can be repeated.  Nobody can open the device meanwhile.
+ *
+ * Return: 0, -ENODATA no such device, -EBUSY it is open or being deleted,
+ * -ENOSPC, common errors.
+ */
+int __must_check thinx_md_delete(struct thinx_md *md, u32 id);
+
+/**
+ * thinx_md_open_device() - open a device
+ * @md: metadata
+ * @id: device
+ * @dev: result; opening twice gives the same object, counted
+ *
+ * Return: 0, -ENODATA no such device, -EBUSY being deleted, common errors.
+ */
+int __must_check thinx_md_open_device(struct thinx_md *md, u32 id,
+				      struct thinx_md_dev **dev);
+
+/** thinx_md_close_device() - drop one open count */
+void thinx_md_close_device(struct thinx_md_dev *dev);
+
+/** thinx_md_dev_id() - the device id */
+u32 thinx_md_dev_id(const struct thinx_md_dev *dev);
+
+/**
+ * thinx_md_dev_snapshotted_time() - mappings older than this look shared
+ * @dev: device
+ *
+ * Context: any; lock-free.
+ */
+u32 thinx_md_dev_snapshotted_time(const struct thinx_md_dev *dev);
+
+/**
+ * thinx_md_dev_is_dirty() - has it changes no completed commit covers?
+ * @dev: device
+ *
+ * Context: any; lock-free.
+ */
+bool thinx_md_dev_is_dirty(const struct thinx_md_dev *dev);
+
+/**
+ * thinx_md_dev_generation() - generation of its last change, 0 if none
+ * @dev: device
+ *
+ * Context: any; lock-free.
+ */
+u64 thinx_md_dev_generation(const struct thinx_md_dev *dev);
+
+/**
+ * thinx_md_dev_lost_changes() - did an abort undo changes of it?
+ * @dev: device
+ *
+ * Stays true until the device is closed by all.  Context: any; lock-free.
+ */
+bool thinx_md_dev_lost_changes(const struct thinx_md_dev *dev);
+
+/** thinx_md_dev_mapped_blocks() - mapped data blocks; lock-free */
+u64 thinx_md_dev_mapped_blocks(const struct thinx_md_dev *dev);
+
+/**
+ * thinx_md_dev_highest_mapped() - highest mapped block
+ * @dev: device
+ * @b: result
+ *
+ * Return: 0, -ENODATA nothing is mapped, common errors.
+ */
+int __must_check thinx_md_dev_highest_mapped(struct thinx_md_dev *dev,
+					     thinx_vblock_t *b);
+
+/* ---- mappings ---- */
+
+/**
+ * struct thinx_md_leaf - what one look-up learned
+ * @begin: everything in [begin, end) is known: a block not listed is a hole
+ * @end: one past the last block known; 0 stands for 2^64
+ * @nr: entries
+ * @dev: the device
+ */
+struct thinx_md_leaf {
+	thinx_vblock_t begin;
+	thinx_vblock_t end;
+	u32 nr;
+	const void *keys;	/* __le64[nr], strictly increasing */
+	const void *values;	/* __le64[nr], mapping values */
+};
+
+typedef void (*thinx_md_leaf_fn)(void *context, const struct thinx_md_leaf *l);
+
+/**
+ * thinx_md_lookup() - show the leaf that decides about a block
+ * @dev: device
+ * @b: virtual block
+ * @fn: called once, under the metadata lock held for reading; must not sleep
+ * @context: for @fn
+ *
+ * Return: 0 (also for a hole), common errors.
+ */
+int __must_check thinx_md_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
+				 thinx_md_leaf_fn fn, void *context);
+
+/**
+ * thinx_md_find_run_locked() - find and hold free neighbouring data blocks
+ * @md: metadata
+ * @want: how many would be best, >= 1
+ * @begin: first block
+ * @nr: how many, 1 .. @want
+ *
+ * They stay held until they are inserted or thinx_md_unhold_locked().
+ *
+ * Return: 0, -EXFULL no free data block (some may come free with the next
+ * commit: thinx_md_data_pending()), common errors.
+ */
+int __must_check thinx_md_find_run_locked(struct thinx_md *md, u64 want,
+					  thinx_dblock_t *begin, u64 *nr);
+
+/** thinx_md_unhold_locked() - give held data blocks back */
+void thinx_md_unhold_locked(struct thinx_md *md, thinx_dblock_t begin,
+			    thinx_dblock_t end);
+
+/** thinx_md_unhold() - the same, taking the lock */
+void thinx_md_unhold(struct thinx_md *md, thinx_dblock_t begin,
+		     thinx_dblock_t end);
+
+/**
+ * thinx_md_insert_run_locked() - map neighbours to held neighbours
+ * @dev: device
+ * @vbegin: first virtual block
+ * @dbegin: first data block; [@dbegin, @dbegin + @nr) is held by
+ *	thinx_md_find_run_locked() and is no longer after success
+ * @nr: how many, 1 .. THINX_MD_RUN_MAX
+ * @mapping: the value of the first; the others follow in block number
+ *
+ * Replaced mappings lose their reference.  On failure the hold remains.
+ *
+ * Return: 0, -ENOSPC metadata space, common errors.
+ */
+int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
+					    thinx_vblock_t vbegin,
+					    thinx_dblock_t dbegin, u64 nr,
+					    thinx_mapping_t *mapping);
+
+#define THINX_MD_RUN_MAX 1024
+
+/**
+ * thinx_md_restamp_locked() - take blocks that only look shared for one's own
+ * @dev: device
+ * @vbegin: first virtual block
+ * @nr: how many, 1 .. THINX_MD_RUN_MAX
+ * @mappings: @nr results: the mapping as it is now (restamped or not), or 0
+ *	and *@exclusive bit clear where nothing is mapped
+ * @exclusive: @nr bools: the block is this device's alone, in memory and in
+ *	whatever a crash could bring back; it may be overwritten in place
+ *
+ * Return: 0, -ENOSPC metadata space, common errors.
+ */
+int __must_check thinx_md_restamp_locked(struct thinx_md_dev *dev,
+					 thinx_vblock_t vbegin, u32 nr,
+					 thinx_mapping_t *mappings,
+					 bool *exclusive);
+
+/**
+ * struct thinx_md_run - neighbouring data blocks
+ * @begin: first
+ * @end: one past the last
+ */
+struct thinx_md_run {
+	thinx_dblock_t begin;
+	thinx_dblock_t end;
+};
+
+/**
+ * struct thinx_md_removal - unmapping a range in steps
+ * @begin: first virtual block; moves forward
+ * @end: one past the last
+ * @want_freed: hold blocks whose count fell to zero and list them in @freed;
+ *	the caller ends the holds (after passing the discard down)
+ * @done: nothing left
+ * @nr_freed: entries used in @freed
+ * @freed: result of the last step
+ */
+struct thinx_md_removal {
+	thinx_vblock_t begin;
+	thinx_vblock_t end;
+	bool want_freed;
+	bool done;
+	u32 nr_freed;
+	struct thinx_md_run freed[THINX_MD_RUN_MAX];
+};
+
+/**
+ * thinx_md_remove_range_locked() - one step of unmapping a range
+ * @dev: device
+ * @r: what to remove, what happened; large, allocate it
+ *
+ * A step is bounded to a few leaves.  Let the lock go between steps.
+ *
+ * Return: 0, -ENOSPC metadata space, common errors.
+ */
+int __must_check thinx_md_remove_range_locked(struct thinx_md_dev *dev,
+					      struct thinx_md_removal *r);
+
+/* ---- transactions ---- */
+
+/**
+ * thinx_md_open_generation() - the generation a change made now belongs to
+ * @md: metadata
+ *
+ * Context: any; lock-free, so only a hint without the lock.
+ */
+u64 thinx_md_open_generation(const struct thinx_md *md);
+
+/** thinx_md_completed_generation() - the last durable one; lock-free */
+u64 thinx_md_completed_generation(const struct thinx_md *md);
+
+/** thinx_md_is_dirty() - has the open generation any change?  Lock-free */
+bool thinx_md_is_dirty(const struct thinx_md *md);
+
+/**
+ * thinx_md_commit() - close the open generation and make it durable
+ * @md: metadata
+ * @pre_commit: called after the close and before any metadata is written, with
+ *	no lock but the commit mutex held: flushes the data device.  May be NULL
+ * @context: for @pre_commit
+ *
+ * Callers queue up on an internal mutex; each call that finds the open
+ * generation clean and nothing to write returns 0 at once without flushing
+ * anything.  (A caller that wants a data flush does it itself.)
+ *
+ * Order: close under the lock, @pre_commit, metadata blocks, flush, superblock
+ * with FUA, complete under the lock.
+ *
+ * Return: 0, or an error: the caller must thinx_md_abort().
+ */
+int __must_check thinx_md_commit(struct thinx_md *md,
+				 int (*pre_commit)(void *context),
+				 void *context);
+
+/**
+ * thinx_md_abort() - go back to the last completed commit
+ * @md: metadata
+ *
+ * Waits for a running commit.  Forgets everything not durable, all holds
+ * included, and reads the superblock again.  Open devices that lost changes are
+ * marked; open devices that no longer exist answer -ENODATA.  The caller has
+ * closed all gates and drops all map caches.
+ *
+ * Return: 0, or an error: the metadata is unusable (thinx_md_fail()).
+ */
+int __must_check thinx_md_abort(struct thinx_md *md);
+
+/**
+ * thinx_md_set_needs_check() - set the flag, on disk, now
+ * @md: metadata; nothing uncommitted (directly after an abort)
+ *
+ * Return: 0, common errors.
+ */
+int __must_check thinx_md_set_needs_check(struct thinx_md *md);
+
+/** thinx_md_needs_check() - is the flag set?  Lock-free */
+bool thinx_md_needs_check(const struct thinx_md *md);
+
+/** thinx_md_set_read_only() - refuse all changes with -EPERM */
+void thinx_md_set_read_only(struct thinx_md *md);
+
+/** thinx_md_set_read_write() - allow changes again */
+void thinx_md_set_read_write(struct thinx_md *md);
+
+/** thinx_md_fail() - refuse everything with -ENODEV, for good */
+void thinx_md_fail(struct thinx_md *md);
+
+/** thinx_md_transaction_id() - user space's transaction id */
+u64 thinx_md_transaction_id(struct thinx_md *md);
+
+/**
+ * thinx_md_set_transaction_id() - compare and set
+ * @md: metadata
+ * @old: must be the present one
+ * @new: new one
+ *
+ * Return: 0, -EINVAL mismatch (logged), common errors.
+ */
+int __must_check thinx_md_set_transaction_id(struct thinx_md *md, u64 old,
+					     u64 new);
+
+/* ---- metadata snapshot ---- */
+
+/**
+ * thinx_md_reserve_snap() - pin the present state for user space to read
+ * @md: metadata
+ *
+ * Commits first by itself (with @pre_commit as thinx_md_commit()).  The caller
+ * commits afterwards.
+ * @pre_commit: see thinx_md_commit()
+ * @context: for @pre_commit
+ *
+ * Return: 0, -EBUSY there is one, -ENOSPC, common errors.
+ */
+int __must_check thinx_md_reserve_snap(struct thinx_md *md,
+				       int (*pre_commit)(void *context),
+				       void *context);
+
+/**
+ * thinx_md_release_snap() - let it go
+ * @md: metadata
+ *
+ * Return: 0, -EINVAL there is none, common errors.
+ */
+int __must_check thinx_md_release_snap(struct thinx_md *md);
+
+/** thinx_md_held_root() - block of the metadata snapshot, 0 if none */
+u64 thinx_md_held_root(struct thinx_md *md);
+
+/* ---- space ---- */
+
+/**
+ * struct thinx_md_space - for status lines and decisions
+ * @meta_total: metadata blocks
+ * @meta_free: free metadata blocks, the reserve not subtracted
+ * @meta_reserve: blocks kept back: min(4096, total / 10)
+ * @data_total: data blocks
+ * @data_used: data blocks with a count
+ * @data_allocatable: data blocks that can be handed out now
+ * @data_pending: data blocks that come free when a commit completes or a
+ *	hold ends
+ */
+struct thinx_md_space {
+	u64 meta_total;
+	u64 meta_free;
+	u64 meta_reserve;
+	u64 data_total;
+	u64 data_used;
+	u64 data_allocatable;
+	u64 data_pending;
+};
+
+/** thinx_md_get_space() - a consistent set of numbers */
+void thinx_md_get_space(struct thinx_md *md, struct thinx_md_space *s);
+
+/** thinx_md_get_space_locked() - the same under the lock */
+void thinx_md_get_space_locked(struct thinx_md *md, struct thinx_md_space *s);
+
+/**
+ * thinx_md_resize_data() - make the data space larger
+ * @md: metadata
+ * @nr_blocks: new size, data blocks; larger than the present one
+ *
+ * Return: 0, -EINVAL, -ENOSPC, common errors.
+ */
+int __must_check thinx_md_resize_data(struct thinx_md *md, u64 nr_blocks);
+
+/**
+ * thinx_md_device_blocks() - size of the metadata device now
+ * @md: metadata
+ *
+ * Return: 4 KiB blocks, at most 4161600.
+ */
+u64 thinx_md_device_blocks(struct thinx_md *md);
+
+/** thinx_md_resize_metadata() - as thinx_md_resize_data(), metadata blocks */
+int __must_check thinx_md_resize_metadata(struct thinx_md *md, u64 nr_blocks);
+
+/**
+ * thinx_md_set_threshold() - be told once when metadata space gets low
+ * @md: metadata
+ * @blocks: free metadata blocks, the reserve not subtracted
+ * @fn: called with the metadata lock held; must not sleep
+ * @context: for @fn
+ */
+void thinx_md_set_threshold(struct thinx_md *md, u64 blocks,
+			    void (*fn)(void *context), void *context);
+
+/* ---- for tests and debugging ---- */
+
+/**
+ * thinx_md_check() - verify trees, counts and details against each other
+ * @md: metadata; sleeps long, holds the lock
+ *
+ * Return: 0, -EILSEQ inconsistent (logged), common errors.
+ */
+int __must_check thinx_md_check(struct thinx_md *md);
+
+#endif /* DM_THINX_METADATA_H */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What a block store must supply to the block manager: a write-back cache of
+ * 4 KiB blocks plus one atomic, durable write for the superblock.
+ *
+ *   block manager ── struct pd_block_io_ops ──┬─ block-io-bufio.c  (kernel)
+ *                                             ├─ a plain file      (tests)
+ *                                             └─ RAM that crashes  (tests)
+ *
+ * I1  A buffer handed out stays at its address until it is released.
+ * I2  A dirty buffer may be written at any time; before each write of a buffer
+ *     the store calls pd_block_io_prepare(), which seals block number and
+ *     checksum.
+ * I3  Block 0 is never read or written through buffers, only through
+ *     read_super and write_super.
+ * I4  One thread (the one with the metadata write lock) may hold up to
+ *     PD_MAX_HELD_BUFFERS buffers; any other thread at most one.
+ */
+#ifndef PD_BLOCK_IO_H
+#define PD_BLOCK_IO_H
+
+#include "pd-types.h"
+
+#define PD_MAX_HELD_BUFFERS 32
+
+struct pd_block_io;
+struct pd_validator;
+
+/**
+ * struct pd_buffer_aux - what the block manager remembers about a buffer
+ * @validator: the validator this content passed or will be sealed by; NULL
+ *	directly after the content was read from the store
+ *
+ * The store keeps one for each buffer and zeroes it whenever it (re)uses the
+ * buffer for another block or reads the content afresh.
+ */
+struct pd_buffer_aux {
+	const struct pd_validator *validator;
+};
+
+/**
+ * struct pd_block_io_ops - operations of a block store
+ * @nr_blocks: current size of the device in 4 KiB blocks
+ * @read: get a buffer with the content of block @b, from cache or device.
+ *	May sleep.  0, -EIO, -ENOMEM
+ * @get_new: get a buffer for block @b without reading; content undefined.
+ *	May sleep.  0, -EIO, -ENOMEM
+ * @release: give a buffer back
+ * @mark_dirty: note that the buffer must reach the device; caller holds it
+ * @prefetch: start reading a block, best effort, no result
+ * @write_dirty: write all dirty buffers, wait, then flush the device; on
+ *	return all buffers dirtied before the call are durable.  May run
+ *	beside readers and writers.  0, -EIO
+ * @read_super: read block 0 into 4096 bytes at @data, past all caches
+ * @write_super: write block 0 from 4096 bytes at @data with FUA; atomic per
+ *	512-byte sector, durable on return
+ * @drop: forget every buffer, clean and dirty; nobody holds any.  Dirty ones
+ *	may or may not still be written.  0, -ENOMEM, -EIO
+ * @destroy: free the store; nobody holds a buffer.  Dirty ones may be written
+ */
+struct pd_block_io_ops {
+	pd_block_t (*nr_blocks)(struct pd_block_io *io);
+	int (*read)(struct pd_block_io *io, pd_block_t b, void **handle,
+		    void **data, struct pd_buffer_aux **aux);
+	int (*get_new)(struct pd_block_io *io, pd_block_t b, void **handle,
+		       void **data, struct pd_buffer_aux **aux);
+	void (*release)(struct pd_block_io *io, void *handle);
+	void (*mark_dirty)(struct pd_block_io *io, void *handle);
+	void (*prefetch)(struct pd_block_io *io, pd_block_t b);
+	int (*write_dirty)(struct pd_block_io *io);
+	int (*read_super)(struct pd_block_io *io, void *data);
+	int (*write_super)(struct pd_block_io *io, const void *data);
+	int (*drop)(struct pd_block_io *io);
+	void (*destroy)(struct pd_block_io *io);
+};
+
+/**
+ * struct pd_block_io - embedded by each block store
+ * @ops: the operations
+ * @name: device name for log lines; lives as long as the store
+ */
+struct pd_block_io {
+	const struct pd_block_io_ops *ops;
+	const char *name;
+};
+
+/**
+ * pd_block_io_prepare() - seal a block right before it is written
+ * @aux: the buffer's aux data; if its validator is NULL nothing is done
+ * @b: block number
+ * @data: the 4096 bytes
+ *
+ * Fills in block number and checksum.
+ *
+ * Context: Any; called by the block store, also from its own threads.
+ */
+void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
+			 void *data);
+
+struct block_device;
+
+/**
+ * pd_block_io_bufio_create() - a block store on a block device (dm-bufio)
+ * @bdev: the metadata device; must outlive the store
+ * @result: the new store
+ *
+ * Kernel only.
+ *
+ * Context: May sleep.
+ * Return: 0, -ENOMEM, or what dm-bufio reports.
+ */
+int __must_check pd_block_io_bufio_create(struct block_device *bdev,
+					  struct pd_block_io **result);
+
+#endif /* PD_BLOCK_IO_H */

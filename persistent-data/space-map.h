@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Reference counts for the blocks of a space (docs/format.md section 6).
+ *
+ * Counts changed in the open transaction live in memory (the *overlay*) and
+ * are applied to the bitmaps in block order when the transaction closes, so n
+ * neighbours cost one bitmap update:
+ *
+ *   count(b) = bitmap/overflow count as of the last close + overlay(b)
+ *
+ * A block may be handed out iff it is free in the bitmaps, untouched in the
+ * overlay, not among the blocks freed by the closing transaction and not held
+ * (pd_sm_hold()).
+ *
+ * I1  Nothing freed since the last *completed* transaction is handed out.
+ * I2  nr_free, none_free_before and nr_allocated on disk are hints when read
+ *     (docs/format.md 13.4) and exact when written.
+ *
+ * Two kinds: the disk map (data blocks; index in a btree) and the metadata map
+ * (the blocks of the metadata device, its own among them; index in one block).
+ * pd_tm_create() and pd_tm_open() make the latter.
+ *
+ * Context of all functions unless said otherwise: may sleep; metadata lock
+ * held for writing; those marked (R) are satisfied with reading.
+ */
+#ifndef PD_SPACE_MAP_H
+#define PD_SPACE_MAP_H
+
+#include "pd-types.h"
+
+struct pd_sm;
+struct pd_tm;
+
+/**
+ * pd_sm_disk_create() - format an empty map of zero blocks
+ * @tm: transaction manager
+ * @result: the new map
+ *
+ * Allocates the empty index root and the empty overflow root, in this order.
+ *
+ * Return: 0 or any error of allocating.
+ */
+int __must_check pd_sm_disk_create(struct pd_tm *tm, struct pd_sm **result);
+
+/**
+ * pd_sm_disk_open() - open a committed disk map
+ * @tm: transaction manager
+ * @root: 32 bytes of the superblock
+ * @result: the map
+ *
+ * Return: 0, -ENOMEM, -EIO, -EILSEQ, -ENOTBLK, -EINVAL damaged root.
+ */
+int __must_check pd_sm_disk_open(struct pd_tm *tm, const void *root,
+				 struct pd_sm **result);
+
+/** pd_sm_destroy() - free a disk map (the metadata map goes with its tm) */
+void pd_sm_destroy(struct pd_sm *sm);
+
+/** pd_sm_nr_blocks() - size of the space; (R) */
+pd_block_t pd_sm_nr_blocks(const struct pd_sm *sm);
+
+/** pd_sm_nr_allocated() - blocks with a working count of one or more; (R) */
+pd_block_t pd_sm_nr_allocated(const struct pd_sm *sm);
+
+/**
+ * pd_sm_nr_allocatable() - blocks that could be handed out right now; (R)
+ * @sm: space map
+ *
+ * Smaller than nr_blocks - nr_allocated while freed blocks wait for a commit
+ * or are held.
+ */
+pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm);
+
+/**
+ * pd_sm_get_count() - working reference count; (R)
+ * @sm: space map
+ * @b: block
+ * @count: result
+ *
+ * Return: 0, -EINVAL beyond the space, -EIO, -EILSEQ.
+ */
+int __must_check pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count);
+
+/**
+ * pd_sm_count_is_stable_one() - is the count 1 now and in every transaction
+ * a crash could bring back? (R)
+ * @sm: space map
+ * @b: block
+ * @result: true iff the applied count is one and neither the open nor the
+ *	closing transaction touched it
+ *
+ * Return: as pd_sm_get_count().
+ */
+int __must_check pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b,
+					   bool *result);
+
+/**
+ * pd_sm_inc() - one more reference to each block of [@begin, @end)
+ *
+ * Return: 0; -EINVAL beyond the space; -EOVERFLOW the count does not fit u32;
+ * -ENOMEM.
+ */
+int __must_check pd_sm_inc(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
+
+/**
+ * pd_sm_dec() - one reference to each block of [@begin, @end) fewer
+ *
+ * Return: 0; -EINVAL beyond the space or a count was zero already (the map
+ * does not match the trees: damaged metadata); -ENOMEM, -EIO, -EILSEQ.
+ */
+int __must_check pd_sm_dec(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
+
+/**
+ * pd_sm_alloc() - take one free block, its count becomes one
+ * @sm: space map
+ * @b: the block
+ *
+ * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EILSEQ.
+ */
+int __must_check pd_sm_alloc(struct pd_sm *sm, pd_block_t *b);
+
+/**
+ * pd_sm_find_run() - find and hold free neighbours
+ * @sm: space map
+ * @want: how many blocks would be best, >= 1
+ * @begin: first block of the run found
+ * @nr: its length, 1 .. @want
+ *
+ * Best effort: the first run of @want free blocks from the cursor within a
+ * bounded look around, else the longest seen there; a run of one if nothing
+ * better exists.  The blocks are held (pd_sm_hold()) with count zero: enter
+ * them with pd_sm_inc() and drop the hold, or just drop the hold.  The cursor
+ * moves behind the run.
+ *
+ * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EILSEQ.
+ */
+int __must_check pd_sm_find_run(struct pd_sm *sm, pd_block_t want,
+				pd_block_t *begin, pd_block_t *nr);
+
+/**
+ * pd_sm_hold() - keep [@begin, @end) from being handed out
+ *
+ * In memory only.  Holds do not nest.  They survive commits and are forgotten
+ * with the map object.
+ *
+ * Return: 0, -ENOMEM, -EINVAL beyond the space.
+ */
+int __must_check pd_sm_hold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
+
+/** pd_sm_unhold() - end holds; blocks not held are ignored */
+void pd_sm_unhold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
+
+/**
+ * pd_sm_extend() - make the space larger
+ * @sm: space map
+ * @nr_blocks: new size; larger than the present one
+ *
+ * For the metadata map all blocks this needs come from the new area (the
+ * allocator may have nothing else left).  A partial last bitmap whose nr_free
+ * was trimmed by old tools gets the right number.
+ *
+ * Return: 0, -EINVAL not larger or too large, -ENOSPC, -ENOMEM, -EIO, -EILSEQ.
+ */
+int __must_check pd_sm_extend(struct pd_sm *sm, pd_block_t nr_blocks);
+
+typedef void (*pd_sm_threshold_fn)(void *context);
+
+/**
+ * pd_sm_set_threshold() - be told when free blocks get few
+ * @sm: space map
+ * @threshold: blocks
+ * @fn: called on the allocation that takes nr_allocatable from above the
+ *	threshold to at or below it; again only after a *commit* left it above.
+ *	NULL switches it off.  Called with the metadata lock held: must not sleep
+ * @context: for @fn
+ */
+void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
+			 pd_sm_threshold_fn fn, void *context);
+
+/**
+ * pd_sm_nr_dirty_bitmaps() - at most so many bitmaps does a close touch; (R)
+ * @sm: space map
+ */
+u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm);
+
+/**
+ * pd_sm_close() - apply the overlay of a disk map to bitmaps and index
+ * @sm: disk map
+ * @root: 32 bytes for the superblock
+ *
+ * Called before pd_tm_close(), which does the same for the metadata map.
+ *
+ * Return: 0, or any error of shadowing: the transaction must be aborted.
+ */
+int __must_check pd_sm_close(struct pd_sm *sm, void *root);
+
+/**
+ * pd_sm_complete() - the closed transaction is durable: let go what it freed
+ * @sm: disk map
+ */
+void pd_sm_complete(struct pd_sm *sm);
+
+/**
+ * pd_sm_check() - walk bitmaps, index and overflow tree against each other
+ * @sm: space map
+ * @reached: called for every metadata block the map itself occupies; may be
+ *	NULL
+ * @context: for @reached
+ *
+ * For tests and the debug message.  (R)
+ *
+ * Return: 0, -EILSEQ inconsistent (logged), -EIO.
+ */
+int __must_check pd_sm_check(struct pd_sm *sm,
+			     int (*reached)(void *context, pd_block_t b),
+			     void *context);
+
+#endif /* PD_SPACE_MAP_H */
