@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Where do the blocks of a volume live?  Answered without a lock, or not at
+ * all.
+ *
+ * Absence means "ask the metadata", never "unmapped".  What may be stored when,
+ * and why no reader ever acts on an old answer, is told in map-cache.c; callers
+ * keep these rules:
+ *
+ * R1  A reader is inside the volume's gate from before the look-up until it
+ *     no longer uses the answer.
+ * R2  Fills happen inside the same hold of the metadata lock, for reading or
+ *     writing, as the look-up they come from.
+ * R3  Who changes the metadata of a block holds a range lock over the block,
+ *     invalidates it and drains the gate before (unless it is a hole), and
+ *     calls thinx_map_cache_set() in the same write-locked section as the
+ *     change.
+ */
+#ifndef THINX_MAP_CACHE_H
+#define THINX_MAP_CACHE_H
+
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+#include "dm-thinx-types.h"
+
+struct thinx_range_lock;
+
+/* What a word says if it is not a mapping (thinx_mapping_t). */
+#define THINX_MAP_UNKNOWN	(~0ULL)
+#define THINX_MAP_HOLE		(~0ULL - 1)
+
+#define THINX_MAP_CHUNK_SHIFT	6
+#define THINX_MAP_CHUNK_WORDS	(1U << THINX_MAP_CHUNK_SHIFT)
+
+/**
+ * struct thinx_map_chunk - the words of 64 neighbouring virtual blocks
+ * @rcu: frees it a grace period after it left the xarray
+ * @accessed: was it looked at since the eviction hand came by last?
+ * @words: UNKNOWN, HOLE or a mapping; loaded and stored whole
+ */
+struct thinx_map_chunk {
+	struct rcu_head rcu;
+	bool accessed;
+	u64 words[THINX_MAP_CHUNK_WORDS];
+};
+
+/**
+ * struct thinx_map_cache - the cached mappings of one volume
+ * @chunks: R; struct thinx_map_chunk by virtual block / 64
+ * @rl: I; the volume's range lock
+ * @nr_chunks: A; chunks in @chunks
+ * @list: in the list of all caches, under that list's lock
+ * @hand: under the same lock; chunk the eviction hand looks at next
+ */
+struct thinx_map_cache {
+	struct xarray chunks;
+	struct thinx_range_lock *rl;
+	atomic_long_t nr_chunks;
+	struct list_head list;
+	unsigned long hand;
+};
+
+/*
+ * What all caches together may use, bytes; a module parameter.  A new value
+ * is respected by the fills that follow.
+ */
+extern unsigned long thinx_map_cache_limit_bytes;
+
+/** thinx_map_is_mapping() - is it a mapping, neither UNKNOWN nor HOLE? */
+static inline bool thinx_map_is_mapping(u64 word)
+{
+	return word < THINX_MAP_HOLE;
+}
+
+/**
+ * thinx_map_cache_setup() - once, when the module is loaded
+ *
+ * Context: May sleep.
+ * Return: 0, -ENOMEM.
+ */
+int __must_check thinx_map_cache_setup(void);
+
+/**
+ * thinx_map_cache_teardown() - once, when the module goes; no cache is left
+ *
+ * Context: May sleep.
+ */
+void thinx_map_cache_teardown(void);
+
+/**
+ * thinx_map_cache_bytes() - what all caches together use, bytes
+ *
+ * Context: Any.
+ */
+unsigned long thinx_map_cache_bytes(void);
+
+/**
+ * thinx_map_cache_init() - make an empty cache
+ * @mc: cache
+ * @rl: the volume's range lock
+ *
+ * Context: May sleep.
+ * Return: 0.
+ */
+int __must_check thinx_map_cache_init(struct thinx_map_cache *mc,
+				      struct thinx_range_lock *rl);
+
+/**
+ * thinx_map_cache_exit() - free all chunks
+ * @mc: cache; nobody uses it any more
+ *
+ * Context: May sleep.
+ */
+void thinx_map_cache_exit(struct thinx_map_cache *mc);
+
+/**
+ * thinx_map_cache_get() - the word of a block
+ * @mc: cache
+ * @b: virtual block
+ *
+ * Context: Any, never sleeps; see R1.
+ * Return: UNKNOWN, HOLE or the mapping.
+ */
+static inline u64 thinx_map_cache_get(struct thinx_map_cache *mc,
+				      thinx_vblock_t b)
+{
+	struct thinx_map_chunk *c;
+	u64 word = THINX_MAP_UNKNOWN;
+
+	rcu_read_lock();
+	c = xa_load(&mc->chunks, b >> THINX_MAP_CHUNK_SHIFT);
+	if (likely(c)) {
+		if (unlikely(!READ_ONCE(c->accessed)))
+			WRITE_ONCE(c->accessed, true);
+		word = READ_ONCE(c->words[b & (THINX_MAP_CHUNK_WORDS - 1)]);
+	}
+	rcu_read_unlock();
+	return word;
+}
+
+/**
+ * thinx_map_cache_run() - how far does one answer reach?
+ * @mc: cache
+ * @b: virtual block
+ * @max: look at no more than this many blocks, >= 1
+ * @snapshotted_time: of the volume; a mapping older than this looks shared
+ * @first: the word of @b
+ *
+ * Context: Any, never sleeps; see R1.
+ * Return: 1 .. @max, the number of blocks from @b on that continue @first: holes
+ * if @first is HOLE; if it is a mapping, mappings to the data blocks that follow
+ * it, all of which look shared or all not.  1 if it is UNKNOWN.
+ */
+unsigned int thinx_map_cache_run(struct thinx_map_cache *mc, thinx_vblock_t b,
+				 unsigned int max, u32 snapshotted_time,
+				 u64 *first);
+
+/**
+ * thinx_map_cache_fill() - remember what a look-up found
+ * @mc: cache
+ * @begin: first virtual block
+ * @words: HOLE or mapping of each block; UNKNOWN: nothing to say
+ * @nr: how many, blocks
+ *
+ * Best effort: stores nothing over a known word, nothing into a range somebody
+ * holds, and nothing where memory is short.
+ *
+ * Context: Process, may sleep (GFP_NOIO); see R2.
+ * Return: number of words stored.
+ */
+int thinx_map_cache_fill(struct thinx_map_cache *mc, thinx_vblock_t begin,
+			 const u64 *words, unsigned int nr);
+
+/**
+ * thinx_map_cache_fill_leaf() - remember what a leaf of the mapping tree says
+ * @mc: cache
+ * @around: the block that was looked for
+ * @begin: the leaf decides about [@begin, @end)
+ * @end: one past the last block; 0 stands for 2^64
+ * @nr: entries
+ * @keys: virtual blocks, strictly increasing
+ * @values: their mappings
+ * @volume_blocks: size of the volume; nothing beyond is stored
+ *
+ * As thinx_map_cache_fill(), for a window of chunks near @around.
+ *
+ * Context: Process, never sleeps (GFP_NOWAIT); see R2.
+ * Return: number of words stored.
+ */
+int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
+			      thinx_vblock_t begin, thinx_vblock_t end, u32 nr,
+			      const __le64 *keys, const __le64 *values,
+			      u64 volume_blocks);
+
+/**
+ * thinx_map_cache_set() - store what the metadata say from now on
+ * @mc: cache
+ * @begin: first virtual block
+ * @nr: how many, blocks
+ * @first: HOLE or UNKNOWN for all; or the mapping of the first, the others
+ *	following in data block number with the same time
+ *
+ * Where there is no memory for it the blocks become UNKNOWN.
+ *
+ * Context: Process, never sleeps.  The caller holds a range over these blocks
+ * and the metadata lock for writing; see R3.
+ */
+void thinx_map_cache_set(struct thinx_map_cache *mc, thinx_vblock_t begin,
+			 u64 nr, u64 first);
+
+/**
+ * thinx_map_cache_invalidate() - forget a range
+ * @mc: cache
+ * @begin: first virtual block
+ * @end: one past the last block
+ *
+ * Readers that got an answer before are gone only after a drain of the gate.
+ *
+ * Context: Process, may sleep.  The caller holds a range over these blocks.
+ */
+void thinx_map_cache_invalidate(struct thinx_map_cache *mc,
+				thinx_vblock_t begin, thinx_vblock_t end);
+
+/**
+ * thinx_map_cache_drop_all() - forget everything
+ * @mc: cache
+ *
+ * For an abort, which changes mappings without holding ranges: call it after
+ * the metadata went back (what is filled before may be what went away) and
+ * before the gate, closed and drained until now, is opened.
+ *
+ * Context: Process, may sleep.
+ */
+void thinx_map_cache_drop_all(struct thinx_map_cache *mc);
+
+#endif /* THINX_MAP_CACHE_H */
