@@ -14,9 +14,14 @@
 # Kernels not installed on the system live in $thinx_cache/kernels/<name>,
 # outside the checkout, so that cleaning the tree does not lose them.
 
-thinx_cache=${THINX_CACHE:-${XDG_CACHE_HOME:-/var/cache}/thinx}
+if [ "$(id -u)" = 0 ]; then
+	thinx_cache=${THINX_CACHE:-${XDG_CACHE_HOME:-/var/cache}/thinx}
+else
+	thinx_cache=${THINX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/thinx}
+fi
 export thinx_cache
 
+# shellcheck disable=SC2034 # the results are for the caller
 _kernel_installed()
 {
 	local r
@@ -31,6 +36,7 @@ _kernel_installed()
 	k_build=/lib/modules/$r/build
 }
 
+# shellcheck disable=SC2034 # the results are for the caller
 _kernel_cached()
 {
 	local dir=$thinx_cache/kernels/$1 r
@@ -43,7 +49,6 @@ _kernel_cached()
 	k_build=$dir/lib/modules/$r/build
 }
 
-# shellcheck disable=SC2034 # the results are for the caller
 kernel_find()
 {
 	case $1 in

@@ -174,7 +174,6 @@ cat >> "$results/stage2" <<'STAGE2'
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs -o size=75% tmpfs /tmp
 mount -t tmpfs tmpfs /run
 mount -t tmpfs -o size=75% tmpfs /mnt
 mkdir -p /run/lock

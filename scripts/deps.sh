@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Make what the project needs available; quick when it already is.
+#
+#   scripts/deps.sh                  Debian packages for building and testing,
+#                                    with the stable kernel and its headers
+#   scripts/deps.sh --kernel 6.12    that series' newest kernel and headers from
+#                                    backports, unpacked (not installed) into
+#                                    the cache directory
+#   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
+#   scripts/deps.sh --source         the whole linux-source, for building
+#                                    kernels of our own
+#
+# Packages come from the sources apt is configured with; backports are reached
+# by putting that suite's name into a private copy of them.  The cache
+# directory is $THINX_CACHE, or see scripts/kernels.sh.
+
+set -eu
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/kernels.sh
+. scripts/kernels.sh
+
+source_version=6.1
+
+packages=(
+	# building and user-space tests
+	gcc make libc6-dev libcmocka-dev clang libclang-rt-dev clang-format
+	sparse shellcheck perl python3 git xz-utils kmod
+	# building a kernel
+	bc bison flex libelf-dev libssl-dev rsync
+	# the virtual machine and what runs in it
+	qemu-system-x86 busybox-static linux-image-amd64 linux-headers-amd64
+	dmsetup thin-provisioning-tools fio e2fsprogs xfsprogs util-linux
+	iproute2 procps
+)
+
+say() { echo "deps.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+update_once()
+{
+	[ -z "${updated:-}" ] || return 0
+	updated=1
+	as_root apt-get -qq update
+}
+
+install_packages()
+{
+	local missing=() have p
+
+	have=" $(dpkg-query -W -f '${db:Status-Abbrev}${Package} ' 2>/dev/null |
+		tr '\n' ' ' | sed 's/ii \([^ ]*\)/\1/g') "
+	for p in "${packages[@]}"; do
+		[[ $have == *" $p "* ]] || missing+=("$p")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	say "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq -s install "${missing[@]}" > /dev/null 2>&1 || update_once
+	as_root apt-get -qq -y --no-install-recommends install \
+		-o Dpkg::Use-Pty=0 "${missing[@]}" > /dev/null ||
+	{
+		update_once
+		as_root apt-get -qq -y --no-install-recommends install \
+			-o Dpkg::Use-Pty=0 "${missing[@]}" > /dev/null
+	}
+}
+
+# Fetch one .deb into the current directory; options for apt-get come first.
+download()
+{
+	apt-get -qq "${apt_options[@]}" -o APT::Sandbox::User=root \
+		download "$@" > /dev/null
+}
+
+apt_options=()
+
+#
+# A private apt state that knows only the suite <codename>-backports.
+#
+use_backports()
+{
+	local codename dir=$thinx_cache/apt f
+
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	rm -rf "$dir"
+	mkdir -p "$dir/parts" "$dir/lists/partial"
+	for f in /etc/apt/sources.list.d/*.sources; do
+		[ -e "$f" ] || continue
+		awk -v RS= -v ORS='\n\n' \
+			-v want="\nSuites:([^\n]* )?$codename( [^\n]*)?\n" \
+			'("\n" $0 "\n") ~ want' "$f" |
+			sed -E "s/^Suites:.*/Suites: $codename-backports/"
+	done > "$dir/parts/backports.sources"
+	sed -nE "s/^(deb (\[[^]]*\] )?[^ ]+) $codename /\1 $codename-backports /p" \
+		/etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+		> "$dir/parts/backports.list" 2>/dev/null || :
+	apt_options=(-o Dir::Etc::sourcelist=/nonexistent
+		-o "Dir::Etc::sourceparts=$dir/parts"
+		-o "Dir::State::lists=$dir/lists"
+		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+	apt-get -qq "${apt_options[@]}" update
+}
+
+#
+# Unpack image and headers of a series below the cache.  The header packages
+# refer to each other by absolute paths: those are pointed into the cache.
+#
+get_kernel()
+{
+	local series=$1 arch dir release image
+
+	kernel_find "$series" && [ -e "$k_build" ] && return 0
+	arch=$(dpkg --print-architecture)
+	say "fetching a $series kernel"
+	use_backports
+	release=$(apt-cache "${apt_options[@]}" pkgnames \
+			"linux-headers-$series." |
+		sed -nE "s/^linux-headers-($series\.[0-9]+[^-]*-$arch)$/\1/p" |
+		sort -V | tail -n 1)
+	[ -n "$release" ] || die "no $series kernel in backports"
+	dir=$thinx_cache/kernels/$series
+	rm -rf "$dir"
+	mkdir -p "$dir/debs"
+	(
+		cd "$dir/debs"
+		image=linux-image-$release
+		apt-cache "${apt_options[@]}" show "$image" > /dev/null 2>&1 ||
+			image=$image-unsigned
+		download "$image" "linux-headers-$release" \
+			"linux-headers-${release%-"$arch"}-common" \
+			"linux-kbuild-${release%-"$arch"}"
+		for f in *.deb; do
+			dpkg-deb -x "$f" ..
+		done
+	)
+	rm -rf "$dir/debs"
+	if [ ! -e "$dir/lib" ]; then
+		ln -s usr/lib "$dir/lib"
+	elif [ -d "$dir/usr/lib" ]; then
+		cp -a "$dir/usr/lib/." "$dir/lib/"
+		rm -rf "$dir/usr/lib"
+		ln -s ../lib "$dir/usr/lib"
+	fi
+	grep -rlIE '/usr/(src|lib)/linux-' --include=Makefile \
+		--include=.kernelvariables "$dir/usr/src/linux-headers-$release" |
+		xargs -r sed -i -E "s,(^|[^A-Za-z0-9_.])/usr/(src|lib)/linux-,\1$dir/usr/\2/linux-,g"
+	rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
+	ln -s "$dir/usr/src/linux-headers-$release" \
+		"$dir/lib/modules/$release/build"
+	/sbin/depmod -b "$dir" "$release"
+	echo "$release" > "$dir/complete"
+	say "kernel $release is in $dir"
+}
+
+source_deb()
+{
+	mkdir -p "$thinx_cache/debs"
+	deb=$(find "$thinx_cache/debs" -name "linux-source-${source_version}_*.deb" |
+		sort -V | tail -n 1)
+	[ -z "$deb" ] || return 0
+	say "fetching linux-source-$source_version"
+	(
+		cd "$thinx_cache/debs"
+		download "linux-source-$source_version" ||
+		{ update_once; download "linux-source-$source_version"; }
+	)
+	deb=$(find "$thinx_cache/debs" -name "linux-source-${source_version}_*.deb" |
+		sort -V | tail -n 1)
+	[ -n "$deb" ] || die "no linux-source-$source_version"
+}
+
+# unpack_source DIRECTORY [MEMBER...]
+unpack_source()
+{
+	local dir=$1
+
+	shift
+	source_deb
+	rm -rf "$dir" "$dir.tmp"
+	mkdir -p "$dir.tmp"
+	dpkg-deb --fsys-tarfile "$deb" |
+		tar -xO "./usr/src/linux-source-$source_version.tar.xz" |
+		tar -xJ -C "$dir.tmp" --strip-components=1 \
+			"${@/#/linux-source-$source_version/}"
+	mv "$dir.tmp" "$dir"
+}
+
+get_scripts()
+{
+	local dir=$thinx_cache/linux-scripts
+
+	if [ ! -e "$dir/scripts/checkpatch.pl" ]; then
+		unpack_source "$dir" .clang-format scripts/checkpatch.pl \
+			scripts/spelling.txt scripts/const_structs.checkpatch \
+			scripts/kernel-doc
+	fi
+	echo "$dir"
+}
+
+get_source()
+{
+	local dir=$thinx_cache/linux-source-$source_version
+
+	[ -e "$dir/Makefile" ] || unpack_source "$dir"
+	echo "$dir"
+}
+
+mkdir -p "$thinx_cache"
+if [ $# -eq 0 ]; then
+	install_packages
+	exit
+fi
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel) [ $# -ge 2 ] || die "--kernel needs a series"
+		get_kernel "$2"; shift ;;
+	--scripts) get_scripts ;;
+	--source) get_source ;;
+	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+	esac
+	shift
+done
