@@ -34,11 +34,14 @@ struct pd_validator {
  * @nr: block number
  * @data: its 4096 bytes
  * @handle: the block store's buffer
+ * @dirty: held for changing; marked dirty when it is given back, because the
+ *	store may write (and thereby clean) a dirty buffer while it is held
  */
 struct pd_block {
 	pd_block_t nr;
 	void *data;
 	void *handle;
+	bool dirty;
 };
 
 /**
@@ -91,7 +94,7 @@ int __must_check pd_bm_read(struct pd_bm *bm, pd_block_t b,
  * @bm: block manager
  * @b: block number
  * @v: the type it must have
- * @blk: the held block, already marked dirty
+ * @blk: the held block; dirty as soon as it is released
  *
  * Only for blocks allocated in the open transaction: everybody but the
  * transaction manager shadows instead.
@@ -104,11 +107,11 @@ int __must_check pd_bm_write(struct pd_bm *bm, pd_block_t b,
 			     struct pd_block *blk);
 
 /**
- * pd_bm_write_zero() - hold a fresh block: 4096 zero bytes, marked dirty
+ * pd_bm_write_zero() - hold a fresh block: 4096 zero bytes
  * @bm: block manager
  * @b: block number
  * @v: the type it will have
- * @blk: the held block
+ * @blk: the held block; dirty as soon as it is released
  *
  * Context: May sleep.  Metadata lock held for writing.
  * Return: 0, -EIO, -ENOMEM, -EINVAL @b is 0 or beyond the device, -EPERM

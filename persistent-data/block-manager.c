@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Gives out metadata blocks: checks them once when their content comes from
+ * the device, seals them each time before they go there.
+ *
+ *   pd_bm_read()  ──► store's buffer ──► aux.validator set? ── yes ──► caller
+ *                                             │ no: block number, checksum,
+ *                                             └─────type ──► set it ──► caller
+ *   pd_bm_write_zero() ──► buffer of zeros, aux.validator set
+ *   store writes a buffer ──► pd_block_io_prepare(): block number, checksum
+ *
+ * I1  aux.validator != NULL means: the content passed this validator, or was
+ *     made here under it.  Bad content is never remembered as good.
+ * I2  Number and checksum inside a cached block are stale until it is written;
+ *     nobody looks at them.
+ * I3  A block held for changing is marked dirty when it is given back, not
+ *     before: a flush running beside us may write a buffer we hold and thereby
+ *     clean it, and the change made after that must not be lost.
+ *
+ * Context: no locks here.  The metadata lock protects all blocks; several
+ * readers may validate the same buffer at once, with the same result.
+ * Crash: order of writes is the caller's (pd_bm_flush() before
+ * pd_bm_write_super()); a block torn by a crash fails its checksum.
+ */
+#include "block-manager.h"
+
+#include "block-io.h"
+#include "include/pd-format.h"
+
+#include <linux/crc32c.h>
+#include <linux/device-mapper.h>
+#include <linux/errno.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <asm/byteorder.h>
+
+#define DM_MSG_PREFIX "thinx"
+
+/**
+ * struct pd_bm - the block manager
+ * @io: the block store; set at creation
+ * @read_only: refuse writes; read and written without a lock
+ */
+struct pd_bm {
+	struct pd_block_io *io;
+	bool read_only;
+};
+
+/* ---- checksums ---- */
+
+u32 pd_csum(const void *data, u32 csum_xor)
+{
+	const u8 *bytes = data;
+
+	return crc32c(~0U, bytes + sizeof(__le32),
+		      PD_BLOCK_SIZE - sizeof(__le32)) ^ csum_xor;
+}
+
+static void seal(const struct pd_validator *v, pd_block_t b, void *data)
+{
+	struct pd_disk_header *h = data;
+
+	h->blocknr = cpu_to_le64(b);
+	h->csum = cpu_to_le32(pd_csum(data, v->csum_xor));
+}
+
+void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
+			 void *data)
+{
+	const struct pd_validator *v = READ_ONCE(aux->validator);
+
+	if (v)
+		seal(v, b, data);
+}
+
+static int validate(struct pd_bm *bm, const struct pd_validator *v,
+		    pd_block_t b, const void *data)
+{
+	const struct pd_disk_header *h = data;
+	u64 nr = le64_to_cpu(h->blocknr);
+	u32 csum;
+
+	if (nr != b) {
+		DMERR_LIMIT("%s: %s %llu: wrong block number %llu",
+			    pd_bm_name(bm), v->name, b, nr);
+		return -ENOTBLK;
+	}
+
+	csum = pd_csum(data, v->csum_xor);
+	if (le32_to_cpu(h->csum) != csum) {
+		DMERR_LIMIT("%s: %s %llu: wrong checksum: wanted %x, got %x",
+			    pd_bm_name(bm), v->name, b, csum,
+			    le32_to_cpu(h->csum));
+		return -EILSEQ;
+	}
+
+	return v->check ? v->check(bm, b, data) : 0;
+}
+
+/* ---- life ---- */
+
+int pd_bm_create(struct pd_block_io *io, struct pd_bm **result)
+{
+	struct pd_bm *bm = kzalloc(sizeof(*bm), GFP_NOIO);
+
+	if (!bm) {
+		io->ops->destroy(io);
+		return -ENOMEM;
+	}
+
+	bm->io = io;
+	*result = bm;
+	return 0;
+}
+
+void pd_bm_destroy(struct pd_bm *bm)
+{
+	bm->io->ops->destroy(bm->io);
+	kfree(bm);
+}
+
+const char *pd_bm_name(const struct pd_bm *bm)
+{
+	return bm->io->name;
+}
+
+pd_block_t pd_bm_nr_blocks(const struct pd_bm *bm)
+{
+	return bm->io->ops->nr_blocks(bm->io);
+}
+
+void pd_bm_set_read_only(struct pd_bm *bm)
+{
+	WRITE_ONCE(bm->read_only, true);
+}
+
+void pd_bm_set_read_write(struct pd_bm *bm)
+{
+	WRITE_ONCE(bm->read_only, false);
+}
+
+bool pd_bm_is_read_only(const struct pd_bm *bm)
+{
+	return READ_ONCE(bm->read_only);
+}
+
+/* ---- blocks ---- */
+
+static bool is_valid_number(struct pd_bm *bm, pd_block_t b)
+{
+	return b && b < pd_bm_nr_blocks(bm);
+}
+
+static int check_number(struct pd_bm *bm, pd_block_t b,
+			const struct pd_validator *v)
+{
+	if (is_valid_number(bm, b))
+		return 0;
+
+	DMERR_LIMIT("%s: %s %llu: no such block, the device has %llu",
+		    pd_bm_name(bm), v->name, b, pd_bm_nr_blocks(bm));
+	return -EINVAL;
+}
+
+/* Has the buffer's content the type @v?  Remember it if so (I1). */
+static int check_type(struct pd_bm *bm, pd_block_t b,
+		      const struct pd_validator *v, const void *data,
+		      struct pd_buffer_aux *aux)
+{
+	const struct pd_validator *known = READ_ONCE(aux->validator);
+	int r;
+
+	if (likely(known == v))
+		return 0;
+
+	if (known) {
+		DMERR_LIMIT("%s: block %llu: wanted a %s, got a %s",
+			    pd_bm_name(bm), b, v->name, known->name);
+		return -EILSEQ;
+	}
+
+	r = validate(bm, v, b, data);
+	if (!r)
+		WRITE_ONCE(aux->validator, v);
+	return r;
+}
+
+int pd_bm_read(struct pd_bm *bm, pd_block_t b, const struct pd_validator *v,
+	       struct pd_block *blk)
+{
+	struct pd_buffer_aux *aux;
+	int r;
+
+	r = check_number(bm, b, v);
+	if (r)
+		return r;
+
+	r = bm->io->ops->read(bm->io, b, &blk->handle, &blk->data, &aux);
+	if (r) {
+		DMERR_LIMIT("%s: %s %llu: cannot read: error %d",
+			    pd_bm_name(bm), v->name, b, r);
+		return r;
+	}
+
+	r = check_type(bm, b, v, blk->data, aux);
+	if (r) {
+		bm->io->ops->release(bm->io, blk->handle);
+		return r;
+	}
+
+	blk->nr = b;
+	blk->dirty = false;
+	return 0;
+}
+
+int pd_bm_write(struct pd_bm *bm, pd_block_t b, const struct pd_validator *v,
+		struct pd_block *blk)
+{
+	int r;
+
+	if (pd_bm_is_read_only(bm))
+		return -EPERM;
+
+	r = pd_bm_read(bm, b, v, blk);
+	if (!r)
+		blk->dirty = true;
+	return r;
+}
+
+int pd_bm_write_zero(struct pd_bm *bm, pd_block_t b,
+		     const struct pd_validator *v, struct pd_block *blk)
+{
+	struct pd_buffer_aux *aux;
+	int r;
+
+	if (pd_bm_is_read_only(bm))
+		return -EPERM;
+
+	r = check_number(bm, b, v);
+	if (r)
+		return r;
+
+	r = bm->io->ops->get_new(bm->io, b, &blk->handle, &blk->data, &aux);
+	if (r) {
+		DMERR_LIMIT("%s: new %s %llu: no buffer: error %d",
+			    pd_bm_name(bm), v->name, b, r);
+		return r;
+	}
+
+	memset(blk->data, 0, PD_BLOCK_SIZE);
+	WRITE_ONCE(aux->validator, v);
+	blk->nr = b;
+	blk->dirty = true;
+	return 0;
+}
+
+void pd_bm_release(struct pd_bm *bm, struct pd_block *blk)
+{
+	if (blk->dirty)
+		bm->io->ops->mark_dirty(bm->io, blk->handle);	/* keeps I3 */
+	bm->io->ops->release(bm->io, blk->handle);
+	blk->handle = NULL;
+	blk->data = NULL;
+}
+
+void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b)
+{
+	if (is_valid_number(bm, b))
+		bm->io->ops->prefetch(bm->io, b);
+}
+
+int pd_bm_flush(struct pd_bm *bm)
+{
+	int r;
+
+	if (pd_bm_is_read_only(bm))
+		return -EPERM;
+
+	r = bm->io->ops->write_dirty(bm->io);
+	if (r)
+		DMERR("%s: cannot write metadata: error %d", pd_bm_name(bm), r);
+	return r;
+}
+
+int pd_bm_drop(struct pd_bm *bm)
+{
+	return bm->io->ops->drop(bm->io);
+}
+
+/* ---- block 0 ---- */
+
+int pd_bm_read_super(struct pd_bm *bm, const struct pd_validator *v, void *data)
+{
+	int r;
+
+	r = bm->io->ops->read_super(bm->io, data);
+	if (r) {
+		DMERR("%s: cannot read block 0: error %d", pd_bm_name(bm), r);
+		return r;
+	}
+
+	return v ? validate(bm, v, 0, data) : 0;
+}
+
+int pd_bm_write_super(struct pd_bm *bm, const struct pd_validator *v,
+		      void *data)
+{
+	int r;
+
+	if (pd_bm_is_read_only(bm))
+		return -EPERM;
+
+	seal(v, 0, data);
+	r = bm->io->ops->write_super(bm->io, data);
+	if (r)
+		DMERR("%s: cannot write block 0: error %d", pd_bm_name(bm), r);
+	return r;
+}
