@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Questions to a btree that change nothing.
+ *
+ *   keys[0] ─► top tree ─► root ─► tree of the lowest level ─► leaf ─► value
+ *
+ * I1  One block is held at a time, and none on return.
+ * I2  A neighbouring leaf is found by walking down once more for the key right
+ *     behind the present leaf; every leaf but an empty root has entries, so
+ *     one more walk is enough.
+ *
+ * Context: metadata lock held for reading; may sleep.
+ */
+#include "btree-spine.h"
+
+#include "transaction-manager.h"
+
+#include <linux/errno.h>
+#include <linux/limits.h>
+#include <linux/string.h>
+
+/* Hold the leaf of the lowest level that decides about @key. */
+static int find_lower_leaf(const struct pd_btree *t, pd_block_t root,
+			   const u64 *keys, u64 key, struct pd_block *leaf,
+			   struct pd_place *place)
+{
+	struct pd_tree tree = pd_tree_lowest(t);
+	pd_block_t sub;
+	int r = pd_tree_find_lower(t, root, keys, &sub);
+
+	if (r)
+		return r;
+	return pd_tree_find_leaf(&tree, sub, key, leaf, place);
+}
+
+static void copy_entry(const struct pd_btree *t, const struct pd_block *leaf,
+		       u32 i, u64 *key, void *value)
+{
+	*key = pd_node_key(leaf->data, i);
+	memcpy(value, pd_node_value(leaf->data, i), t->value.size);
+}
+
+int pd_btree_lookup(const struct pd_btree *t, pd_block_t root, const u64 *keys,
+		    void *value)
+{
+	u64 key = keys[t->levels - 1];
+	struct pd_place place;
+	struct pd_block leaf;
+	u32 i;
+	int r = find_lower_leaf(t, root, keys, key, &leaf, &place);
+
+	if (r)
+		return r;
+	if (pd_node_has_key(leaf.data, key, &i))
+		memcpy(value, pd_node_value(leaf.data, i), t->value.size);
+	else
+		r = -ENODATA;
+	pd_tm_release(t->tm, &leaf);
+	return r;
+}
+
+/* The first entry at or behind @from. */
+static int first_from(const struct pd_btree *t, pd_block_t root,
+		      const u64 *keys, u64 from, u64 *key, void *value)
+{
+	for (;;) {
+		struct pd_place place;
+		struct pd_block leaf;
+		u32 i;
+		int r = find_lower_leaf(t, root, keys, from, &leaf, &place);
+
+		if (r)
+			return r;
+		i = pd_node_lower_bound(leaf.data, from);
+		if (i < pd_node_nr(leaf.data)) {
+			copy_entry(t, &leaf, i, key, value);
+			pd_tm_release(t->tm, &leaf);
+			return 0;
+		}
+		pd_tm_release(t->tm, &leaf);
+		if (place.last == U64_MAX)
+			return -ENODATA;
+		from = place.last + 1;
+	}
+}
+
+int pd_btree_lookup_next(const struct pd_btree *t, pd_block_t root,
+			 const u64 *keys, u64 *key, void *value)
+{
+	return first_from(t, root, keys, keys[t->levels - 1], key, value);
+}
+
+int pd_btree_lowest(const struct pd_btree *t, pd_block_t root, const u64 *keys,
+		    u64 *key, void *value)
+{
+	return first_from(t, root, keys, 0, key, value);
+}
+
+int pd_btree_highest(const struct pd_btree *t, pd_block_t root,
+		     const u64 *keys, u64 *key, void *value)
+{
+	struct pd_place place;
+	struct pd_block leaf;
+	u32 nr;
+	int r = find_lower_leaf(t, root, keys, U64_MAX, &leaf, &place);
+
+	if (r)
+		return r;
+	nr = pd_node_nr(leaf.data);
+	if (nr)
+		copy_entry(t, &leaf, nr - 1, key, value);
+	else
+		r = -ENODATA;
+	pd_tm_release(t->tm, &leaf);
+	return r;
+}
+
+int pd_btree_lookup_leaf(const struct pd_btree *t, pd_block_t root,
+			 const u64 *keys, pd_btree_leaf_fn fn, void *context)
+{
+	struct pd_btree_leaf l;
+	struct pd_place place;
+	struct pd_block leaf;
+	int r = find_lower_leaf(t, root, keys, keys[t->levels - 1], &leaf,
+				&place);
+
+	if (r)
+		return r;
+	l.begin = place.begin;
+	l.last = place.last;
+	l.nr = pd_node_nr(leaf.data);
+	l.keys = pd_node_keys(leaf.data);
+	l.values = pd_node_value(leaf.data, 0);
+	fn(context, &l);
+	pd_tm_release(t->tm, &leaf);
+	return 0;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The ways down a tree: reading (one block at a time) and changing (shadowing
+ * what lies on the path).  Internal to the btree.
+ *
+ *            root          place [0, max], depth 0
+ *          /   |   \
+ *        10    40   70     place of the middle one: [40, 69], depth 1
+ *
+ * A *place* is what the nodes above say about a node: the keys it may hold.
+ * Every node is compared with its place when it is met, so no node can be
+ * reached in two places of one tree, and every walk in key order ends.
+ */
+#ifndef PD_BTREE_SPINE_H
+#define PD_BTREE_SPINE_H
+
+#include "block-manager.h"
+#include "btree-node.h"
+#include "btree.h"
+#include "pd-types.h"
+
+/**
+ * struct pd_tree - one level of a &struct pd_btree: what its functions share
+ * @t: the kind of tree
+ * @value_size: of the leaves on this level
+ * @lowest: the leaves hold @t's values; else roots of the trees below
+ */
+struct pd_tree {
+	const struct pd_btree *t;
+	u32 value_size;
+	bool lowest;
+};
+
+/**
+ * struct pd_place - where in its tree a node lies
+ * @begin: the parents send every key of [@begin, @last] here ...
+ * @last: ... inclusive
+ * @first: and promised that none below @first is there; @first >= @begin
+ * @depth: 0 for the root
+ */
+struct pd_place {
+	u64 begin;
+	u64 last;
+	u64 first;
+	u32 depth;
+};
+
+/**
+ * struct pd_step - one node of a spine
+ * @blk: the shadowed node
+ * @place: its place
+ * @index: which child of the step before it is
+ * @lives_on: another tree kept the original when this node was shadowed
+ */
+struct pd_step {
+	struct pd_block blk;
+	struct pd_place place;
+	u32 index;
+	bool lives_on;
+};
+
+/**
+ * struct pd_spine - held shadows of all nodes from the root to somewhere
+ * @tree: the tree
+ * @nr: nodes held
+ * @steps: the root first
+ */
+struct pd_spine {
+	const struct pd_tree *tree;
+	u32 nr;
+	struct pd_step steps[PD_BTREE_MAX_DEPTH];
+};
+
+/**
+ * struct pd_lower - a tree of the lowest level while it is being changed
+ * @tree: the tree
+ * @root: its root, to be updated in place
+ * @t: kind of tree
+ * @leaf: two levels: the held top-level leaf that refers to it
+ * @slot: two levels: where in @leaf
+ * @sub: two levels: what @root points at
+ */
+struct pd_lower {
+	struct pd_tree tree;
+	pd_block_t *root;
+	const struct pd_btree *t;
+	struct pd_block leaf;
+	u32 slot;
+	pd_block_t sub;
+};
+
+static inline struct pd_disk_node *pd_step_node(const struct pd_step *s)
+{
+	return s->blk.data;
+}
+
+static inline struct pd_step *pd_spine_last(struct pd_spine *s)
+{
+	return &s->steps[s->nr - 1];
+}
+
+/** pd_tree_top() - the top level of a two-level tree */
+struct pd_tree pd_tree_top(const struct pd_btree *t);
+
+/** pd_tree_lowest() - the level that holds the values */
+struct pd_tree pd_tree_lowest(const struct pd_btree *t);
+
+/** pd_place_root() - the place of a root */
+struct pd_place pd_place_root(void);
+
+/** pd_place_child() - the place of child @i of internal node @n */
+struct pd_place pd_place_child(const struct pd_place *place,
+			       const struct pd_disk_node *n, u32 i);
+
+/** pd_tree_child_index() - which child of @n decides about @key */
+u32 pd_tree_child_index(const struct pd_disk_node *n, u64 key);
+
+/**
+ * pd_tree_damaged() - log what is wrong with a node
+ * @tree: the tree
+ * @b: the node
+ * @what: in words
+ * @wanted: number that would have been right
+ * @got: number found
+ *
+ * Return: -EILSEQ.
+ */
+int pd_tree_damaged(const struct pd_tree *tree, pd_block_t b, const char *what,
+		    u64 wanted, u64 got);
+
+/**
+ * pd_tree_read() - hold a node for reading and compare it with its place
+ * @tree: the tree
+ * @b: the node
+ * @place: its place
+ * @blk: the held block
+ *
+ * Return: 0, or any error of pd_tm_read(), -EILSEQ does not belong here.
+ */
+int __must_check pd_tree_read(const struct pd_tree *tree, pd_block_t b,
+			      const struct pd_place *place,
+			      struct pd_block *blk);
+
+/**
+ * pd_tree_shadow() - hold a node for changing
+ * @tree: the tree
+ * @b: the node
+ * @place: its place
+ * @blk: the held block; the caller stores its number in place of @b
+ * @lives_on: the original stays alive in another tree; may be NULL
+ *
+ * What the node refers to was counted.
+ *
+ * Return: 0, or any error of pd_tm_shadow(), -EILSEQ does not belong here.
+ */
+int __must_check pd_tree_shadow(const struct pd_tree *tree, pd_block_t b,
+				const struct pd_place *place,
+				struct pd_block *blk, bool *lives_on);
+
+/**
+ * pd_tree_shadow_child() - the same for child @i of the shadowed node @parent
+ * @tree: the tree
+ * @parent: internal node; its entry @i is updated
+ * @i: which child
+ * @place: of the child
+ * @blk: the held child
+ * @lives_on: as pd_tree_shadow()
+ */
+int __must_check pd_tree_shadow_child(const struct pd_tree *tree,
+				      struct pd_disk_node *parent, u32 i,
+				      const struct pd_place *place,
+				      struct pd_block *blk, bool *lives_on);
+
+/** pd_tree_inc_children() - everything @n refers to gained a reference */
+int __must_check pd_tree_inc_children(const struct pd_tree *tree,
+				      const struct pd_disk_node *n);
+
+/** pd_tree_max_entries() - capacity of new nodes with values of this size */
+u32 pd_tree_max_entries(const struct pd_tree *tree, u32 value_size);
+
+/**
+ * pd_tree_find_leaf() - hold the leaf that decides about a key, for reading
+ * @tree: the tree
+ * @root: its root
+ * @key: key
+ * @leaf: the held leaf
+ * @place: its place
+ */
+int __must_check pd_tree_find_leaf(const struct pd_tree *tree, pd_block_t root,
+				   u64 key, struct pd_block *leaf,
+				   struct pd_place *place);
+
+/**
+ * pd_tree_next_key() - the first key at or behind @key
+ * @tree: the tree
+ * @root: its root
+ * @key: where to begin; updated
+ *
+ * Return: 0, -ENODATA none.
+ */
+int __must_check pd_tree_next_key(const struct pd_tree *tree, pd_block_t root,
+				  u64 *key);
+
+/**
+ * pd_tree_find_lower() - the root of the tree that keys[] name
+ * @t: kind of tree
+ * @root: root of the whole
+ * @keys: one key per level, the last one is ignored
+ * @sub: root of the tree of the lowest level
+ *
+ * Return: 0, -ENODATA an upper level's key is not there.
+ */
+int __must_check pd_tree_find_lower(const struct pd_btree *t, pd_block_t root,
+				    const u64 *keys, pd_block_t *sub);
+
+/** pd_spine_begin() - shadow and hold the root; *@root is updated */
+int __must_check pd_spine_begin(struct pd_spine *s, const struct pd_tree *tree,
+				pd_block_t *root);
+
+/** pd_spine_down() - shadow and hold child @i of the last node */
+int __must_check pd_spine_down(struct pd_spine *s, u32 i);
+
+/** pd_spine_to_leaf() - go down to the leaf that decides about @key */
+int __must_check pd_spine_to_leaf(struct pd_spine *s, u64 key);
+
+/** pd_spine_up() - give back the last node */
+void pd_spine_up(struct pd_spine *s);
+
+/** pd_spine_end() - give back all nodes */
+void pd_spine_end(struct pd_spine *s);
+
+/**
+ * pd_lower_begin() - shadow the way to the tree of the lowest level
+ * @t: kind of tree
+ * @root: root of the whole, updated
+ * @keys: one key per level, the last one is ignored
+ * @l: the tree; holds one block if there are two levels
+ *
+ * Return: 0, -ENODATA an upper level's key is not there.
+ */
+int __must_check pd_lower_begin(const struct pd_btree *t, pd_block_t *root,
+				const u64 *keys, struct pd_lower *l);
+
+/** pd_lower_end() - store the tree's changed root and let go */
+void pd_lower_end(struct pd_lower *l);
+
+#endif /* PD_BTREE_SPINE_H */
