@@ -13,7 +13,7 @@
 
 set -eu
 cd "$(dirname "$0")/.."
-# shellcheck source=scripts/kernels.sh
+# shellcheck source=kernels.sh
 . scripts/kernels.sh
 
 fragment=$PWD/tests/debug-kernel.config

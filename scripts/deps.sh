@@ -19,7 +19,7 @@
 
 set -eu
 cd "$(dirname "$0")/.."
-# shellcheck source=scripts/kernels.sh
+# shellcheck source=kernels.sh
 . scripts/kernels.sh
 
 source_version=6.1

@@ -38,7 +38,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
-# shellcheck source=scripts/kernels.sh
+# shellcheck source=kernels.sh
 . scripts/kernels.sh
 
 kernel=6.1
@@ -257,7 +257,7 @@ splats="$splats|blocked for more than|possible (recursive|circular|irq)"
 splats="$splats|suspicious RCU|KASAN:|UBSAN:|ODEBUG:|refcount_t:"
 splats="$splats|soft lockup|workqueue lockup|sleeping function"
 splats="$splats|list_(add|del) corruption|unreferenced object"
-splats="$splats|self-detected stall|MAX_LOCKDEP|[Uu]nable to handle"
+splats="$splats|self-detected stall|[Uu]nable to handle"
 cat "$results/console.log" "$results/dmesg" "$results/kmemleak" 2>/dev/null |
 	tr -d '\r' | grep -aE "$splats" | sort -u > "$results/splats"
 

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Build the module for a kernel and print the path of the .ko.
+#
+#   scripts/module.sh [-k KERNEL] [MAKE ARGUMENT]...
+#
+# The build happens in a copy, build/module-<kernel>, so that one tree serves
+# several kernels; only changed files are copied, only they are rebuilt.
+
+set -eu
+cd "$(dirname "$0")/.."
+# shellcheck source=kernels.sh
+. scripts/kernels.sh
+
+kernel=6.1
+if [ "${1:-}" = -k ]; then
+	kernel=$2
+	shift 2
+fi
+kernel_find "$kernel" || {
+	echo "module.sh: kernel '$kernel' is not here" >&2
+	exit 1
+}
+
+copy=build/module-$kernel
+mkdir -p "$copy"
+rsync -a --delete --include='*/' --include='*.c' --include='*.h' \
+	--include=Kbuild --include=Makefile --include='*.mk' --exclude='*' \
+	--filter='P *.o' --filter='P *.ko' --filter='P *.mod*' \
+	--filter='P .*.cmd' --filter='P modules.order' \
+	--filter='P Module.symvers' --prune-empty-dirs \
+	Kbuild Makefile ./*.c ./*.h control data-path include metadata \
+	persistent-data "$copy/"
+make -s -C "$copy" KDIR="$k_build" "$@" >&2
+echo "$PWD/$copy/dm-thinx-pool.ko"

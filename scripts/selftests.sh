@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The tests of tests/selftests in a virtual machine.
+#
+#   scripts/selftests.sh [-k KERNEL] [-s] [-o DIR] [TEST]...
+#
+#   -k KERNEL   6.1 (default), 6.12, debug
+#   -s          against the kernel's own dm-thin instead of thinx: how the tests
+#               themselves are tested
+#   -o DIR      where the TAP files go (build/selftests/tap-<kernel>)
+#   TEST        names or parts of names; default: all
+#
+# A machine dirtied by one test is thrown away and another booted for the rest.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=kernels.sh
+. scripts/kernels.sh
+
+kernel=6.1
+stock=0
+out=
+while getopts k:so: opt; do
+	case $opt in
+	k) kernel=$OPTARG ;;
+	s) stock=1 ;;
+	o) out=$OPTARG ;;
+	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+die() { echo "selftests.sh: $*" >&2; exit 1; }
+
+tests=()
+for t in tests/selftests/thinx/test_*.sh; do
+	if [ $# -gt 0 ]; then
+		found=0
+		for want in "$@"; do
+			[[ ${t##*/} == *"$(basename "$want" .sh)"* ]] && found=1
+		done
+		[ $found = 1 ] || continue
+	fi
+	tests+=("thinx/${t##*/}")
+done
+[ ${#tests[@]} -gt 0 ] || die "no such test"
+
+make -s -C tests/selftests programs || die "cannot build the test programs"
+if [ $stock = 1 ]; then
+	env=(TARGET_POOL=thin-pool TARGET_THIN=thin)
+	: "${out:=build/selftests/tap-$kernel-stock}"
+else
+	module=$(scripts/module.sh -k "$kernel") || die "cannot build the module"
+	env=("THINX_MODULE=$module")
+	: "${out:=build/selftests/tap-$kernel}"
+fi
+rm -rf "$out"
+mkdir -p "$out/tap"
+[ "$kernel" != debug ] || env+=(TEST_LIMIT=600)
+
+for attempt in 1 2 3 4 5 6; do
+	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-3000}" -r "$out" \
+		-d 2G -d 2G -w -m 3072 -- \
+		env "${env[@]}" tests/selftests/run.sh "${tests[@]}"
+	r=$?
+	[ -e "$out/dmesg" ] && mv "$out/dmesg" "$out/dmesg.$attempt"
+	mv "$out/console.log" "$out/console.$attempt"
+	[ $r -ne 0 ] || break
+	left=0
+	for t in "${tests[@]}"; do
+		name=$(basename "$t" .sh)
+		[ -e "$out/tap/$name.tap" ] && continue
+		if [ $r -ne 3 ] && [ $left = 0 ]; then
+			# The machine died under this one.
+			{
+				echo "not ok 1 - the machine survives (status $r)"
+				tail -n 60 "$out/console.$attempt" | tr -d '\r' |
+					sed 's/^/# /'
+				echo 1..1
+			} > "$out/tap/$name.tap"
+			r=3
+		fi
+		left=$((left + 1))
+	done
+	[ $left -gt 0 ] || break
+done
+prove -Q -e cat "$out"/tap/*.tap

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Copyright (C) 2026 The thinx authors.
+#
+# What every test in the virtual machine starts with:
+#
+#   . "$(dirname "$0")/../lib.sh"
+#   disk META 8; disk DATA 256          # sparse loop devices, in $META, $DATA
+#   make_pool "$META" "$DATA"           # /dev/mapper/pool, 64 KiB blocks
+#   make_thin t1 1 100M                 # create_thin 1, /dev/mapper/t1
+#   ok "..." command ...
+#   finish
+#
+# A test speaks TAP.  However it ends, the trap removes every device, checks
+# the metadata of every pool it made with thin_check, looks for complaints in
+# the kernel's log, and unloads the module: each of these is a test line too.
+#
+# The same tests run against dm-thin (TARGET_POOL=thin-pool TARGET_THIN=thin),
+# which is how we know that they test what dm-thin does and not what we think.
+
+set -u
+
+: "${TARGET_POOL:=thinx-pool}" "${TARGET_THIN:=thinx}"
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+PATH=$top/build/selftests:$PATH
+scratch=/mnt/scratch
+bs=128			# sectors of a pool block in make_pool
+case $TARGET_POOL in
+thin-pool)	module=dm_thin_pool ;;
+*)		module=dm_thinx_pool ;;
+esac
+export parameters=/sys/module/$module/parameters
+
+_number=0
+_failures=0
+_loops=()
+_metadata=()		# devices to thin_check at the end
+_spawned=()
+_finished=0
+_skipped=0
+
+is_thinx() { [ "$module" = dm_thinx_pool ]; }
+
+# --- TAP ---
+
+diag() { sed 's/^/# /'; }
+
+_result()
+{
+	_number=$((_number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $_number - $2"
+	else
+		_failures=$((_failures + 1))
+		echo "not ok $_number - $2"
+	fi
+	return "$1"
+}
+
+# ok DESCRIPTION COMMAND...: the command succeeds
+ok()
+{
+	local what=$1 out r
+
+	shift
+	out=$("$@" 2>&1)
+	r=$?
+	_result $((r != 0)) "$what" && return 0
+	{ echo "exit status $r: $*"; echo "$out" | tail -n 20; } | diag
+	return 1
+}
+
+# fails DESCRIPTION WORD COMMAND...: the command fails, its output has WORD
+fails()
+{
+	local what=$1 word=$2 out r
+
+	shift 2
+	out=$("$@" 2>&1)
+	r=$?
+	[ $r -ne 0 ] && [ $r -lt 124 ] && [[ $out == *"$word"* ]]
+	_result $? "$what" && return 0
+	{ echo "exit status $r, wanted failure with '$word': $*"
+	  echo "$out" | tail -n 20; } | diag
+	return 1
+}
+
+# is GOT WANTED DESCRIPTION
+is()
+{
+	[ "$1" = "$2" ]
+	_result $? "$3" && return 0
+	printf 'got:    |%s|\nwanted: |%s|\n' "$1" "$2" | diag
+	return 1
+}
+
+# like GOT EXTENDED-REGEX DESCRIPTION
+like()
+{
+	[[ $1 =~ $2 ]]
+	_result $? "$3" && return 0
+	printf 'got:          |%s|\nwanted match: |%s|\n' "$1" "$2" | diag
+	return 1
+}
+
+skip_all()
+{
+	echo "1..0 # SKIP $*"
+	_skipped=1
+	exit 4
+}
+
+# bail MESSAGE: a preparation failed, the rest makes no sense
+bail()
+{
+	_result 1 "preparation: $*"
+	exit 1
+}
+
+# require COMMAND...: a preparation that must work
+require()
+{
+	local out
+
+	out=$("$@" 2>&1) && return 0
+	echo "$out" | diag
+	bail "$*"
+}
+
+finish()
+{
+	_finished=1
+	exit
+}
+
+# --- the kernel's log ---
+
+log_mark()
+{
+	_mark="selftest mark $$ $RANDOM$RANDOM"
+	echo "$_mark" > /dev/kmsg
+}
+
+kernel_log() { dmesg | awk -v m="$_mark" 'p; index($0, m) { p = 1 }'; }
+
+# logged REGEX DESCRIPTION: said since the last log_mark
+logged()
+{
+	kernel_log | grep -qE -- "$1"
+	_result $? "$2" && return 0
+	{ echo "not logged: $1"; kernel_log | tail -n 20; } | diag
+	return 1
+}
+
+not_logged()
+{
+	! kernel_log | grep -qE -- "$1"
+	_result $? "$2" && return 0
+	{ echo "logged: $1"; kernel_log | tail -n 20; } | diag
+	return 1
+}
+
+# wait_until SECONDS COMMAND...: poll until it succeeds
+wait_until()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+# --- devices ---
+
+sectors()
+{
+	local n=${1%[kMG]}
+
+	case $1 in
+	*k) echo $((n * 2)) ;;
+	*M) echo $((n * 2048)) ;;
+	*G) echo $((n * 2097152)) ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# disk NAME MIB: a sparse loop device; its path in the variable NAME, its
+# backing file is $scratch/NAME
+disk()
+{
+	local dev
+
+	require truncate -s "$2M" "$scratch/$1"
+	dev=$(losetup -f --show "$scratch/$1") || bail "losetup $1"
+	_loops+=("$dev")
+	printf -v "$1" %s "$dev"
+}
+
+# disk_grow NAME MIB
+disk_grow()
+{
+	require truncate -s "$2M" "$scratch/$1"
+	require losetup -c "${!1}"
+}
+
+# used_kib NAME: space the backing file takes
+used_kib() { du -k "$scratch/$1" | cut -f1; }
+
+size_of() { blockdev --getsz "$1"; }
+major_minor() { lsblk -dno MAJ:MIN "$1" | tr -d ' '; }
+
+# wrap NAME DEVICE: a linear mapping on top, for error injection by reload
+wrap()
+{
+	require dmsetup create "$1" \
+		--table "0 $(size_of "$2") linear $2 0"
+}
+
+# rewrap NAME TABLE-FROM-THIRD-WORD: swap the table, without flushing
+rewrap()
+{
+	local n=$1
+
+	shift
+	require dmsetup load "$n" --table "0 $(size_of "/dev/mapper/$n") $*"
+	require dmsetup suspend --noflush --nolockfs "$n"
+	require dmsetup resume "$n"
+}
+
+# pool_table METADATA DATA [FEATURE...]: with $bs, $low, $pool_sectors
+pool_table()
+{
+	local meta=$1 data=$2
+
+	shift 2
+	echo "0 ${pool_sectors:-$(size_of "$data")} $TARGET_POOL $meta $data" \
+		"$bs ${low:-0} $# $*"
+}
+
+# make_pool METADATA DATA [FEATURE...]: /dev/mapper/pool
+make_pool()
+{
+	require dmsetup create "${pool:-pool}" --table "$(pool_table "$@")"
+	_check_later "$1"
+}
+
+_check_later()
+{
+	local m
+
+	for m in "${_metadata[@]+"${_metadata[@]}"}"; do
+		[ "$m" = "$1" ] && return
+	done
+	_metadata+=("$1")
+}
+
+# damaged METADATA: do not thin_check it at the end, the test spoilt it
+damaged()
+{
+	local m left=()
+
+	for m in "${_metadata[@]+"${_metadata[@]}"}"; do
+		[ "$m" = "$1" ] || left+=("$m")
+	done
+	_metadata=("${left[@]+"${left[@]}"}")
+}
+
+# reload_pool METADATA DATA [FEATURE...]
+reload_pool()
+{
+	require dmsetup load "${pool:-pool}" --table "$(pool_table "$@")"
+	require dmsetup resume "${pool:-pool}"
+}
+
+msg() { dmsetup message "${pool:-pool}" 0 "$*"; }
+
+thin_table()
+{
+	echo "0 $(sectors "$2") $TARGET_THIN /dev/mapper/${pool:-pool} $1${3:+ $3}"
+}
+
+# activate NAME ID SIZE [ORIGIN]; make_thin creates the device first
+activate()
+{
+	require dmsetup create "$1" --table "$(thin_table "$2" "$3" "${4:-}")"
+}
+
+make_thin()
+{
+	require msg create_thin "$2"
+	activate "$@"
+}
+
+# snapshot ORIGIN-NAME ORIGIN-ID SNAPSHOT-ID: the documented way
+snapshot()
+{
+	require dmsetup suspend "$1"
+	require msg create_snap "$3" "$2"
+	require dmsetup resume "$1"
+}
+
+remove() { require dmsetup remove "$@"; }
+
+status() { dmsetup status --noflush "${1:-pool}"; }
+
+# pool_field N: a word of the pool's status; 5 used/total metadata,
+# 6 used/total data, 7 held root, 8 mode, 9 discard, 10 no space, 11 check
+pool_field() { status "${2:-${pool:-pool}}" | awk -v n="$1" '{ print $n }'; }
+pool_mode() { pool_field 8; }
+data_used() { local f; f=$(dmsetup status "${pool:-pool}" | awk '{print $6}'); echo "${f%/*}"; }
+mode_is() { [ "$(pool_mode)" = "$1" ]; }
+events() { dmsetup info -c --noheadings -o events "${1:-${pool:-pool}}"; }
+
+# spawn COMMAND...: in the background; its output in $scratch/out.<pid>
+spawn()
+{
+	"$@" > "$scratch/out" 2>&1 &
+	spawned=$!
+	_spawned+=("$spawned")
+}
+
+running() { kill -0 "$1" 2>/dev/null; }
+stopped() { ! running "$1"; }
+
+# --- beginning and end ---
+
+module_load()
+{
+	local m
+
+	if is_thinx; then
+		for m in dm-mod dm-bufio libcrc32c; do
+			modprobe -q "$m"
+		done
+		insmod "${THINX_MODULE:?}" "$@"
+	else
+		modprobe dm-thin-pool "$@"
+	fi
+}
+
+module_unload() { rmmod $module; }
+
+_remove_all()
+{
+	local pass name mnt
+
+	while read -r _ mnt _; do
+		timeout -k 1 30 umount "$mnt"
+	done < <(grep "^/dev/mapper" /proc/mounts | tac)
+	for pass in 1 2 3 4 5; do
+		while read -r name _; do
+			[ "$name" = No ] && return 0
+			[ $pass -lt 5 ] || echo "left over: $name" | diag
+			timeout -k 1 30 dmsetup remove "$name" 2> /dev/null
+		done < <(dmsetup ls)
+		[ "$(dmsetup ls)" = "No devices found" ] && return 0
+		[ $pass -lt 3 ] || sleep 0.5
+	done
+	dmsetup info -c | diag
+	return 1
+}
+
+_cleanup()
+{
+	local status=$? m p
+
+	trap - EXIT
+	[ $_skipped = 0 ] || exit 4
+	for p in "${_spawned[@]+"${_spawned[@]}"}"; do
+		kill -9 "$p" 2>/dev/null
+	done
+	if [ $_finished = 0 ] && [ $status -eq 0 ]; then
+		_result 1 "the test ran to its end"
+	fi
+	_remove_all
+	_result $? "all devices can be removed"
+	for m in "${_metadata[@]+"${_metadata[@]}"}"; do
+		ok "thin_check finds the metadata sound" thin_check -q "$m"
+	done
+	for m in "${_loops[@]+"${_loops[@]}"}"; do
+		timeout -k 1 30 losetup -d "$m"
+	done
+	ok "the module unloads" timeout -k 1 60 rmmod $module
+	! dmesg | awk -v m="$_start" 'p; index($0, m) { p = 1 }' | grep -E \
+		'BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|INFO: task|general prot|lockdep|ODEBUG|leaked|sleeping function' |
+		diag | grep .
+	_result $? "the kernel did not complain"
+	rm -rf "$scratch"
+	echo "1..$_number"
+	[ $_failures -eq 0 ] || exit 1
+	exit 0
+}
+
+[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit 4; }
+[ -n "${VM:-}" ] || { echo "1..0 # SKIP only in a virtual machine"; exit 4; }
+rm -rf "$scratch"
+mkdir -p "$scratch"
+log_mark
+_start=$_mark
+trap _cleanup EXIT
+trap 'exit 130' INT TERM
+# shellcheck disable=SC2086 # words
+module_load ${module_parameters:-} || bail "load $module"
