@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Waits for bios that run on an old mapping, at next to no cost for bios when
+ * nobody waits.
+ *
+ *              epoch 0                epoch 1
+ *   CPU 0   entered  left          entered  left      enter: entered[epoch]++
+ *   CPU 1   entered  left          entered  left      leave: left[epoch]++
+ *     :        Σ  ==  Σ ?             Σ  ==  Σ ?      on whatever CPU one is
+ *
+ * An epoch is empty when both sums are equal.  A drain looks at both epochs;
+ * new bios enter the one that is not being waited for.
+ *
+ * I1  left is summed up before entered.  Each leave that is counted in has its
+ *     enter counted in too (enter comes first, and barriers M1 and M2 keep it
+ *     so for whoever sees the leave), so equal sums mean: all whose enter was
+ *     seen have left.  Summing in the other order could balance a bio that
+ *     is inside by the leave of one whose enter was missed.
+ * I2  Whose enter is not seen, sees everything stored before the drain: his
+ *     count is followed by M1 and then by his look-ups; the drain has M3
+ *     between the caller's stores and the sums.  One of the two sees the other.
+ *     The same holds for @closed in place of the caller's stores, so close and
+ *     then drain leave nobody inside.
+ * I3  From I1 and I2: a drain is over once each epoch was found empty, at any
+ *     time after M3 and not necessarily at the same time.  Nothing in this
+ *     rests on @epoch; that only sees to an end of the waiting:
+ * I4  First the other epoch, which nobody is sent to now.  It holds what is left
+ *     from before, and stragglers who read @epoch before it changed and counted
+ *     themselves later, each once.  Then @epoch is switched and the previous
+ *     one runs dry likewise.
+ * I5  A drain that began after I came does my work as well: it has the same M3
+ *     after the same stores.  @nr_drains tells: I read it behind a barrier (M4),
+ *     and the drain raises it before its M3.
+ * I6  The drainer says which epoch he sleeps on, M5, then looks at the sums; who
+ *     leaves counts himself, M2, then looks whether somebody sleeps.  One of the
+ *     two sees the other: no wake-up is lost, and without a sleeper nobody pays
+ *     for one.
+ *
+ * The counts are atomic although they are per CPU: an atomic add is already the
+ * full barrier that has to follow it on x86, so a pair of enter and leave costs
+ * two locked instructions on memory of one's own, where plain adds would cost
+ * three barriers.  It also makes interrupts and moves between CPUs harmless.
+ * Counts may wrap; only differences matter.
+ *
+ * Context: enter and leave anywhere.  Who leaves still looks at the gate after
+ * he was counted out: under RCU, so that thinx_gate_exit() can wait for him.
+ * Crash: nothing here is persistent.
+ * Rejected: SRCU (wants its reader to leave in the same context, and its grace
+ * periods wait for a work queue and usually for more than the readers);
+ * percpu_ref (killing it takes an RCU grace period, for each copy-on-write);
+ * a list of bios per block (what this is to replace).
+ */
+#include "gate.h"
+
+#include <linux/errno.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+int thinx_gate_init(struct thinx_gate *g)
+{
+	g->counts = alloc_percpu(struct thinx_gate_counts);
+	if (!g->counts)
+		return -ENOMEM;
+	atomic_set(&g->closed, 0);
+	g->epoch = 0;
+	g->awaited = 0;
+	g->nr_drains = 0;
+	mutex_init(&g->drain_lock);
+	init_waitqueue_head(&g->wait);
+	return 0;
+}
+
+void thinx_gate_exit(struct thinx_gate *g)
+{
+	synchronize_rcu();
+	free_percpu(g->counts);
+	g->counts = NULL;
+	mutex_destroy(&g->drain_lock);
+}
+
+bool thinx_gate_enter(struct thinx_gate *g, unsigned int *epoch)
+{
+	unsigned int e = READ_ONCE(g->epoch);
+
+	atomic_long_inc(&raw_cpu_ptr(g->counts)->entered[e]);
+	smp_mb__after_atomic();	/* M1, with M3 for I2 and M6 for I1 */
+	/* Acquire: sees what was stored before thinx_gate_open(). */
+	if (unlikely(atomic_read_acquire(&g->closed))) {
+		thinx_gate_leave(g, e);
+		return false;
+	}
+	*epoch = e;
+	return true;
+}
+
+void thinx_gate_leave(struct thinx_gate *g, unsigned int epoch)
+{
+	rcu_read_lock();
+	smp_mb__before_atomic(); /* all that was done inside; with M6, M7 */
+	atomic_long_inc(&raw_cpu_ptr(g->counts)->left[epoch]);
+	smp_mb__after_atomic();	/* M2, with M5 for I6 */
+	if (unlikely(READ_ONCE(g->awaited) == epoch + 1))
+		wake_up(&g->wait);
+	rcu_read_unlock();
+}
+
+static bool epoch_is_empty(struct thinx_gate *g, unsigned int e)
+{
+	unsigned long left = 0, entered = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		left += atomic_long_read(&per_cpu_ptr(g->counts, cpu)->left[e]);
+	smp_mb();		/* M6, keeps I1 */
+	for_each_possible_cpu(cpu)
+		entered += atomic_long_read(
+				&per_cpu_ptr(g->counts, cpu)->entered[e]);
+	return left == entered;
+}
+
+static void await_epoch(struct thinx_gate *g, unsigned int e)
+{
+	if (epoch_is_empty(g, e))
+		return;
+	WRITE_ONCE(g->awaited, e + 1);
+	smp_mb();		/* M5, with M2 for I6 */
+	wait_event(g->wait, epoch_is_empty(g, e));
+	WRITE_ONCE(g->awaited, 0);
+}
+
+void thinx_gate_drain(struct thinx_gate *g)
+{
+	unsigned long nr_before;
+	unsigned int e;
+
+	smp_mb();		/* M4, keeps I5 */
+	nr_before = READ_ONCE(g->nr_drains);
+
+	mutex_lock(&g->drain_lock);
+	if (g->nr_drains != nr_before)
+		goto out;	/* I5 */
+	WRITE_ONCE(g->nr_drains, nr_before + 1);
+	smp_mb();		/* M3, keeps I2 and I5 */
+	if (!epoch_is_empty(g, 0) || !epoch_is_empty(g, 1)) {
+		e = g->epoch;
+		await_epoch(g, !e);
+		WRITE_ONCE(g->epoch, !e);
+		await_epoch(g, e);
+	}
+	smp_mb();		/* M7: what they did is done for the caller */
+out:
+	mutex_unlock(&g->drain_lock);
+}
+
+void thinx_gate_close(struct thinx_gate *g)
+{
+	atomic_inc(&g->closed);
+}
+
+void thinx_gate_open(struct thinx_gate *g)
+{
+	smp_mb__before_atomic(); /* what changed while it was closed */
+	atomic_dec(&g->closed);
+}
