@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Who may change which virtual blocks of a volume at this moment.
+ *
+ *   held   [0,4)     [10,74)         [128,129)      rbtree by begin
+ *            │          │
+ *          waiters    waiters ─ w1 [12,13) ─ w2 [60,90) ─ w3 [12,13)
+ *
+ * I1  Held ranges never overlap, so ordered by begin they are ordered by end
+ *     too, and the first one that ends behind a block decides.
+ * I2  A waiter hangs on a held range that it overlaps until that range is let
+ *     go, then it is asked to try again.  So nobody waits for nothing.
+ *
+ * Waiters have no claim on what they wait for, so somebody who wants a wide
+ * range can be overtaken by others who want parts of it.  Bios in flight have
+ * no order among themselves, so that is allowed; and those who overtake finish.
+ *
+ * Context: one spinlock, process context only, held for a search.  The map cache
+ * holds it a little longer while it fills a chunk; see map-cache.c.
+ * Crash: nothing here is persistent.
+ * Rejected: the kernel's interval tree (made for ranges that overlap, which
+ * these never do).
+ */
+#include "range-lock.h"
+
+void thinx_range_lock_init(struct thinx_range_lock *rl)
+{
+	spin_lock_init(&rl->lock);
+	rl->held = RB_ROOT;
+}
+
+static struct thinx_range *to_range(struct rb_node *n)
+{
+	return rb_entry(n, struct thinx_range, node);
+}
+
+struct thinx_range *thinx_range_first_held_locked(struct thinx_range_lock *rl,
+						  u64 begin, u64 end)
+{
+	struct rb_node *n = rl->held.rb_node;
+	struct thinx_range *first = NULL;
+
+	lockdep_assert_held(&rl->lock);
+	while (n) {
+		struct thinx_range *r = to_range(n);
+
+		if (r->end <= begin) {
+			n = n->rb_right;
+		} else {
+			first = r;
+			n = n->rb_left;
+		}
+	}
+	return first && first->begin < end ? first : NULL;
+}
+
+static void insert_range(struct thinx_range_lock *rl, struct thinx_range *r)
+{
+	struct rb_node **link = &rl->held.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = r->begin < to_range(parent)->begin ? &parent->rb_left :
+							    &parent->rb_right;
+	}
+	rb_link_node(&r->node, parent, link);
+	rb_insert_color(&r->node, &rl->held);
+}
+
+bool thinx_range_lock_or_wait(struct thinx_range_lock *rl,
+			      struct thinx_range *r,
+			      struct thinx_range_waiter *w,
+			      u64 begin, u64 end)
+{
+	struct thinx_range *holder;
+
+	spin_lock(&rl->lock);
+	holder = thinx_range_first_held_locked(rl, begin, end);
+	if (!holder) {
+		r->begin = begin;
+		r->end = end;
+		INIT_LIST_HEAD(&r->waiters);
+		insert_range(rl, r);
+	} else if (w) {
+		w->begin = begin;
+		w->end = end;
+		list_add_tail(&w->list, &holder->waiters);
+	}
+	spin_unlock(&rl->lock);
+	return !holder;
+}
+
+void thinx_range_unlock(struct thinx_range_lock *rl, struct thinx_range *r,
+			struct list_head *freed)
+{
+	spin_lock(&rl->lock);
+	rb_erase(&r->node, &rl->held);
+	list_splice_tail_init(&r->waiters, freed);
+	spin_unlock(&rl->lock);
+}
+
+bool thinx_range_is_held(struct thinx_range_lock *rl, u64 begin, u64 end)
+{
+	bool held;
+
+	spin_lock(&rl->lock);
+	held = thinx_range_first_held_locked(rl, begin, end) != NULL;
+	spin_unlock(&rl->lock);
+	return held;
+}
