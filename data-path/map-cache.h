@@ -51,25 +51,26 @@ struct thinx_map_chunk {
 	u64 words[THINX_MAP_CHUNK_WORDS];
 };
 
+_Static_assert(sizeof(unsigned long) == sizeof(u64),
+	       "a word is loaded whole, and its chunk's number is an index");
+
 /**
  * struct thinx_map_cache - the cached mappings of one volume
  * @chunks: R; struct thinx_map_chunk by virtual block / 64
  * @rl: I; the volume's range lock
- * @nr_chunks: A; chunks in @chunks
  * @list: in the list of all caches, under that list's lock
  * @hand: under the same lock; chunk the eviction hand looks at next
  */
 struct thinx_map_cache {
 	struct xarray chunks;
 	struct thinx_range_lock *rl;
-	atomic_long_t nr_chunks;
 	struct list_head list;
 	unsigned long hand;
 };
 
 /*
- * What all caches together may use, bytes; a module parameter.  A new value
- * is respected by the fills that follow.
+ * What thinx_map_cache_bytes() may grow to; a module parameter.  A new value is
+ * approached by the fills that follow.
  */
 extern unsigned long thinx_map_cache_limit_bytes;
 
@@ -95,11 +96,49 @@ int __must_check thinx_map_cache_setup(void);
 void thinx_map_cache_teardown(void);
 
 /**
- * thinx_map_cache_bytes() - what all caches together use, bytes
+ * thinx_map_cache_shrinker_register() - give memory back under pressure
+ *
+ * Kernel only (map-cache-shrinker.c).  After thinx_map_cache_setup().
+ *
+ * Context: May sleep.
+ * Return: 0, -ENOMEM.
+ */
+int __must_check thinx_map_cache_shrinker_register(void);
+
+/**
+ * thinx_map_cache_shrinker_unregister() - undo it
+ *
+ * Before thinx_map_cache_teardown().
+ *
+ * Context: May sleep.
+ */
+void thinx_map_cache_shrinker_unregister(void);
+
+/**
+ * thinx_map_cache_bytes() - what the chunks of all caches use, bytes
+ *
+ * The xarrays' own nodes are not counted: 9 bytes a chunk where chunks are
+ * neighbours, 576 where they are lonely.
  *
  * Context: Any.
  */
 unsigned long thinx_map_cache_bytes(void);
+
+/**
+ * thinx_map_cache_count() - number of chunks of all caches
+ *
+ * Context: Any.
+ */
+unsigned long thinx_map_cache_count(void);
+
+/**
+ * thinx_map_cache_evict() - look at some chunks, evict those nobody used
+ * @nr_scan: how many to look at
+ *
+ * Context: Process, never sleeps.
+ * Return: number of chunks evicted.
+ */
+unsigned long thinx_map_cache_evict(unsigned long nr_scan);
 
 /**
  * thinx_map_cache_init() - make an empty cache
@@ -121,6 +160,42 @@ int __must_check thinx_map_cache_init(struct thinx_map_cache *mc,
 void thinx_map_cache_exit(struct thinx_map_cache *mc);
 
 /**
+ * thinx_map_cache_chunk() - the chunk of a block, noted as used
+ * @mc: cache
+ * @b: virtual block
+ *
+ * Context: Any, never sleeps; under rcu_read_lock().
+ * Return: the chunk or NULL.
+ */
+static inline struct thinx_map_chunk *
+thinx_map_cache_chunk(struct thinx_map_cache *mc, thinx_vblock_t b)
+{
+	struct thinx_map_chunk *c;
+
+	c = xa_load(&mc->chunks, b >> THINX_MAP_CHUNK_SHIFT);
+	if (likely(c) && unlikely(!READ_ONCE(c->accessed)))
+		WRITE_ONCE(c->accessed, true);
+	return c;
+}
+
+/**
+ * thinx_map_chunk_word() - one word of a chunk
+ * @c: chunk
+ * @b: virtual block, one of the chunk's
+ *
+ * Acquire, with the release of whoever stored the word: what is read through a
+ * mapping is at least what was written before it was stored.
+ *
+ * Context: Any, never sleeps; under rcu_read_lock().
+ * Return: UNKNOWN, HOLE or the mapping.
+ */
+static inline u64 thinx_map_chunk_word(struct thinx_map_chunk *c,
+				       thinx_vblock_t b)
+{
+	return smp_load_acquire(&c->words[b & (THINX_MAP_CHUNK_WORDS - 1)]);
+}
+
+/**
  * thinx_map_cache_get() - the word of a block
  * @mc: cache
  * @b: virtual block
@@ -135,12 +210,9 @@ static inline u64 thinx_map_cache_get(struct thinx_map_cache *mc,
 	u64 word = THINX_MAP_UNKNOWN;
 
 	rcu_read_lock();
-	c = xa_load(&mc->chunks, b >> THINX_MAP_CHUNK_SHIFT);
-	if (likely(c)) {
-		if (unlikely(!READ_ONCE(c->accessed)))
-			WRITE_ONCE(c->accessed, true);
-		word = READ_ONCE(c->words[b & (THINX_MAP_CHUNK_WORDS - 1)]);
-	}
+	c = thinx_map_cache_chunk(mc, b);
+	if (likely(c))
+		word = thinx_map_chunk_word(c, b);
 	rcu_read_unlock();
 	return word;
 }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Shrinkers as from Linux 6.7 on: allocated by the kernel, then registered.
+ * Older kernels want the struct from the caller.
+ */
+#ifndef THINX_COMPAT_SHRINKER_H
+#define THINX_COMPAT_SHRINKER_H
+
+#include <linux/shrinker.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+
+#include <linux/printk.h>
+#include <linux/slab.h>
+
+static inline struct shrinker *shrinker_alloc(unsigned int flags,
+					      const char *fmt)
+{
+	struct shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (s) {
+		s->flags = flags;
+		s->seeks = DEFAULT_SEEKS;
+	}
+	return s;
+}
+
+/*
+ * Can fail here, unlike later.  An unregistered shrinker is harmless: its
+ * memory keeps within its own limit.
+ */
+static inline void shrinker_register(struct shrinker *s)
+{
+	if (register_shrinker(s, "thinx"))
+		pr_warn("thinx: no memory to register a shrinker\n");
+}
+
+static inline void shrinker_free(struct shrinker *s)
+{
+	unregister_shrinker(s);
+	kfree(s);
+}
+
+#endif
+
+#endif /* THINX_COMPAT_SHRINKER_H */
