@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The mode dm_get_device() and dm_table_get_mode() deal in: blk_mode_t from
+ * Linux 6.5 on.
+ */
+#ifndef THINX_COMPAT_DM_MODE_H
+#define THINX_COMPAT_DM_MODE_H
+
+#include <linux/device-mapper.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+
+typedef fmode_t blk_mode_t;
+
+#define BLK_OPEN_READ	FMODE_READ
+#define BLK_OPEN_WRITE	FMODE_WRITE
+
+#endif
+
+#endif /* THINX_COMPAT_DM_MODE_H */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Queue limits and target fields that came in between Linux 6.1 and now.
+ */
+#ifndef THINX_COMPAT_LIMITS_H
+#define THINX_COMPAT_LIMITS_H
+
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/version.h>
+
+/**
+ * thinx_set_discard_limit() - the largest discard, for io_hints
+ * @limits: limits of the target
+ * @max_sectors: sectors
+ *
+ * From Linux 6.9 on max_discard_sectors is computed from what the hardware and
+ * the user allow.
+ */
+static inline void thinx_set_discard_limit(struct queue_limits *limits,
+					   unsigned int max_sectors)
+{
+	limits->max_hw_discard_sectors = max_sectors;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	limits->max_discard_sectors = max_sectors;
+#endif
+}
+
+/**
+ * thinx_cut_discards() - have device-mapper cut discards at max_discard_sectors
+ * @ti: target
+ *
+ * Return: false if this kernel cannot (before Linux 6.5): the target has to.
+ */
+static inline bool thinx_cut_discards(struct dm_target *ti)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return false;
+#else
+	ti->max_discard_granularity = true;
+	return true;
+#endif
+}
+
+#endif /* THINX_COMPAT_LIMITS_H */
