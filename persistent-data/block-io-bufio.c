@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The block store on a real device: dm-bufio for all blocks but the first,
+ * bios of its own for block 0.
+ *
+ *   read, get_new, mark_dirty, release ──► dm-bufio ──┬──► metadata device
+ *   read_super, write_super ──► one page, one bio ────┘
+ *
+ * dm-bufio may write a dirty buffer at any moment, also while somebody changes
+ * it, and then takes it for clean.  So:
+ *
+ * I1  A buffer marked dirty while held is marked dirty again by each release
+ *     until nobody holds it: what was changed after an early write is written
+ *     once more.  The early write itself may be torn.  That is harmless: only
+ *     blocks of the open transaction are ever changed, and nothing durable
+ *     refers to them yet.
+ * I2  aux belongs to the block that @nr names.  dm-bufio announces each buffer
+ *     it takes for a block, new memory or reused, to buffer_taken(), which
+ *     forgets everything; were it not to, @nr would tell a reused buffer.
+ * I3  Block 0 is never in dm-bufio, so no early write can ever touch it.
+ * I4  drop empties the same client in place and needs no memory: an abort does
+ *     not fail for lack of it.
+ *
+ * Context: process, never from map().  Buffers: the caller's metadata lock.  aux
+ * is read by dm-bufio's writing threads, hence READ_ONCE and atomics.  The page
+ * for block 0 has its own mutex.
+ * Crash: write_dirty ends with a flush of the device (dm-bufio's contract), so
+ * what block 0 is going to refer to is durable before block 0 is written.  That
+ * is one bio with FUA; all that ever changes in block 0 lies in its first sector,
+ * so it is the old one or the new one.
+ */
+#include "block-io.h"
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/device-mapper.h>
+#include <linux/dm-bufio.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "include/pd-format.h"
+
+#define DM_MSG_PREFIX "thinx"
+
+/*
+ * Aux data of a buffer.
+ * @aux: what the block manager sees; first
+ * @nr: the block @aux speaks of; 0 none
+ * @nr_held: how often it is held
+ * @changed: was it marked dirty since nobody held it?
+ */
+struct bufio_aux {
+	struct pd_buffer_aux aux;
+	pd_block_t nr;
+	atomic_t nr_held;
+	bool changed;
+};
+
+/*
+ * The store.
+ * @io: what the block manager sees
+ * @bdev: I
+ * @client: I
+ * @super_lock: protects *@super
+ * @super: I; a page to read and write block 0 from
+ */
+struct bufio_store {
+	struct pd_block_io io;
+	struct block_device *bdev;
+	struct dm_bufio_client *client;
+	struct mutex super_lock;
+	void *super;
+	char name[32];
+};
+
+static struct bufio_store *to_store(struct pd_block_io *io)
+{
+	return container_of(io, struct bufio_store, io);
+}
+
+/* ---- what dm-bufio calls ---- */
+
+static void buffer_taken(struct dm_buffer *buf)
+{
+	struct bufio_aux *x = dm_bufio_get_aux_data(buf);
+
+	x->aux.validator = NULL;
+	x->nr = 0;
+	atomic_set(&x->nr_held, 0);
+	x->changed = false;
+}
+
+static void buffer_will_be_written(struct dm_buffer *buf)
+{
+	struct bufio_aux *x = dm_bufio_get_aux_data(buf);
+
+	pd_block_io_prepare(&x->aux, dm_bufio_get_block_number(buf),
+			    dm_bufio_get_block_data(buf));
+}
+
+/* ---- buffers ---- */
+
+static pd_block_t bufio_nr_blocks(struct pd_block_io *io)
+{
+	return bdev_nr_bytes(to_store(io)->bdev) / PD_BLOCK_SIZE;
+}
+
+/* dm-bufio passes on whatever the device said. */
+static int store_error(int r)
+{
+	return !r || r == -ENOMEM ? r : -EIO;
+}
+
+static int hold_buffer(struct bufio_store *s, pd_block_t b, void *content,
+		       struct dm_buffer *buf, void **handle, void **data,
+		       struct pd_buffer_aux **aux)
+{
+	struct bufio_aux *x;
+
+	if (IS_ERR(content)) {
+		DMERR_LIMIT("%s: metadata block %llu: cannot be read: %ld",
+			    s->io.name, (unsigned long long)b,
+			    PTR_ERR(content));
+		return store_error(PTR_ERR(content));
+	}
+	x = dm_bufio_get_aux_data(buf);
+	if (READ_ONCE(x->nr) != b) {	/* keeps I2 */
+		WRITE_ONCE(x->aux.validator, NULL);
+		WRITE_ONCE(x->nr, b);
+	}
+	atomic_inc(&x->nr_held);
+	*handle = buf;
+	*data = content;
+	*aux = &x->aux;
+	return 0;
+}
+
+static int bufio_read(struct pd_block_io *io, pd_block_t b, void **handle,
+		      void **data, struct pd_buffer_aux **aux)
+{
+	struct bufio_store *s = to_store(io);
+	struct dm_buffer *buf;
+	void *content = dm_bufio_read(s->client, b, &buf);
+
+	return hold_buffer(s, b, content, buf, handle, data, aux);
+}
+
+static int bufio_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
+			 void **data, struct pd_buffer_aux **aux)
+{
+	struct bufio_store *s = to_store(io);
+	struct dm_buffer *buf;
+	void *content = dm_bufio_new(s->client, b, &buf);
+
+	return hold_buffer(s, b, content, buf, handle, data, aux);
+}
+
+static void bufio_mark_dirty(struct pd_block_io *io, void *handle)
+{
+	struct bufio_aux *x = dm_bufio_get_aux_data(handle);
+
+	WRITE_ONCE(x->changed, true);
+	dm_bufio_mark_buffer_dirty(handle);
+}
+
+static void bufio_release(struct pd_block_io *io, void *handle)
+{
+	struct bufio_aux *x = dm_bufio_get_aux_data(handle);
+
+	if (READ_ONCE(x->changed))
+		dm_bufio_mark_buffer_dirty(handle);	/* keeps I1 */
+	if (atomic_dec_and_test(&x->nr_held))
+		WRITE_ONCE(x->changed, false);
+	dm_bufio_release(handle);
+}
+
+static void bufio_prefetch(struct pd_block_io *io, pd_block_t b)
+{
+	dm_bufio_prefetch(to_store(io)->client, b, 1);
+}
+
+static int bufio_write_dirty(struct pd_block_io *io)
+{
+	int r = dm_bufio_write_dirty_buffers(to_store(io)->client);
+
+	if (r)
+		DMERR_LIMIT("%s: metadata blocks: cannot be written: %d",
+			    io->name, r);
+	return store_error(r);
+}
+
+static int bufio_drop(struct pd_block_io *io)
+{
+	dm_bufio_client_reset(to_store(io)->client);
+	return 0;
+}
+
+/* ---- block 0 ---- */
+
+static int super_io_locked(struct bufio_store *s, blk_opf_t opf)
+{
+	struct bio_vec vec;
+	struct bio bio;
+	int r;
+
+	lockdep_assert_held(&s->super_lock);
+	bio_init(&bio, s->bdev, &vec, 1, opf);
+	bio.bi_iter.bi_sector = 0;
+	__bio_add_page(&bio, virt_to_page(s->super), PD_BLOCK_SIZE,
+		       offset_in_page(s->super));
+	r = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	if (r)
+		DMERR_LIMIT("%s: superblock: cannot be %s: %d", s->io.name,
+			    op_is_write(opf) ? "written" : "read", r);
+	return store_error(r);
+}
+
+static int bufio_read_super(struct pd_block_io *io, void *data)
+{
+	struct bufio_store *s = to_store(io);
+	int r;
+
+	mutex_lock(&s->super_lock);
+	r = super_io_locked(s, REQ_OP_READ | REQ_META | REQ_SYNC);
+	if (!r)
+		memcpy(data, s->super, PD_BLOCK_SIZE);
+	mutex_unlock(&s->super_lock);
+	return r;
+}
+
+static int bufio_write_super(struct pd_block_io *io, const void *data)
+{
+	struct bufio_store *s = to_store(io);
+	int r;
+
+	mutex_lock(&s->super_lock);
+	memcpy(s->super, data, PD_BLOCK_SIZE);
+	r = super_io_locked(s, REQ_OP_WRITE | REQ_FUA | REQ_META | REQ_SYNC);
+	mutex_unlock(&s->super_lock);
+	return r;
+}
+
+/* ---- life ---- */
+
+static void bufio_destroy(struct pd_block_io *io)
+{
+	struct bufio_store *s = to_store(io);
+
+	dm_bufio_client_destroy(s->client);
+	mutex_destroy(&s->super_lock);
+	kfree(s->super);
+	kfree(s);
+}
+
+static const struct pd_block_io_ops bufio_ops = {
+	.nr_blocks = bufio_nr_blocks,
+	.read = bufio_read,
+	.get_new = bufio_get_new,
+	.release = bufio_release,
+	.mark_dirty = bufio_mark_dirty,
+	.prefetch = bufio_prefetch,
+	.write_dirty = bufio_write_dirty,
+	.read_super = bufio_read_super,
+	.write_super = bufio_write_super,
+	.drop = bufio_drop,
+	.destroy = bufio_destroy,
+};
+
+int pd_block_io_bufio_create(struct block_device *bdev,
+			     struct pd_block_io **result)
+{
+	struct bufio_store *s = kzalloc(sizeof(*s), GFP_NOIO);
+	int r = -ENOMEM;
+
+	if (!s)
+		return r;
+	s->super = kmalloc(PD_BLOCK_SIZE, GFP_NOIO);
+	if (!s->super)
+		goto err_free_store;
+
+	s->bdev = bdev;
+	snprintf(s->name, sizeof(s->name), "%pg", bdev);
+	s->client = dm_bufio_client_create(bdev, PD_BLOCK_SIZE,
+					   PD_MAX_HELD_BUFFERS,
+					   sizeof(struct bufio_aux),
+					   buffer_taken,
+					   buffer_will_be_written, 0);
+	if (IS_ERR(s->client)) {
+		r = PTR_ERR(s->client);
+		DMERR("%s: no buffer cache for the metadata: %d", s->name, r);
+		goto err_free_super;
+	}
+
+	mutex_init(&s->super_lock);
+	s->io.ops = &bufio_ops;
+	s->io.name = s->name;
+	*result = &s->io;
+	return 0;
+
+err_free_super:
+	kfree(s->super);
+err_free_store:
+	kfree(s);
+	return r;
+}
