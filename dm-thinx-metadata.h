@@ -37,6 +37,8 @@
 #ifndef DM_THINX_METADATA_H
 #define DM_THINX_METADATA_H
 
+#include <linux/compiler.h>
+
 #include "dm-thinx-types.h"
 
 struct block_device;
@@ -274,8 +276,8 @@ int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
  * @dev: device
  * @vbegin: first virtual block
  * @nr: how many, 1 .. THINX_MD_RUN_MAX
- * @mappings: @nr results: the mapping as it is now (restamped or not), or 0
- *	and *@exclusive bit clear where nothing is mapped
+ * @mappings: @nr results: the mapping as it is now (restamped or not), or
+ *	THINX_MAPPING_NONE and *@exclusive bit clear where nothing is mapped
  * @exclusive: @nr bools: the block is this device's alone, in memory and in
  *	whatever a crash could bring back; it may be overwritten in place
  *

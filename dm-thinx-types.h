@@ -24,6 +24,12 @@ typedef u64 thinx_dblock_t;	/* block of the data device */
 /* A mapping value, CPU byte order: data block << 24 | time. */
 typedef u64 thinx_mapping_t;
 
+/*
+ * No mapping; 0 is one: data block 0 at time 0.  No real mapping is as large:
+ * a data space has fewer than 2^40 blocks.
+ */
+#define THINX_MAPPING_NONE	(~0ULL - 1)
+
 static inline thinx_mapping_t thinx_mapping_pack(thinx_dblock_t b, u32 time)
 {
 	return b << THINX_TIME_BITS | (time & THINX_TIME_MAX);
