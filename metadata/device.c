@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Thin devices: made, shared, taken apart, and remembered while in use.
+ *
+ *   details tree:  id ─► mapped, transaction id, created, snapshotted
+ *        │ load                              ▲ thinx_device_flush() at a close
+ *        ▼                                   │
+ *   struct thinx_md_dev ──a change──► md.changed ──close──► md.closing_devices
+ *        ▲                                                        │ complete
+ *        └──────────── freed if nobody has it open ◄──────────────┘
+ *
+ * I1  The top-level tree and the details tree hold the same ids.
+ * I2  While there is an object its fields are the truth, the details tree may
+ *     be older; when a transaction closes they are equal.
+ * I3  A tree is taken apart only after the path to its root was shadowed: the
+ *     count of the root says only then who else refers to it.
+ * I4  time never exceeds 24 bits by our doing (docs/format.md 9.4).
+ *
+ * Context: metadata lock held for writing.
+ * Crash: a deletion in steps leaves, between two steps, a device with fewer
+ * mappings and a matching mapped_blocks.
+ */
+#include "metadata/device.h"
+
+#include <asm/byteorder.h>
+#include <linux/device-mapper.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "metadata/space.h"
+
+/* Nodes a device may have that is deleted at once. */
+#define DROP_NODES	64
+
+/* Leaves a step takes from one that has more. */
+#define DROP_LEAVES	16
+
+#define LEAF_ENTRIES	252
+
+void thinx_device_init_kind(struct thinx_md *md)
+{
+	md->details = (struct pd_btree){
+		.tm = md->tm,
+		.levels = 1,
+		.value.size = sizeof(struct thinx_disk_device_details),
+		.name = "device details tree",
+	};
+}
+
+/* ---- objects ---- */
+
+static int make_object(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
+{
+	struct thinx_md_dev *d = kzalloc(sizeof(*d), GFP_NOIO);
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->md = md;
+	d->id = id;
+	INIT_LIST_HEAD(&d->link);
+	r = xa_insert(&md->devices, id, d, GFP_NOIO);
+	if (r) {
+		kfree(d);
+		return r;
+	}
+	*dev = d;
+	return 0;
+}
+
+static void free_object(struct thinx_md_dev *dev)
+{
+	struct thinx_md *md = dev->md;
+
+	if (!list_empty(&dev->link) && dev->changed_gen == md->open_gen)
+		md->nr_changed--;
+	list_del(&dev->link);
+	xa_erase(&md->devices, dev->id);
+	kfree(dev);
+}
+
+void thinx_device_put_idle(struct thinx_md_dev *dev)
+{
+	if (!dev->open_count && !dev->deleting && list_empty(&dev->link))
+		free_object(dev);
+}
+
+/* Reads what the trees say; -ENODATA if one of them does not know the id. */
+static int load_details(struct thinx_md *md, u64 id,
+			struct thinx_disk_device_details *disk)
+{
+	__le64 root;
+	int r;
+
+	r = pd_btree_lookup(&md->details, md->roots.details, &id, disk);
+	if (r)
+		return r;
+	r = pd_btree_lookup(&md->top, md->roots.mappings, &id, &root);
+	if (r == -ENODATA)
+		DMERR_LIMIT("%s: device %llu has details but no mapping tree",
+			    thinx_md_name(md), (unsigned long long)id);
+	return r;
+}
+
+static void unpack_details(struct thinx_md_dev *dev,
+			   const struct thinx_disk_device_details *disk)
+{
+	dev->creation_time = le32_to_cpu(disk->creation_time);
+	dev->transaction_id = le64_to_cpu(disk->transaction_id);
+	WRITE_ONCE(dev->snapshotted_time, le32_to_cpu(disk->snapshotted_time));
+	WRITE_ONCE(dev->mapped_blocks, le64_to_cpu(disk->mapped_blocks));
+}
+
+static int write_details(struct thinx_md_dev *dev)
+{
+	struct thinx_disk_device_details disk = {
+		.mapped_blocks = cpu_to_le64(dev->mapped_blocks),
+		.transaction_id = cpu_to_le64(dev->transaction_id),
+		.creation_time = cpu_to_le32(dev->creation_time),
+		.snapshotted_time = cpu_to_le32(dev->snapshotted_time),
+	};
+	struct thinx_md *md = dev->md;
+	u64 key = dev->id;
+	int r;
+
+	r = pd_btree_insert(&md->details, &md->roots.details, &key, &disk,
+			    NULL);
+	if (!r)
+		dev->details_changed = false;
+	return r;
+}
+
+int thinx_device_get(struct thinx_md *md, u64 id, struct thinx_md_dev **dev)
+{
+	struct thinx_disk_device_details disk;
+	struct thinx_md_dev *d;
+	int r;
+
+	lockdep_assert_held_write(&md->lock);
+	if (id > THINX_DEV_ID_MAX)
+		return -ENODATA;
+	d = xa_load(&md->devices, id);
+	if (d) {
+		*dev = d;
+		return d->gone ? -ENODATA : 0;
+	}
+	r = load_details(md, id, &disk);
+	if (r)
+		return r;
+	r = make_object(md, id, &d);
+	if (r)
+		return r;
+	unpack_details(d, &disk);
+	*dev = d;
+	return 0;
+}
+
+/* ---- changes and generations ---- */
+
+void thinx_device_mark_changed(struct thinx_md_dev *dev)
+{
+	struct thinx_md *md = dev->md;
+
+	lockdep_assert_held_write(&md->lock);
+	if (list_empty(&dev->link) || dev->changed_gen != md->open_gen)
+		md->nr_changed++;
+	list_move_tail(&dev->link, &md->changed);
+	/* Pairs with thinx_md_dev_is_dirty(). */
+	WRITE_ONCE(dev->changed_gen, md->open_gen);
+}
+
+void thinx_device_add_mapped(struct thinx_md_dev *dev, u64 nr)
+{
+	WRITE_ONCE(dev->mapped_blocks, dev->mapped_blocks + nr);
+	dev->details_changed |= nr;
+	thinx_device_mark_changed(dev);
+}
+
+void thinx_device_sub_mapped(struct thinx_md_dev *dev, u64 nr)
+{
+	if (nr > dev->mapped_blocks) {
+		DMERR_LIMIT("%s: device %u lost %llu mappings, its details say it had %llu",
+			    thinx_md_name(dev->md), dev->id,
+			    (unsigned long long)nr,
+			    (unsigned long long)dev->mapped_blocks);
+		nr = dev->mapped_blocks;
+	}
+	WRITE_ONCE(dev->mapped_blocks, dev->mapped_blocks - nr);
+	dev->details_changed |= nr;
+	thinx_device_mark_changed(dev);
+}
+
+int thinx_device_flush(struct thinx_md *md)
+{
+	struct thinx_md_dev *dev;
+	int r;
+
+	list_for_each_entry(dev, &md->changed, link) {
+		if (!dev->details_changed)
+			continue;
+		r = write_details(dev);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+void thinx_device_close_generation(struct thinx_md *md)
+{
+	list_splice_tail_init(&md->changed, &md->closing_devices);
+	md->nr_changed = 0;
+}
+
+void thinx_device_complete_generation(struct thinx_md *md)
+{
+	struct thinx_md_dev *dev, *next;
+
+	list_for_each_entry_safe(dev, next, &md->closing_devices, link) {
+		list_del_init(&dev->link);
+		thinx_device_put_idle(dev);
+	}
+}
+
+static int abort_one(struct thinx_md_dev *dev)
+{
+	struct thinx_disk_device_details disk;
+	struct thinx_md *md = dev->md;
+	int r;
+
+	if (dev->changed_gen > md->completed_gen)
+		WRITE_ONCE(dev->lost_changes, true);
+	WRITE_ONCE(dev->changed_gen, 0);
+	dev->details_changed = false;
+	list_del_init(&dev->link);
+	if (!dev->open_count && !dev->deleting) {
+		free_object(dev);
+		return 0;
+	}
+	r = load_details(md, dev->id, &disk);
+	if (!r)
+		unpack_details(dev, &disk);
+	if (r == -ENODATA) {
+		dev->gone = true;
+		return 0;
+	}
+	return r;
+}
+
+int thinx_device_abort(struct thinx_md *md)
+{
+	struct thinx_md_dev *dev;
+	unsigned long id;
+	int r = 0, err;
+
+	md->nr_changed = 0;
+	xa_for_each(&md->devices, id, dev) {
+		err = abort_one(dev);
+		if (err)
+			r = err;
+	}
+	return r;
+}
+
+void thinx_device_free_all(struct thinx_md *md)
+{
+	struct thinx_md_dev *dev;
+	unsigned long id;
+
+	xa_for_each(&md->devices, id, dev)
+		free_object(dev);
+	xa_destroy(&md->devices);
+}
+
+/* ---- create ---- */
+
+/* Upper trees: a copy and a split for each level of both, and a new root. */
+static u64 upper_insert_blocks(const struct thinx_md *md)
+{
+	return 2 * (3 * thinx_space_upper_depth(md) + 1);
+}
+
+/* Is the id free?  Then make the object that goes with it. */
+static int begin_create(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
+{
+	struct thinx_disk_device_details disk;
+	u64 key = id;
+	__le64 root;
+	int r;
+
+	if (id > THINX_DEV_ID_MAX)
+		return -EINVAL;
+	if (xa_load(&md->devices, id))
+		return -EEXIST;
+	r = pd_btree_lookup(&md->top, md->roots.mappings, &key, &root);
+	if (r != -ENODATA)
+		return r ? r : -EEXIST;
+	r = pd_btree_lookup(&md->details, md->roots.details, &key, &disk);
+	if (r != -ENODATA)
+		return r ? r : -EEXIST;
+	return make_object(md, id, dev);
+}
+
+/* Enter it into both trees (I1); @root is handed over. */
+static int enter_device(struct thinx_md_dev *dev, pd_block_t root)
+{
+	struct thinx_md *md = dev->md;
+	__le64 value = cpu_to_le64(root);
+	u64 key = dev->id;
+	int r;
+
+	r = pd_btree_insert(&md->top, &md->roots.mappings, &key, &value, NULL);
+	if (r)
+		return r;
+	r = write_details(dev);
+	if (r)
+		return r;
+	thinx_device_mark_changed(dev);
+	return 0;
+}
+
+static int create_empty(struct thinx_md_dev *dev)
+{
+	struct thinx_md *md = dev->md;
+	pd_block_t root;
+	int r;
+
+	r = thinx_space_ensure(md, upper_insert_blocks(md) + 1, 0);
+	if (r)
+		return r;
+	dev->creation_time = md->time;
+	dev->snapshotted_time = md->time;
+	dev->transaction_id = md->trans_id;
+	thinx_md_begin_change(md);
+	r = pd_btree_empty(&md->dev_mappings, &root);
+	if (r)
+		return r;
+	return enter_device(dev, root);
+}
+
+int thinx_device_create_thin(struct thinx_md *md, u32 id)
+{
+	struct thinx_md_dev *dev;
+	int r;
+
+	r = begin_create(md, id, &dev);
+	if (r)
+		return r;
+	r = create_empty(dev);
+	if (r)
+		free_object(dev);
+	return r;
+}
+
+static int share_origin(struct thinx_md_dev *dev, struct thinx_md_dev *origin)
+{
+	struct thinx_md *md = dev->md;
+	u64 key = origin->id;
+	__le64 root;
+	int r;
+
+	if (md->time >= THINX_TIME_MAX) {
+		DMERR("%s: no snapshot %u of device %u: all %u snapshot times are used up",
+		      thinx_md_name(md), dev->id, origin->id, THINX_TIME_MAX);
+		return -EOVERFLOW;
+	}
+	r = pd_btree_lookup(&md->top, md->roots.mappings, &key, &root);
+	if (r)
+		return r;
+	r = thinx_space_ensure(md, upper_insert_blocks(md), 0);
+	if (r)
+		return r;
+
+	thinx_md_begin_change(md);
+	r = pd_tm_inc(md->tm, le64_to_cpu(root));
+	if (r)
+		return r;
+	md->time++;
+	dev->creation_time = md->time;
+	dev->snapshotted_time = md->time;
+	dev->transaction_id = md->trans_id;
+	dev->mapped_blocks = origin->mapped_blocks;
+	r = enter_device(dev, le64_to_cpu(root));
+	if (r)
+		return r;
+	WRITE_ONCE(origin->snapshotted_time, md->time);
+	origin->details_changed = true;
+	thinx_device_mark_changed(origin);
+	return 0;
+}
+
+int thinx_device_create_snap(struct thinx_md *md, u32 id, u32 origin_id)
+{
+	struct thinx_md_dev *dev, *origin;
+	int r;
+
+	r = begin_create(md, id, &dev);
+	if (r)
+		return r;
+	/* Never finds @dev: it is in no tree yet. */
+	r = origin_id == id ? -ENODATA : thinx_device_get(md, origin_id,
+							  &origin);
+	if (!r && origin->deleting)
+		r = -ENODATA;
+	if (r)
+		goto err_free_object;
+	r = share_origin(dev, origin);
+	if (r)
+		goto err_put_origin;
+	return 0;
+
+err_put_origin:
+	thinx_device_put_idle(origin);
+err_free_object:
+	free_object(dev);
+	return r;
+}
+
+/* ---- delete ---- */
+
+static int get_root(void *context, u64 key, void *value)
+{
+	u64 *root = context;
+	__le64 disk;
+
+	memcpy(&disk, value, sizeof(disk));
+	*root = le64_to_cpu(disk);
+	return 0;
+}
+
+/* Shadow the path to the device's root (I3). */
+static int shadow_top(struct thinx_md *md, struct thinx_roots *roots, u64 id,
+		      pd_block_t *root)
+{
+	*root = 0;
+	return pd_btree_update(&md->top, &roots->mappings, &id, 1, get_root,
+			       root);
+}
+
+/* All of it, if it is small or somebody else has it too; else -E2BIG. */
+static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id)
+{
+	pd_block_t root;
+	int r;
+
+	r = thinx_space_ensure(md, 7ULL * thinx_space_upper_depth(md),
+			       (u64)DROP_NODES * LEAF_ENTRIES);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	r = shadow_top(md, roots, id, &root);
+	if (r)
+		return r;
+	r = pd_btree_delete(&md->dev_mappings, root, DROP_NODES);
+	if (r)
+		return r;
+	r = pd_btree_remove(&md->top, &roots->mappings, &id);
+	if (r)
+		return r;
+	r = pd_btree_remove(&md->details, &roots->details, &id);
+	return r == -ENODATA ? 0 : r;
+}
+
+/* The next few leaves. */
+static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
+		       struct thinx_drop *drop, u64 nr_mapped)
+{
+	struct pd_btree_range range = { .begin = drop->next };
+	u64 all = thinx_space_mapping_nodes(nr_mapped);
+	u32 depth = thinx_space_mapping_depth(md, nr_mapped);
+	u32 upper = thinx_space_upper_depth(md);
+	u64 keys[2] = { drop->id, 0 };
+	u32 n;
+	int r;
+
+	for (n = DROP_LEAVES; n > 1; n /= 2)
+		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
+					 (n + 2) * LEAF_ENTRIES))
+			break;
+	r = thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
+			       (n + 2) * LEAF_ENTRIES);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	r = pd_btree_remove_range(&md->mappings, &roots->mappings, keys, &range,
+				  n);
+	if (r)
+		return r;
+	drop->next = range.begin;
+	drop->nr_removed = range.nr_removed;
+	drop->progress |= range.nr_removed;
+	drop->stepwise = !range.done;
+	return 0;
+}
+
+/* Too large: take it apart from the start, an abort may have undone steps. */
+static int begin_steps(struct thinx_md *md, struct thinx_drop *drop)
+{
+	if (drop->next && !drop->progress) {
+		DMERR("%s: device %llu has a tree without mappings that is too large",
+		      thinx_md_name(md), (unsigned long long)drop->id);
+		return -EILSEQ;
+	}
+	drop->next = 0;
+	drop->progress = false;
+	drop->stepwise = true;
+	return 0;
+}
+
+int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
+			   struct thinx_drop *drop, u64 nr_mapped)
+{
+	__le64 root;
+	int r;
+
+	lockdep_assert_held_write(&md->lock);
+	drop->nr_removed = 0;
+	if (drop->stepwise)
+		return drop_leaves(md, roots, drop, nr_mapped);
+	r = pd_btree_lookup(&md->top, roots->mappings, &drop->id, &root);
+	if (r)
+		return r;
+	r = drop_whole(md, roots, drop->id);
+	if (r == -E2BIG)
+		return begin_steps(md, drop);
+	drop->done = !r;
+	return r;
+}
+
+int thinx_device_delete_begin(struct thinx_md *md, u32 id,
+			      struct thinx_md_dev **dev)
+{
+	int r;
+
+	r = thinx_device_get(md, id, dev);
+	if (r)
+		return r;
+	if ((*dev)->open_count || (*dev)->deleting)
+		return -EBUSY;
+	(*dev)->deleting = true;
+	return 0;
+}
+
+int thinx_device_delete_step(struct thinx_md_dev *dev, struct thinx_drop *drop)
+{
+	int r;
+
+	if (dev->gone)
+		return -ENODATA;
+	r = thinx_device_drop_step(dev->md, &dev->md->roots, drop,
+				   dev->mapped_blocks);
+	if (r)
+		return r;
+	if (drop->done)
+		free_object(dev);
+	else if (drop->nr_removed)
+		thinx_device_sub_mapped(dev, drop->nr_removed);
+	return 0;
+}
+
+void thinx_device_delete_cancel(struct thinx_md_dev *dev)
+{
+	dev->deleting = false;
+	if (dev->gone)
+		free_object(dev);
+	else
+		thinx_device_put_idle(dev);
+}

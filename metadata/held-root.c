@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The metadata snapshot: "held root" on disk (docs/format.md section 11).
+ *
+ *   superblock ──held_root──► copy ──┬──► mapping root   one reference more
+ *       │                            └──► details root   one reference more
+ *       └──► working roots, which part from those as nodes are shadowed
+ *
+ * I1  Between two holds of the metadata lock the copy refers to well-formed
+ *     trees: user space may be reading, and a crash may bring any commit back.
+ * I2  While the mapping root is shared all below it is, and letting it go means
+ *     one reference.  Else the devices are dropped one after the other, the
+ *     large ones in steps, and the copy is shadowed along.
+ *
+ * Context: metadata lock held for writing.
+ * Crash: a release that did not finish leaves a metadata snapshot with fewer
+ * devices; it can be released again.
+ */
+#include "metadata/held-root.h"
+
+#include <asm/byteorder.h>
+#include <linux/device-mapper.h>
+#include <linux/string.h>
+
+#include "metadata/space.h"
+#include "metadata/superblock.h"
+
+int thinx_held_root_reserve(struct thinx_md *md)
+{
+	struct pd_block blk;
+	int r;
+
+	if (md->held_root)
+		return -EBUSY;
+	r = thinx_space_ensure(md, 1, 0);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	/* What is pinned is consistent in itself. */
+	r = thinx_device_flush(md);
+	if (r)
+		return r;
+	r = pd_tm_new_block(md->tm, &thinx_superblock_validator, &blk);
+	if (r)
+		return r;
+	thinx_superblock_pack_held(md, blk.data);
+	pd_tm_release(md->tm, &blk);
+	r = pd_tm_inc(md->tm, md->roots.mappings);
+	if (r)
+		return r;
+	r = pd_tm_inc(md->tm, md->roots.details);
+	if (r)
+		return r;
+	md->held_root = blk.nr;
+	return 0;
+}
+
+int thinx_held_root_read(struct thinx_md *md, struct thinx_roots *roots)
+{
+	const struct thinx_disk_superblock *sb;
+	struct pd_block blk;
+	int r;
+
+	r = pd_tm_read(md->tm, md->held_root, &thinx_superblock_validator,
+		       &blk);
+	if (r)
+		return r;
+	sb = blk.data;
+	roots->mappings = le64_to_cpu(sb->data_mapping_root);
+	roots->details = le64_to_cpu(sb->device_details_root);
+	pd_tm_release(md->tm, &blk);
+	return 0;
+}
+
+/* Move the copy on to where the trees are now. */
+static int update_copy(struct thinx_md *md, const struct thinx_roots *roots)
+{
+	struct thinx_disk_superblock *sb;
+	struct pd_block blk;
+	bool inc_children;
+	int r;
+
+	r = pd_tm_shadow(md->tm, md->held_root, &thinx_superblock_validator,
+			 &blk, &inc_children);
+	if (r)
+		return r;
+	sb = blk.data;
+	sb->data_mapping_root = cpu_to_le64(roots->mappings);
+	sb->device_details_root = cpu_to_le64(roots->details);
+	pd_tm_release(md->tm, &blk);
+	if (inc_children) {
+		DMERR("%s: metadata snapshot in block %llu is counted more than once",
+		      thinx_md_name(md), (unsigned long long)md->held_root);
+		return -EILSEQ;
+	}
+	md->held_root = blk.nr;
+	return 0;
+}
+
+/* Nothing of the mapping tree is the copy's alone any more: drop the rest. */
+static int drop_copy(struct thinx_md *md, const struct thinx_roots *roots)
+{
+	int r;
+
+	r = thinx_space_ensure(md, 0, 0);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	r = pd_btree_delete(&md->top, roots->mappings, U32_MAX);
+	if (r)
+		return r;
+	r = pd_btree_delete(&md->details, roots->details, U32_MAX);
+	if (r)
+		return r;
+	r = pd_tm_dec(md->tm, md->held_root);
+	if (r)
+		return r;
+	md->held_root = 0;
+	return 0;
+}
+
+/* Its details must go on telling how many mappings there are (I1). */
+static int sub_held_mapped(struct thinx_md *md, struct thinx_roots *roots,
+			   u64 id, u64 nr)
+{
+	struct thinx_disk_device_details disk;
+	u64 mapped;
+	int r;
+
+	r = pd_btree_lookup(&md->details, roots->details, &id, &disk);
+	if (r)
+		return r == -ENODATA ? 0 : r;
+	mapped = le64_to_cpu(disk.mapped_blocks);
+	disk.mapped_blocks = cpu_to_le64(mapped > nr ? mapped - nr : 0);
+	return pd_btree_insert(&md->details, &roots->details, &id, &disk, NULL);
+}
+
+static u64 held_mapped(struct thinx_md *md, const struct thinx_roots *roots,
+		       u64 id)
+{
+	struct thinx_disk_device_details disk;
+
+	if (pd_btree_lookup(&md->details, roots->details, &id, &disk))
+		return U64_MAX;
+	return le64_to_cpu(disk.mapped_blocks);
+}
+
+static int drop_device(struct thinx_md *md, struct thinx_roots *roots,
+		       struct thinx_drop *drop)
+{
+	int r;
+
+	/* The copy itself, and the path in the details tree. */
+	r = thinx_space_ensure(md, 1 + thinx_space_upper_depth(md), 0);
+	if (r)
+		return r;
+	r = thinx_device_drop_step(md, roots, drop,
+				   held_mapped(md, roots, drop->id));
+	if (r)
+		return r;
+	if (drop->nr_removed) {
+		r = sub_held_mapped(md, roots, drop->id, drop->nr_removed);
+		if (r)
+			return r;
+	}
+	return update_copy(md, roots);
+}
+
+int thinx_held_root_release_step(struct thinx_md *md, struct thinx_drop *drop)
+{
+	struct thinx_roots roots;
+	u64 any = 0, id;
+	__le64 root;
+	u32 count;
+	int r;
+
+	if (!md->held_root)
+		return -EINVAL;
+	r = thinx_held_root_read(md, &roots);
+	if (r)
+		return r;
+	r = pd_tm_get_count(md->tm, roots.mappings, &count);
+	if (r)
+		return r;
+	if (count > 1)
+		return drop_copy(md, &roots);
+	r = pd_btree_lowest(&md->top, roots.mappings, &any, &id, &root);
+	if (r)
+		return r == -ENODATA ? drop_copy(md, &roots) : r;
+	if (drop->done || drop->id != id)
+		*drop = (struct thinx_drop){ .id = id };
+	return drop_device(md, &roots, drop);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The metadata snapshot: a superblock copy that keeps a state alive for user
+ * space to read.
+ *
+ * Context of all functions: metadata lock held for writing.
+ */
+#ifndef THINX_HELD_ROOT_H
+#define THINX_HELD_ROOT_H
+
+#include "metadata/device.h"
+
+/**
+ * thinx_held_root_reserve() - pin the working state
+ * @md: metadata
+ *
+ * Return: 0, -EBUSY there is one, -ENOSPC, errors of metadata.
+ */
+int __must_check thinx_held_root_reserve(struct thinx_md *md);
+
+/**
+ * thinx_held_root_release_step() - one step of letting it go
+ * @md: metadata
+ * @drop: zeroed before the first step
+ *
+ * It is gone when md->held_root is 0.
+ *
+ * Return: 0, -EINVAL there is none, -ENOSPC, errors of metadata.
+ */
+int __must_check thinx_held_root_release_step(struct thinx_md *md,
+					      struct thinx_drop *drop);
+
+/**
+ * thinx_held_root_read() - the trees it refers to
+ * @md: metadata with a held root; lock held for reading will do
+ * @roots: result
+ *
+ * Return: 0, errors of metadata.
+ */
+int __must_check thinx_held_root_read(struct thinx_md *md,
+				      struct thinx_roots *roots);
+
+#endif /* THINX_HELD_ROOT_H */

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The two-level mapping tree and the counts of data blocks that go with it.
+ *
+ *   roots.mappings ──► id ──► root ──► virtual block ──► data block, time
+ *   |<------- top ------->|  |<------------- dev_mappings ------------->|
+ *   |<--------------------------- mappings ---------------------------->|
+ *
+ * I1  A data block's count is the number of mapping leaves that contain it
+ *     (docs/format.md 6.6).  The btree tells us when a leaf is copied or freed;
+ *     neighbours are counted as one run.
+ * I2  No data block number from disk is believed before it was compared with
+ *     the size of the data space.
+ * I3  Whether a block is shared is decided by its count, and only after the
+ *     path down to it was shadowed.
+ * I4  Blocks listed as freed are held, so that nobody gets them before the
+ *     caller has passed the discard down.
+ *
+ * Context: metadata lock held for writing; look-ups: for reading.
+ */
+#include "metadata/mapping.h"
+
+#include <asm/byteorder.h>
+#include <linux/device-mapper.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "metadata/device.h"
+#include "metadata/space.h"
+
+/* Most entries of a mapping leaf. */
+#define LEAF_ENTRIES	252
+
+/* ---- what the trees' values refer to ---- */
+
+static int count_run(struct thinx_md *md, u64 begin, u64 end,
+		     int (*fn)(struct pd_sm *sm, pd_block_t b, pd_block_t e))
+{
+	if (end > pd_sm_nr_blocks(md->data_sm)) {
+		DMERR_LIMIT("%s: mapping to data block %llu, the data space has %llu",
+			    thinx_md_name(md), (unsigned long long)end - 1,
+			    (unsigned long long)pd_sm_nr_blocks(md->data_sm));
+		return -EILSEQ;
+	}
+	return fn(md->data_sm, begin, end);
+}
+
+/* Count the data blocks of @nr packed mappings, neighbours at a time (I1). */
+static int count_mappings(struct thinx_md *md, const void *values, u32 nr,
+			  int (*fn)(struct pd_sm *sm, pd_block_t b,
+				    pd_block_t e))
+{
+	const __le64 *v = values;
+	u64 begin = 0, end = 0, b;
+	u32 i;
+	int r;
+
+	for (i = 0; i < nr; i++) {
+		b = thinx_mapping_block(le64_to_cpu(v[i]));
+		if (i && b == end) {
+			end++;
+			continue;
+		}
+		if (i) {
+			r = count_run(md, begin, end, fn);
+			if (r)
+				return r;
+		}
+		begin = b;
+		end = b + 1;
+	}
+	return nr ? count_run(md, begin, end, fn) : 0;
+}
+
+static int inc_mappings(void *context, const void *values, u32 nr)
+{
+	return count_mappings(context, values, nr, pd_sm_inc);
+}
+
+static int dec_mappings(void *context, const void *values, u32 nr)
+{
+	return count_mappings(context, values, nr, pd_sm_dec);
+}
+
+static bool same_data_block(void *context, const void *a, const void *b)
+{
+	const __le64 *va = a, *vb = b;
+
+	return thinx_mapping_block(le64_to_cpu(*va)) ==
+	       thinx_mapping_block(le64_to_cpu(*vb));
+}
+
+static int inc_roots(void *context, const void *values, u32 nr)
+{
+	struct thinx_md *md = context;
+	const __le64 *v = values;
+	u32 i;
+	int r;
+
+	for (i = 0; i < nr; i++) {
+		r = pd_tm_inc(md->tm, le64_to_cpu(v[i]));
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Whoever takes an entry out of the top tree has dealt with its subtree. */
+static int keep_roots(void *context, const void *values, u32 nr)
+{
+	return 0;
+}
+
+void thinx_mapping_init_kinds(struct thinx_md *md)
+{
+	md->mappings = (struct pd_btree){
+		.tm = md->tm,
+		.levels = 2,
+		.value = {
+			.size = sizeof(__le64),
+			.inc = inc_mappings,
+			.dec = dec_mappings,
+			.equal = same_data_block,
+			.context = md,
+		},
+		.name = "mapping tree",
+	};
+	md->dev_mappings = md->mappings;
+	md->dev_mappings.levels = 1;
+	md->top = (struct pd_btree){
+		.tm = md->tm,
+		.levels = 1,
+		.value = {
+			.size = sizeof(__le64),
+			.inc = inc_roots,
+			.dec = keep_roots,
+			.context = md,
+		},
+		.name = "top-level mapping tree",
+	};
+}
+
+/* ---- look up ---- */
+
+struct lookup {
+	struct thinx_md_dev *dev;
+	thinx_md_leaf_fn fn;
+	void *context;
+	int r;
+};
+
+static void show_leaf(void *context, const struct pd_btree_leaf *l)
+{
+	struct lookup *lookup = context;
+	struct thinx_md_dev *dev = lookup->dev;
+	u64 nr_data = pd_sm_nr_blocks(dev->md->data_sm);
+	const __le64 *values = l->values;
+	struct thinx_md_leaf leaf = {
+		.begin = l->begin,
+		.end = l->last + 1,
+		.nr = l->nr,
+		.keys = l->keys,
+		.values = values,
+	};
+	u32 i;
+
+	for (i = 0; i < l->nr; i++) {
+		u64 b = thinx_mapping_block(le64_to_cpu(values[i]));
+
+		if (b < nr_data)
+			continue;
+		DMERR_LIMIT("%s: device %u block %llu is mapped to data block %llu, the data space has %llu",
+			    thinx_md_name(dev->md), dev->id,
+			    (unsigned long long)le64_to_cpu(l->keys[i]),
+			    (unsigned long long)b, (unsigned long long)nr_data);
+		lookup->r = -EILSEQ;
+		return;
+	}
+	lookup->fn(lookup->context, &leaf);
+}
+
+int thinx_mapping_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
+			 thinx_md_leaf_fn fn, void *context)
+{
+	struct thinx_md *md = dev->md;
+	struct lookup lookup = { .dev = dev, .fn = fn, .context = context };
+	u64 keys[2] = { dev->id, b };
+	int r;
+
+	r = pd_btree_lookup_leaf(&md->mappings, md->roots.mappings, keys,
+				 show_leaf, &lookup);
+	return r ? r : lookup.r;
+}
+
+/* ---- insert ---- */
+
+int thinx_mapping_insert_run(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
+			     thinx_dblock_t dbegin, u64 nr,
+			     thinx_mapping_t *mapping)
+{
+	struct thinx_md *md = dev->md;
+	u64 keys[2] = { dev->id, vbegin };
+	u32 time = min_t(u32, md->time, THINX_TIME_MAX);
+	u64 nr_data = pd_sm_nr_blocks(md->data_sm);
+	u32 depth, nr_inserted, i;
+	u64 nr_leaves;
+	__le64 *values = (__le64 *)md->scratch;
+	int r;
+
+	if (!nr || nr > THINX_MD_RUN_MAX || vbegin + nr < vbegin ||
+	    nr > nr_data || dbegin > nr_data - nr)
+		return -EINVAL;
+
+	/*
+	 * Each leaf has a third of its capacity at least and may have to be
+	 * copied and split, or give to a sibling that is copied then; above the
+	 * leaves the same once for each level, and a root may grow.
+	 */
+	depth = thinx_space_mapping_depth(md, dev->mapped_blocks + nr);
+	nr_leaves = nr / (LEAF_ENTRIES / 3) + 1;
+	r = thinx_space_ensure(md, thinx_space_upper_depth(md) + 3 * depth +
+			       3 * (nr_leaves - 1) + 1,
+			       nr + (nr_leaves + 2) * LEAF_ENTRIES);
+	if (r)
+		return r;
+
+	for (i = 0; i < nr; i++)
+		values[i] = cpu_to_le64(thinx_mapping_pack(dbegin + i, time));
+	thinx_md_begin_change(md);
+	r = pd_sm_inc(md->data_sm, dbegin, dbegin + nr);
+	if (r)
+		return r;
+	r = pd_btree_insert_run(&md->mappings, &md->roots.mappings, keys,
+				values, nr, &nr_inserted);
+	if (r)
+		return r;
+	pd_sm_unhold(md->data_sm, dbegin, dbegin + nr);
+	thinx_device_add_mapped(dev, nr_inserted);
+	*mapping = thinx_mapping_pack(dbegin, time);
+	return 0;
+}
+
+/* ---- restamp ---- */
+
+struct restamp {
+	struct thinx_md_dev *dev;
+	u64 vbegin;
+	u32 nr;
+	u32 time;
+	thinx_mapping_t *mappings;
+	bool *exclusive;
+};
+
+static int restamp_one(void *context, u64 key, void *value)
+{
+	struct restamp *rs = context;
+	struct thinx_md *md = rs->dev->md;
+	u64 i = key - rs->vbegin;
+	thinx_mapping_t m;
+	__le64 disk;
+	bool ours = true;
+	int r;
+
+	if (i >= rs->nr)
+		return -EILSEQ;
+	memcpy(&disk, value, sizeof(disk));
+	m = le64_to_cpu(disk);
+	if (thinx_mapping_block(m) >= pd_sm_nr_blocks(md->data_sm)) {
+		DMERR_LIMIT("%s: device %u block %llu is mapped to data block %llu, the data space has %llu",
+			    thinx_md_name(md), rs->dev->id,
+			    (unsigned long long)key,
+			    (unsigned long long)thinx_mapping_block(m),
+			    (unsigned long long)pd_sm_nr_blocks(md->data_sm));
+		return -EILSEQ;
+	}
+	if (thinx_mapping_time(m) < rs->dev->snapshotted_time) {
+		/* The path is shadowed by now: the count is exact (I3). */
+		r = pd_sm_count_is_stable_one(md->data_sm,
+					      thinx_mapping_block(m), &ours);
+		if (r)
+			return r;
+		if (ours) {
+			m = thinx_mapping_pack(thinx_mapping_block(m),
+					       rs->time);
+			disk = cpu_to_le64(m);
+			memcpy(value, &disk, sizeof(disk));
+		}
+	}
+	rs->mappings[i] = m;
+	rs->exclusive[i] = ours;
+	return 0;
+}
+
+int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
+			  u32 nr, thinx_mapping_t *mappings, bool *exclusive)
+{
+	struct thinx_md *md = dev->md;
+	struct restamp rs = {
+		.dev = dev,
+		.vbegin = vbegin,
+		.nr = nr,
+		.time = min_t(u32, md->time, THINX_TIME_MAX),
+		.mappings = mappings,
+		.exclusive = exclusive,
+	};
+	u64 keys[2] = { dev->id, vbegin };
+	u64 nr_leaves;
+	u32 i;
+	int r;
+
+	if (!nr || nr > THINX_MD_RUN_MAX || vbegin + nr < vbegin)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		mappings[i] = THINX_MAPPING_NONE;
+		exclusive[i] = false;
+	}
+
+	/* Every leaf on the way, and the paths to them; nothing splits. */
+	nr_leaves = min_t(u64, nr / (LEAF_ENTRIES / 3) + 2,
+			  thinx_space_mapping_nodes(dev->mapped_blocks));
+	r = thinx_space_ensure(md, thinx_space_upper_depth(md) + nr_leaves +
+			       2 * (thinx_space_mapping_depth(md,
+						dev->mapped_blocks) - 1),
+			       nr_leaves * LEAF_ENTRIES);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	r = pd_btree_update(&md->mappings, &md->roots.mappings, keys, nr,
+			    restamp_one, &rs);
+	if (!r)
+		thinx_device_mark_changed(dev);
+	return r;
+}
+
+/* ---- remove ---- */
+
+struct removed_blocks {
+	struct thinx_md *md;
+	u32 nr;			/* entries used in md->scratch */
+};
+
+static int note_removed(void *context, const __le64 *keys, const void *values,
+			u32 nr)
+{
+	struct removed_blocks *rb = context;
+	const __le64 *v = values;
+	u32 i;
+
+	/*
+	 * A block too many for the list is only not discarded.  Damaged numbers
+	 * are refused when they are counted.
+	 */
+	for (i = 0; i < nr && rb->nr < THINX_MD_RUN_MAX; i++)
+		rb->md->scratch[rb->nr++] =
+			thinx_mapping_block(le64_to_cpu(v[i]));
+	return 0;
+}
+
+/* Hold what became free and list it as runs (I4). */
+static int list_freed(struct thinx_md *md, const struct removed_blocks *rb,
+		      struct thinx_md_removal *r)
+{
+	struct thinx_md_run *run;
+	u32 i, count;
+	u64 b;
+	int err;
+
+	for (i = 0; i < rb->nr; i++) {
+		b = md->scratch[i];
+		err = pd_sm_get_count(md->data_sm, b, &count);
+		if (err)
+			return err;
+		/* Without memory for the hold it is only not discarded. */
+		if (count || pd_sm_hold(md->data_sm, b, b + 1))
+			continue;
+		run = &r->freed[r->nr_freed];
+		if (r->nr_freed && run[-1].end == b) {
+			run[-1].end++;
+			continue;
+		}
+		run->begin = b;
+		run->end = b + 1;
+		r->nr_freed++;
+	}
+	return 0;
+}
+
+/*
+ * Leaves this step may take apart, as room allows: each costs a copy of itself
+ * and of two siblings, as does each node on the way, but never more than the
+ * whole tree is.
+ */
+static int choose_step(struct thinx_md_dev *dev, u32 *nr_leaves)
+{
+	struct thinx_md *md = dev->md;
+	u64 all = thinx_space_mapping_nodes(dev->mapped_blocks);
+	u32 depth = thinx_space_mapping_depth(md, dev->mapped_blocks);
+	u32 upper = thinx_space_upper_depth(md);
+	u32 n;
+
+	for (n = THINX_REMOVE_LEAVES; n > 1; n /= 2)
+		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
+					 (n + 2) * LEAF_ENTRIES))
+			break;
+	*nr_leaves = n;
+	return thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
+				  (n + 2) * LEAF_ENTRIES);
+}
+
+int thinx_mapping_remove_step(struct thinx_md_dev *dev,
+			      struct thinx_md_removal *r)
+{
+	struct thinx_md *md = dev->md;
+	struct removed_blocks rb = { .md = md };
+	struct pd_btree_range range = {
+		.begin = r->begin,
+		.end = r->end,
+		.removed = r->want_freed ? note_removed : NULL,
+		.context = &rb,
+	};
+	u64 keys[2] = { dev->id, 0 };
+	u32 nr_leaves;
+	int err;
+
+	r->nr_freed = 0;
+	if (r->begin >= r->end) {
+		r->done = true;
+		return 0;
+	}
+	err = choose_step(dev, &nr_leaves);
+	if (err)
+		return err;
+	thinx_md_begin_change(md);
+	err = pd_btree_remove_range(&md->mappings, &md->roots.mappings, keys,
+				    &range, nr_leaves);
+	if (err)
+		return err;
+	thinx_device_sub_mapped(dev, range.nr_removed);
+	r->begin = range.begin;
+	r->done = range.done;
+	return list_freed(md, &rb, r);
+}

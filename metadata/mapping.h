@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The two-level mapping tree: device -> virtual block -> data block and time.
+ *
+ * Context of all functions: metadata lock held for writing unless said
+ * otherwise.
+ */
+#ifndef THINX_MAPPING_H
+#define THINX_MAPPING_H
+
+#include "metadata/metadata.h"
+
+/**
+ * thinx_mapping_init_kinds() - set up the three views of the mapping tree
+ * @md: metadata; its transaction manager is open
+ */
+void thinx_mapping_init_kinds(struct thinx_md *md);
+
+/** thinx_mapping_lookup() - thinx_md_lookup(); lock held for reading */
+int __must_check thinx_mapping_lookup(struct thinx_md_dev *dev,
+				      thinx_vblock_t b, thinx_md_leaf_fn fn,
+				      void *context);
+
+/** thinx_mapping_insert_run() - thinx_md_insert_run_locked() */
+int __must_check thinx_mapping_insert_run(struct thinx_md_dev *dev,
+					  thinx_vblock_t vbegin,
+					  thinx_dblock_t dbegin, u64 nr,
+					  thinx_mapping_t *mapping);
+
+/** thinx_mapping_restamp() - thinx_md_restamp_locked() */
+int __must_check thinx_mapping_restamp(struct thinx_md_dev *dev,
+				       thinx_vblock_t vbegin, u32 nr,
+				       thinx_mapping_t *mappings,
+				       bool *exclusive);
+
+/** thinx_mapping_remove_step() - thinx_md_remove_range_locked() */
+int __must_check thinx_mapping_remove_step(struct thinx_md_dev *dev,
+					   struct thinx_md_removal *r);
+
+#endif /* THINX_MAPPING_H */

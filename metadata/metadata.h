@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What the files of this folder and the façade (dm-thinx-metadata.c) share:
+ * the working state of one open metadata device.
+ *
+ *   committed ──load──► roots, time, trans_id, held_root  ◄── every change
+ *   superblock            (working state, one transaction)
+ *       ▲                              │ close
+ *       └── complete ◄── device ◄── closing superblock
+ *
+ * I1  Everything marked L belongs to thinx_md.lock: read under it, changed
+ *     under it held for writing.
+ * I2  A changing function checks everything it can, makes sure of metadata room
+ *     (thinx_space_ensure()), calls thinx_md_begin_change() and only then
+ *     changes: an error before that leaves nothing behind, an error after it
+ *     makes the façade mark the transaction broken.
+ * I3  A thin device has at most one struct thinx_md_dev, found in
+ *     thinx_md.devices by its id.  It stays while somebody has it open, while it
+ *     is being deleted, and while it has changes no completed commit covers.
+ */
+#ifndef THINX_METADATA_H
+#define THINX_METADATA_H
+
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/xarray.h>
+
+#include "dm-thinx-metadata.h"
+#include "include/pd-format.h"
+#include "persistent-data/block-manager.h"
+#include "persistent-data/btree.h"
+#include "persistent-data/space-map.h"
+#include "persistent-data/transaction-manager.h"
+
+#define DM_MSG_PREFIX "thinx"
+
+/* Format refuses smaller devices: the first commits would not fit. */
+#define THINX_MIN_METADATA_BLOCKS	16
+
+/*
+ * Leaves one removal step may take apart, so that its data blocks fit
+ * thinx_md_removal.freed even if none are neighbours: 4 * 252 <= 1024.
+ */
+#define THINX_REMOVE_LEAVES		4
+
+/**
+ * struct thinx_roots - the two trees a superblock refers to
+ * @mappings: top-level mapping tree
+ * @details: device details tree
+ */
+struct thinx_roots {
+	pd_block_t mappings;
+	pd_block_t details;
+};
+
+/**
+ * struct thinx_md_dev - a thin device in core
+ * @md: I; its metadata
+ * @id: I; device id
+ * @open_count: L
+ * @deleting: L; thinx_md_delete() is at work between its steps
+ * @gone: L; an abort undid its creation
+ * @details_changed: L; the fields below differ from the details tree
+ * @lost_changes: L, read lock-free
+ * @creation_time: L
+ * @snapshotted_time: L, read lock-free
+ * @transaction_id: L
+ * @mapped_blocks: L, read lock-free
+ * @changed_gen: L, read lock-free; generation of the last change
+ * @link: L; on thinx_md.changed or .closing, or empty
+ *
+ * The u64 read without the lock are loaded and stored whole on 64-bit machines.
+ */
+struct thinx_md_dev {
+	struct thinx_md *md;
+	u32 id;
+	u32 open_count;
+	bool deleting;
+	bool gone;
+	bool details_changed;
+	bool lost_changes;
+	u32 creation_time;
+	u32 snapshotted_time;
+	u64 transaction_id;
+	u64 mapped_blocks;
+	u64 changed_gen;
+	struct list_head link;
+};
+
+/**
+ * struct thinx_md - one open metadata device
+ * @commit_mutex: one commit, abort or needs_check write at a time; taken before
+ *	@lock
+ * @lock: the metadata lock
+ * @bm: I; block manager
+ * @data_block_sectors: I; sectors per data block
+ * @bdev_read_only: I; the device cannot be written
+ *
+ * @tm: L; transaction manager, NULL after a failed abort
+ * @data_sm: L; counts of data blocks
+ * @mappings: L; both levels of the mapping tree
+ * @top: L; only its upper level: device id -> root.  Removing an entry leaves
+ *	the tree it names alone
+ * @dev_mappings: L; the lower level on its own
+ * @details: L; device id -> details
+ *
+ * @roots: L; working roots
+ * @time: L; snapshot counter
+ * @trans_id: L; user space's transaction id
+ * @held_root: L; block of the metadata snapshot, or 0
+ * @grown: L; the metadata space was extended in this transaction
+ *
+ * @committed: commit mutex; superblock as last completed
+ * @closing: commit mutex; superblock under way
+ *
+ * @open_gen: L, read lock-free
+ * @completed_gen: L, read lock-free
+ * @dirty: L, read lock-free; the open generation has a change
+ * @changing: L; inside a change: an error now breaks the transaction
+ * @broken: L; changes and commits are refused until an abort
+ * @torn: L; implies @broken: trees may be malformed, look-ups are refused too
+ * @failed: read lock-free, set for good
+ * @read_only: read lock-free
+ * @needs_check: commit mutex, read lock-free
+ *
+ * @devices: L; id -> struct thinx_md_dev
+ * @changed: L; devices changed in the open generation
+ * @closing_devices: L; devices changed in the closing one only
+ * @nr_changed: L; length of @changed
+ *
+ * @threshold: L; see thinx_md_set_threshold()
+ * @threshold_fn: L
+ * @threshold_context: L
+ *
+ * @scratch: L for writing; room for THINX_MD_RUN_MAX values
+ */
+struct thinx_md {
+	struct mutex commit_mutex;
+	struct rw_semaphore lock;
+	struct pd_bm *bm;
+	u32 data_block_sectors;
+	bool bdev_read_only;
+
+	struct pd_tm *tm;
+	struct pd_sm *data_sm;
+	struct pd_btree mappings;
+	struct pd_btree top;
+	struct pd_btree dev_mappings;
+	struct pd_btree details;
+
+	struct thinx_roots roots;
+	u32 time;
+	u64 trans_id;
+	u64 held_root;
+	bool grown;
+
+	struct thinx_disk_superblock *committed;
+	struct thinx_disk_superblock *closing;
+
+	u64 open_gen;
+	u64 completed_gen;
+	bool dirty;
+	bool changing;
+	bool broken;
+	bool torn;
+	bool failed;
+	bool read_only;
+	bool needs_check;
+
+	struct xarray devices;
+	struct list_head changed;
+	struct list_head closing_devices;
+	u32 nr_changed;
+
+	u64 threshold;
+	void (*threshold_fn)(void *context);
+	void *threshold_context;
+
+	u64 *scratch;
+};
+
+/** thinx_md_name() - device name for log lines */
+static inline const char *thinx_md_name(const struct thinx_md *md)
+{
+	return pd_bm_name(md->bm);
+}
+
+/**
+ * thinx_md_begin_change() - from here on an error leaves things half changed
+ * @md: metadata
+ */
+static inline void thinx_md_begin_change(struct thinx_md *md)
+{
+	lockdep_assert_held_write(&md->lock);
+	md->changing = true;
+	WRITE_ONCE(md->dirty, true);	/* pairs with thinx_md_is_dirty() */
+}
+
+#endif /* THINX_METADATA_H */

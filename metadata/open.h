@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * From a block store to working state and back: format, load, unload.
+ */
+#ifndef THINX_OPEN_H
+#define THINX_OPEN_H
+
+#include "metadata/metadata.h"
+
+/**
+ * thinx_open_format_if_blank() - an empty pool on a device of zeros
+ * @md: metadata without working state; lock and commit mutex not held
+ * @may_format: format if block 0 is all zero; else that is -EPERM
+ * @commit: makes the open transaction durable
+ *
+ * Leaves no working state: load it.
+ *
+ * Return: 0 done or not blank, -EPERM, -ENOSPC device too small, errors of
+ * metadata.
+ */
+int __must_check
+thinx_open_format_if_blank(struct thinx_md *md, bool may_format,
+			   int (*commit)(struct thinx_md *md));
+
+/**
+ * thinx_open_load() - read the superblock, open what it refers to
+ * @md: metadata without working state
+ *
+ * Context: commit mutex and metadata lock held for writing, or nobody else
+ * knows @md yet.
+ * Return: 0, -ENOTBLK, -EILSEQ, -EINVAL, errors of metadata: no working state
+ * then.
+ */
+int __must_check thinx_open_load(struct thinx_md *md);
+
+/** thinx_open_unload() - forget the working state; context as load */
+void thinx_open_unload(struct thinx_md *md);
+
+#endif /* THINX_OPEN_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Data and metadata space.  The hard part is to say no in time: a change that
+ * runs out of metadata blocks half way costs the whole transaction, and so does
+ * a transaction that cannot be closed.
+ *
+ *   allocatable metadata blocks
+ *   |<-- the change at worst -->|<-- closing at worst -->|<-- free to use -->|
+ *                                  data bitmaps + index
+ *                                  overflow trees
+ *                                  metadata bitmaps + index
+ *                                  details of changed devices
+ *
+ * I1  Copying is what costs: a node is copied once per transaction, so closing
+ *     costs at most what is there to copy, plus splits.
+ * I2  Depths are bounded by what is there: a tree of d >= 2 levels has at least
+ *     2 * 84^(d-2) leaves of at least 84 entries (a third of 252).  Bounds from
+ *     damaged metadata may be wrong; then a change fails half way, no worse.
+ * I3  The overflow trees get an allowance of one block for each bitmap touched
+ *     and two more.  Counts above two that are scattered over more leaves than
+ *     that, on a nearly full device, can still make a close fail.
+ *
+ * Rejected: setting blocks aside on disk; dm-thin would not know of them.
+ */
+#include "metadata/space.h"
+
+#include <linux/device-mapper.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+/* Fewest entries of a node that is not a root, values of 8 bytes. */
+#define MIN_ENTRIES		84
+
+/* Fewest entries of a leaf of the data index that is not a root. */
+#define MIN_INDEX_ENTRIES	56
+
+static u64 nr_bitmaps(u64 nr_blocks)
+{
+	return div_u64(nr_blocks + PD_ENTRIES_PER_BITMAP - 1,
+		       PD_ENTRIES_PER_BITMAP);
+}
+
+/* Levels of a tree with at most @nr_leaves leaves (I2). */
+static u32 depth_bound(u64 nr_leaves)
+{
+	u64 least = 2;
+	u32 depth = 1;
+
+	while (least <= nr_leaves && depth < PD_BTREE_MAX_DEPTH) {
+		depth++;
+		least *= MIN_ENTRIES;
+	}
+	return depth;
+}
+
+static u64 leaf_bound(u64 nr_entries, u32 min_entries)
+{
+	return nr_entries < 2 * min_entries ? 1 :
+					      div_u64(nr_entries, min_entries);
+}
+
+u32 thinx_space_upper_depth(const struct thinx_md *md)
+{
+	/* Each leaf is an allocated metadata block. */
+	return depth_bound(pd_sm_nr_allocated(pd_tm_sm(md->tm)));
+}
+
+u32 thinx_space_mapping_depth(const struct thinx_md *md, u64 nr_mapped)
+{
+	return min(depth_bound(leaf_bound(nr_mapped, MIN_ENTRIES)),
+		   thinx_space_upper_depth(md));
+}
+
+u64 thinx_space_mapping_nodes(u64 nr_mapped)
+{
+	u64 n = leaf_bound(nr_mapped, MIN_ENTRIES), total = n;
+
+	while (n > 1) {
+		n = leaf_bound(n, MIN_ENTRIES);
+		total += n;
+	}
+	return total;
+}
+
+/* What copying @nr_leaves scattered leaves of a tree of @depth costs. */
+static u64 path_blocks(u64 nr_leaves, u32 depth)
+{
+	if (!nr_leaves)
+		return 0;
+	return nr_leaves + (depth - 1) * (1 + div_u64(nr_leaves, MIN_ENTRIES));
+}
+
+/* Blocks for closing the data space map. */
+static u64 data_close_blocks(const struct thinx_md *md, u64 nr_values)
+{
+	u64 all = nr_bitmaps(pd_sm_nr_blocks(md->data_sm));
+	u64 dirty = min(all, pd_sm_nr_dirty_bitmaps(md->data_sm) + nr_values);
+	u64 nr_leaves = leaf_bound(all, MIN_INDEX_ENTRIES);
+
+	if (!dirty)
+		return 0;
+	return dirty + path_blocks(min(dirty, nr_leaves),
+				   depth_bound(nr_leaves)) +
+	       dirty + 2;	/* I3 */
+}
+
+/* Blocks for closing the metadata space map, if @nr_blocks are taken before. */
+static u64 meta_close_blocks(const struct thinx_md *md, u64 nr_blocks)
+{
+	const struct pd_sm *sm = pd_tm_sm(md->tm);
+	u64 dirty = min(nr_bitmaps(pd_sm_nr_blocks(sm)),
+			pd_sm_nr_dirty_bitmaps(sm) + nr_blocks);
+
+	return dirty + 1 +	/* index block */
+	       dirty + 2;	/* I3 */
+}
+
+static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
+			u64 nr_blocks)
+{
+	u64 need = data_close_blocks(md, nr_values);
+
+	/* Two more devices: the ones the change in hand may be about. */
+	need += path_blocks(md->nr_changed + 2, thinx_space_upper_depth(md));
+	return need + meta_close_blocks(md, nr_blocks + need);
+}
+
+bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,
+			  u64 nr_values)
+{
+	return pd_sm_nr_allocatable(pd_tm_sm(md->tm)) >=
+	       nr_blocks + close_blocks(md, nr_values, nr_blocks);
+}
+
+int thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
+{
+	lockdep_assert_held_write(&md->lock);
+	if (thinx_space_has_room(md, nr_blocks, nr_values))
+		return 0;
+	DMWARN_LIMIT("%s: no metadata room for a change of %llu blocks: %llu to be had, %llu kept for the commit",
+		     thinx_md_name(md), (unsigned long long)nr_blocks,
+		     (unsigned long long)pd_sm_nr_allocatable(pd_tm_sm(md->tm)),
+		     (unsigned long long)close_blocks(md, nr_values, nr_blocks));
+	return -ENOSPC;
+}
+
+void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)
+{
+	const struct pd_sm *meta_sm;
+
+	*s = (struct thinx_md_space){ 0 };
+	if (!md->tm)
+		return;
+	meta_sm = pd_tm_sm(md->tm);
+	s->meta_total = pd_sm_nr_blocks(meta_sm);
+	s->meta_free = pd_sm_nr_allocatable(meta_sm);
+	s->meta_reserve = min_t(u64, 4096, div_u64(s->meta_total, 10));
+	s->data_total = pd_sm_nr_blocks(md->data_sm);
+	s->data_used = pd_sm_nr_allocated(md->data_sm);
+	s->data_allocatable = pd_sm_nr_allocatable(md->data_sm);
+	if (s->data_total > s->data_used + s->data_allocatable)
+		s->data_pending = s->data_total - s->data_used -
+				  s->data_allocatable;
+}
+
+int thinx_space_extend_data(struct thinx_md *md, u64 nr_blocks)
+{
+	u64 old = pd_sm_nr_blocks(md->data_sm), added;
+	int r;
+
+	if (nr_blocks <= old || nr_blocks > THINX_DATA_BLOCK_MAX) {
+		DMERR("%s: cannot grow the data space from %llu to %llu blocks",
+		      thinx_md_name(md), (unsigned long long)old,
+		      (unsigned long long)nr_blocks);
+		return -EINVAL;
+	}
+	/* New bitmaps, the old last one, and splits of the index tree. */
+	added = nr_bitmaps(nr_blocks) - nr_bitmaps(old) + 1;
+	r = thinx_space_ensure(md, added + div_u64(2 * added, MIN_INDEX_ENTRIES)
+			       + 4, 0);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	return pd_sm_extend(md->data_sm, nr_blocks);
+}
+
+int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
+{
+	struct pd_sm *sm = pd_tm_sm(md->tm);
+	u64 old = pd_sm_nr_blocks(sm);
+	int r;
+
+	if (nr_blocks <= old || nr_blocks > thinx_space_device_blocks(md)) {
+		DMERR("%s: cannot grow the metadata space from %llu to %llu blocks, the device has %llu",
+		      thinx_md_name(md), (unsigned long long)old,
+		      (unsigned long long)nr_blocks,
+		      (unsigned long long)pd_bm_nr_blocks(md->bm));
+		return -EINVAL;
+	}
+	/* The new area brings the room for its own bitmaps. */
+	thinx_md_begin_change(md);
+	r = pd_sm_extend(sm, nr_blocks);
+	if (!r)
+		md->grown = true;
+	return r;
+}
+
+void thinx_space_arm_threshold(struct thinx_md *md)
+{
+	pd_sm_set_threshold(pd_tm_sm(md->tm), md->threshold, md->threshold_fn,
+			    md->threshold_context);
+}
+
+u64 thinx_space_device_blocks(const struct thinx_md *md)
+{
+	return min_t(u64, pd_bm_nr_blocks(md->bm), PD_MAX_METADATA_BLOCKS);
+}
