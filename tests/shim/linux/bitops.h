@@ -56,6 +56,15 @@ unsigned int bitmap_weight(const unsigned long *p, unsigned int n);
 unsigned long *bitmap_zalloc(unsigned int n, gfp_t gfp);
 void bitmap_free(const unsigned long *p);
 
+static inline void bitmap_or(unsigned long *d, const unsigned long *a,
+			     const unsigned long *b, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < BITS_TO_LONGS(n); i++)
+		d[i] = a[i] | b[i];
+}
+
 static inline void bitmap_zero(unsigned long *p, unsigned int n)
 {
 	memset(p, 0, BITS_TO_LONGS(n) * sizeof(*p));

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Finds free blocks and keeps them from being found again.
+ *
+ *   cursor ─► bitmap i ─► slot i % 4: one busy bit per block
+ *                 │          = bitmap ∪ open ∪ closed overlay ∪ held
+ *                 └ full? skip        ─► next zero bits
+ *
+ * I1  A busy bit that is zero is right: the block is free.  One that is set
+ *     may be out of date after a completion; then the slots are invalid and
+ *     are built again.
+ * I2  A bitmap is skipped only if its slot was looked at (full), or, in a first
+ *     round, if its nr_free says zero and it is not the last one.  What the
+ *     first round skipped is looked at in a second one, unless the map as a
+ *     whole claims to have nothing: a wrong hint costs time, not space.
+ * I3  An allocation costs a bit search; a bitmap is read when the cursor enters
+ *     it.  When nothing is free every bitmap is marked full and no search
+ *     happens.
+ *
+ * Context: metadata lock, for writing.
+ * Crash: nothing here is on disk; holds are forgotten.
+ * Rejected: searching the two-bit entries themselves: each candidate would have
+ * to be looked up in both overlays.
+ */
+#include "space-map-common.h"
+
+#include "block-manager.h"
+#include "space-map-bitmap.h"
+#include "transaction-manager.h"
+
+#include <linux/bitmap.h>
+#include <linux/device-mapper.h>
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#define DM_MSG_PREFIX "thinx"
+
+/* How far a search for a run looks around once it has something. */
+#define MAX_BITMAPS_LOOKED_AT	3
+#define MAX_RUNS_LOOKED_AT	512
+
+/* ---- slots ---- */
+
+struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i)
+{
+	struct pd_sm_slot *slot = &sm->slots[i % PD_SM_NR_SLOTS];
+
+	return slot->valid && slot->index == i ? slot : NULL;
+}
+
+void pd_sm_invalidate_slots(struct pd_sm *sm)
+{
+	u32 n;
+
+	for (n = 0; n < PD_SM_NR_SLOTS; n++)
+		sm->slots[n].valid = false;
+}
+
+void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full)
+{
+	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+
+	if (bitmap->full == full)
+		return;
+	bitmap->full = full;
+	if (full)
+		sm->nr_full++;
+	else
+		sm->nr_full--;
+}
+
+static void add_overlay(struct pd_sm_slot *slot, struct xarray *overlay)
+{
+	pd_block_t first = pd_sm_first_block(slot->index);
+	unsigned long b;
+	void *entry;
+
+	xa_for_each_range(overlay, b, entry, first,
+			  first + PD_ENTRIES_PER_BITMAP - 1)
+		__set_bit(b - first, slot->busy);
+}
+
+/* Read the bitmap; correct its nr_free on the way, which old tools trim. */
+static int read_bitmap(struct pd_sm *sm, struct pd_sm_slot *slot, u32 i)
+{
+	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+	struct pd_block blk;
+	u32 nr_free;
+	int r;
+
+	r = pd_tm_read(sm->tm, bitmap->blocknr, &pd_sm_bitmap_validator, &blk);
+	if (r)
+		return r;
+
+	pd_bitmap_used_bits(blk.data, slot->busy);
+	nr_free = PD_ENTRIES_PER_BITMAP -
+		  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
+	if (nr_free != bitmap->nr_free) {
+		bitmap->nr_free = nr_free;
+		bitmap->index_dirty = true;
+	}
+	pd_tm_release(sm->tm, &blk);
+	return 0;
+}
+
+static int load_slot(struct pd_sm *sm, u32 i, struct pd_sm_slot **result)
+{
+	struct pd_sm_slot *slot = &sm->slots[i % PD_SM_NR_SLOTS];
+	struct pd_sm_held *held;
+	int r;
+
+	*result = slot;
+	if (slot->valid && slot->index == i)
+		return 0;
+
+	slot->valid = false;
+	slot->index = i;
+	r = read_bitmap(sm, slot, i);
+	if (r)
+		return r;
+
+	add_overlay(slot, pd_sm_open_overlay(sm));
+	add_overlay(slot, pd_sm_closed_overlay(sm));
+	held = pd_sm_held_of(sm, i);
+	if (held)
+		bitmap_or(slot->busy, slot->busy, held->bits,
+			  PD_ENTRIES_PER_BITMAP);
+	slot->valid = true;
+
+	if (i + 1 < sm->nr_bitmaps)
+		pd_tm_prefetch(sm->tm, sm->bitmaps[i + 1].blocknr);
+	return 0;
+}
+
+/* ---- searching ---- */
+
+/*
+ * A search in progress.
+ * want: blocks in a row; begin, nr: best so far; runs, bitmaps: looked at.
+ */
+struct search {
+	u32 want;
+	pd_block_t begin;
+	u32 nr;
+	u32 nr_runs;
+	u32 nr_bitmaps;
+};
+
+static bool is_good_enough(const struct search *s)
+{
+	return s->nr == s->want ||
+	       (s->nr && (s->nr_runs >= MAX_RUNS_LOOKED_AT ||
+			  s->nr_bitmaps >= MAX_BITMAPS_LOOKED_AT));
+}
+
+/* Look at entries [@from, @end) of a loaded bitmap. */
+static void search_slot(const struct pd_sm_slot *slot, u32 from, u32 end,
+			struct search *s)
+{
+	while (from < end && !is_good_enough(s)) {
+		u32 a, b, limit;
+
+		a = find_next_zero_bit(slot->busy, end, from);
+		if (a >= end)
+			break;
+		limit = min(end, a + s->want);
+		b = find_next_bit(slot->busy, limit, a);
+		if (b - a > s->nr) {
+			s->begin = pd_sm_first_block(slot->index) + a;
+			s->nr = b - a;
+		}
+		s->nr_runs++;
+		from = b;
+	}
+	s->nr_bitmaps++;
+}
+
+/* May bitmap @i be passed over without a look?  See I2. */
+static bool is_skipped(const struct pd_sm *sm, u32 i, bool trust_hints)
+{
+	const struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+
+	return bitmap->full ||
+	       (trust_hints && !bitmap->nr_free && i != sm->nr_bitmaps - 1);
+}
+
+static int search_bitmap(struct pd_sm *sm, u32 i, u32 from, u32 end,
+			 struct search *s)
+{
+	u32 nr_entries = pd_sm_nr_entries(sm, i), nr = s->nr;
+	struct pd_sm_slot *slot;
+	int r;
+
+	r = load_slot(sm, i, &slot);
+	if (r)
+		return r;
+
+	search_slot(slot, from, min(end, nr_entries), s);
+	if (s->nr == nr &&
+	    find_first_zero_bit(slot->busy, nr_entries) >= nr_entries)
+		pd_sm_set_full(sm, i, true);
+	return 0;
+}
+
+/* Once around from the cursor; its own bitmap is visited in two parts. */
+static int search_round(struct pd_sm *sm, bool trust_hints, struct search *s)
+{
+	u32 from, first = pd_sm_index_of(sm->cursor, &from), n;
+	int r;
+
+	for (n = 0; n <= sm->nr_bitmaps; n++) {
+		u32 i = n < sm->nr_bitmaps - first ?
+			first + n : n - (sm->nr_bitmaps - first);
+		u32 begin = n ? 0 : from;
+		u32 end = n == sm->nr_bitmaps ? from : PD_ENTRIES_PER_BITMAP;
+
+		if (begin >= end || is_skipped(sm, i, trust_hints))
+			continue;
+		r = search_bitmap(sm, i, begin, end, s);
+		if (r)
+			return r;
+		if (is_good_enough(s))
+			break;
+	}
+	return 0;
+}
+
+/* Find up to @want free blocks in a row and move the cursor behind them. */
+static int search(struct pd_sm *sm, u32 want, pd_block_t *begin, u32 *nr)
+{
+	struct search s = { .want = want };
+	int r;
+
+	if (sm->nr_full == sm->nr_bitmaps)
+		return -ENOSPC;
+
+	if (sm->cursor >= sm->nr_blocks)
+		sm->cursor = 0;
+	r = search_round(sm, true, &s);
+	if (!r && !s.nr && sm->nr_allocatable)
+		r = search_round(sm, false, &s);
+	if (r)
+		return r;
+	if (!s.nr)
+		return -ENOSPC;
+
+	sm->cursor = s.begin + s.nr;
+	*begin = s.begin;
+	*nr = s.nr;
+	return 0;
+}
+
+int pd_sm_alloc(struct pd_sm *sm, pd_block_t *b)
+{
+	u32 nr;
+	int r;
+
+	r = search(sm, 1, b, &nr);
+	if (r)
+		return r;
+
+	return pd_sm_take(sm, *b);
+}
+
+/* ---- holds ---- */
+
+struct pd_sm_held *pd_sm_held_of(struct pd_sm *sm, u32 i)
+{
+	return xa_load(&sm->held, i);
+}
+
+bool pd_sm_is_held(struct pd_sm *sm, pd_block_t b)
+{
+	u32 e, i = pd_sm_index_of(b, &e);
+	struct pd_sm_held *held = pd_sm_held_of(sm, i);
+
+	return held && test_bit(e, held->bits);
+}
+
+void pd_sm_free_holds(struct pd_sm *sm)
+{
+	struct pd_sm_held *held;
+	unsigned long i;
+
+	xa_for_each(&sm->held, i, held)
+		kfree(held);
+	xa_destroy(&sm->held);
+}
+
+static int get_held(struct pd_sm *sm, u32 i, struct pd_sm_held **result)
+{
+	struct pd_sm_held *held = pd_sm_held_of(sm, i);
+	int r;
+
+	if (!held) {
+		held = kzalloc(sizeof(*held), GFP_NOIO);
+		if (!held)
+			return -ENOMEM;
+		r = xa_err(xa_store(&sm->held, i, held, GFP_NOIO));
+		if (r) {
+			kfree(held);
+			return r;
+		}
+	}
+	*result = held;
+	return 0;
+}
+
+static void put_held(struct pd_sm *sm, u32 i, struct pd_sm_held *held)
+{
+	if (held->nr)
+		return;
+	xa_erase(&sm->held, i);
+	kfree(held);
+}
+
+/*
+ * Hold block @b, entry @e.  Returns 1 if it was free, for the caller to
+ * account.
+ */
+static u32 hold_block(struct pd_sm *sm, struct pd_sm_slot *slot,
+		      struct pd_sm_held *held, pd_block_t b, u32 e, bool zero)
+{
+	const void *c;
+	u32 was_free = !test_bit(e, slot->busy);
+
+	if (test_bit(e, held->bits))
+		return 0;
+	__set_bit(e, held->bits);
+	held->nr++;
+	__set_bit(e, slot->busy);
+	if (zero)
+		__set_bit(e, held->zero);
+	else
+		__clear_bit(e, held->zero);
+
+	if (!zero || was_free || xa_load(pd_sm_open_overlay(sm), b))
+		return was_free;
+	c = xa_load(pd_sm_closed_overlay(sm), b);
+	if (c && pd_sm_entry_flags(c) & PD_SM_ZERO)
+		sm->nr_freed--;
+	return 0;
+}
+
+static int hold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
+{
+	pd_block_t first = pd_sm_first_block(i);
+	struct pd_sm_slot *slot;
+	struct pd_sm_held *held;
+	struct pd_block blk;
+	u32 e, nr = 0;
+	int r;
+
+	r = load_slot(sm, i, &slot);
+	if (r)
+		return r;
+	r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+		       &blk);
+	if (r)
+		return r;
+	r = get_held(sm, i, &held);
+	if (r)
+		goto out_release;
+
+	for (e = begin; e < end; e++)
+		nr += hold_block(sm, slot, held, first + e, e,
+				 !pd_bitmap_get(blk.data, e));
+	if (nr)
+		pd_sm_lose_allocatable(sm, nr);
+out_release:
+	pd_tm_release(sm->tm, &blk);
+	return r;
+}
+
+static void unhold_block(struct pd_sm *sm, struct pd_sm_slot *slot,
+			 struct pd_sm_held *held, u32 i, u32 e)
+{
+	pd_block_t b = pd_sm_first_block(i) + e;
+
+	__clear_bit(e, held->bits);
+	held->nr--;
+
+	if (!test_bit(e, held->zero) || xa_load(pd_sm_open_overlay(sm), b))
+		return;
+	if (xa_load(pd_sm_closed_overlay(sm), b)) {
+		sm->nr_freed++;
+		return;
+	}
+	sm->nr_allocatable++;
+	if (slot)
+		__clear_bit(e, slot->busy);
+	pd_sm_set_full(sm, i, false);
+}
+
+static void unhold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
+{
+	struct pd_sm_slot *slot = pd_sm_slot_of(sm, i);
+	struct pd_sm_held *held = pd_sm_held_of(sm, i);
+	u32 e;
+
+	if (!held)
+		return;
+	for (e = begin; e < end; e++)
+		if (test_bit(e, held->bits))
+			unhold_block(sm, slot, held, i, e);
+	put_held(sm, i, held);
+}
+
+int pd_sm_hold(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
+{
+	pd_block_t b = begin;
+	int r = 0;
+
+	if (begin > end || end > sm->nr_blocks)
+		return -EINVAL;
+
+	while (b < end && !r) {
+		u32 e, i = pd_sm_index_of(b, &e);
+		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - b));
+
+		r = hold_in_bitmap(sm, i, e, stop);
+		if (!r)
+			b += stop - e;
+	}
+	if (r)
+		pd_sm_unhold(sm, begin, b);
+	return r;
+}
+
+void pd_sm_unhold(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
+{
+	end = min(end, sm->nr_blocks);
+	while (begin < end) {
+		u32 e, i = pd_sm_index_of(begin, &e);
+		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - begin));
+
+		unhold_in_bitmap(sm, i, e, stop);
+		begin += stop - e;
+	}
+}
+
+int pd_sm_find_run(struct pd_sm *sm, pd_block_t want, pd_block_t *begin,
+		   pd_block_t *nr)
+{
+	u32 found;
+	int r;
+
+	want = clamp_t(u64, want, 1, PD_ENTRIES_PER_BITMAP);
+	r = search(sm, want, begin, &found);
+	if (r)
+		return r;
+
+	*nr = found;
+	return pd_sm_hold(sm, *begin, *begin + found);
+}

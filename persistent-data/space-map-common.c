@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Reference counts: what the bitmaps say plus what the open transaction did.
+ *
+ *   pd_sm_inc()/dec() ──► overlay: block → delta, flags
+ *                              │ close (space-map-apply.c)
+ *                              ▼
+ *   pd_sm_get_count() = bitmap (≥ 3: overflow tree) + delta
+ *
+ * I1  An entry, once made, stays until the transaction that made it has
+ *     completed, even if its delta is zero again.
+ * I2  A working count is never negative: pd_sm_dec() refuses.
+ * I3  For entries of "many" (three or more) the exact count is looked up only
+ *     where it matters: the overflow tree is not touched while the transaction
+ *     is open.
+ *
+ * Context: metadata lock, for writing where anything changes.
+ * Crash: nothing here is on disk before the transaction closes.
+ */
+#include "space-map-common.h"
+
+#include "block-manager.h"
+#include "space-map-bitmap.h"
+#include "transaction-manager.h"
+
+#include <linux/device-mapper.h>
+#include <linux/errno.h>
+#include <linux/limits.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <asm/byteorder.h>
+
+#define DM_MSG_PREFIX "thinx"
+
+const struct pd_validator pd_sm_bitmap_validator = {
+	.name = "space map bitmap",
+	.csum_xor = PD_BITMAP_CSUM_XOR,
+};
+
+/* ---- geometry ---- */
+
+u64 pd_sm_bitmaps_for(pd_block_t nr_blocks)
+{
+	u32 rest;
+	u64 nr = div_u64_rem(nr_blocks, PD_ENTRIES_PER_BITMAP, &rest);
+
+	return nr + !!rest;
+}
+
+u32 pd_sm_index_of(pd_block_t b, u32 *entry)
+{
+	return div_u64_rem(b, PD_ENTRIES_PER_BITMAP, entry);
+}
+
+u32 pd_sm_nr_entries(const struct pd_sm *sm, u32 i)
+{
+	return min_t(u64, PD_ENTRIES_PER_BITMAP,
+		     sm->nr_blocks - pd_sm_first_block(i));
+}
+
+/* ---- life ---- */
+
+struct pd_sm *pd_sm_init(struct pd_tm *tm, const struct pd_sm_ops *ops,
+			 const char *name)
+{
+	struct pd_sm *sm = kzalloc(sizeof(*sm), GFP_NOIO);
+
+	if (!sm)
+		return NULL;
+
+	sm->slots = kvcalloc(PD_SM_NR_SLOTS, sizeof(*sm->slots), GFP_NOIO);
+	if (!sm->slots) {
+		kfree(sm);
+		return NULL;
+	}
+
+	sm->tm = tm;
+	sm->ops = ops;
+	sm->name = name;
+	sm->overflow.tm = tm;
+	sm->overflow.levels = 1;
+	sm->overflow.value.size = sizeof(__le32);
+	sm->overflow.name = "overflow counts";
+	xa_init(&sm->overlays[0]);
+	xa_init(&sm->overlays[1]);
+	xa_init(&sm->held);
+	return sm;
+}
+
+void pd_sm_destroy(struct pd_sm *sm)
+{
+	if (!sm)
+		return;
+
+	pd_sm_free_holds(sm);
+	xa_destroy(&sm->overlays[0]);
+	xa_destroy(&sm->overlays[1]);
+	kvfree(sm->bitmaps);
+	kvfree(sm->slots);
+	kfree(sm);
+}
+
+const char *pd_sm_device(const struct pd_sm *sm)
+{
+	return pd_bm_name(pd_tm_bm(sm->tm));
+}
+
+/* ---- index entries ---- */
+
+int pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps)
+{
+	struct pd_sm_bitmap *n;
+
+	n = kvcalloc(max(nr_bitmaps, 1U), sizeof(*n), GFP_NOIO);
+	if (!n)
+		return -ENOMEM;
+
+	if (sm->nr_bitmaps)
+		memcpy(n, sm->bitmaps, sm->nr_bitmaps * sizeof(*n));
+	kvfree(sm->bitmaps);
+	sm->bitmaps = n;
+	return 0;
+}
+
+/* nr_free of a bitmap that will not be the partial last one: undo trimming. */
+static int refresh_nr_free(struct pd_sm *sm, u32 i)
+{
+	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+	struct pd_block blk;
+	int r;
+
+	r = pd_tm_read(sm->tm, bitmap->blocknr, &pd_sm_bitmap_validator, &blk);
+	if (r)
+		return r;
+
+	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
+			  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
+	bitmap->index_dirty = true;
+	pd_tm_release(sm->tm, &blk);
+	return 0;
+}
+
+int pd_sm_set_size(struct pd_sm *sm, pd_block_t nr_blocks)
+{
+	int r;
+
+	if (sm->nr_bitmaps) {
+		r = refresh_nr_free(sm, sm->nr_bitmaps - 1);
+		if (r)
+			return r;
+		pd_sm_set_full(sm, sm->nr_bitmaps - 1, false);
+	}
+
+	sm->nr_allocatable += nr_blocks - sm->nr_blocks;
+	sm->nr_blocks = nr_blocks;
+	sm->nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
+	return 0;
+}
+
+void pd_sm_unset_size(struct pd_sm *sm, pd_block_t nr_blocks)
+{
+	sm->nr_allocatable -= sm->nr_blocks - nr_blocks;
+	sm->nr_blocks = nr_blocks;
+	sm->nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
+	pd_sm_invalidate_slots(sm);
+}
+
+int pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
+			  const struct pd_disk_index_entry *e)
+{
+	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+	pd_block_t b = le64_to_cpu(e->blocknr);
+
+	if (!b || b >= pd_bm_nr_blocks(pd_tm_bm(sm->tm))) {
+		DMERR("%s: %s: index entry %u: no such block %llu",
+		      pd_sm_device(sm), sm->name, i, b);
+		return -EILSEQ;
+	}
+
+	bitmap->blocknr = b;
+	bitmap->nr_free = le32_to_cpu(e->nr_free);
+	bitmap->none_free_before = le32_to_cpu(e->none_free_before);
+	return 0;
+}
+
+void pd_sm_get_index_entry(const struct pd_sm *sm, u32 i,
+			   struct pd_disk_index_entry *e)
+{
+	const struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+
+	e->blocknr = cpu_to_le64(bitmap->blocknr);
+	e->nr_free = cpu_to_le32(bitmap->nr_free);
+	e->none_free_before = cpu_to_le32(bitmap->none_free_before);
+}
+
+void pd_sm_pack_root(const struct pd_sm *sm, void *root)
+{
+	struct pd_disk_sm_root disk = {
+		.nr_blocks = cpu_to_le64(sm->nr_blocks),
+		.nr_allocated = cpu_to_le64(sm->nr_allocated),
+		.bitmap_root = cpu_to_le64(sm->index_root),
+		.ref_count_root = cpu_to_le64(sm->overflow_root),
+	};
+
+	memcpy(root, &disk, sizeof(disk));
+}
+
+/* ---- numbers ---- */
+
+pd_block_t pd_sm_nr_blocks(const struct pd_sm *sm)
+{
+	return sm->nr_blocks;
+}
+
+pd_block_t pd_sm_nr_allocated(const struct pd_sm *sm)
+{
+	return sm->nr_allocated;
+}
+
+pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm)
+{
+	return sm->nr_allocatable;
+}
+
+u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm)
+{
+	return sm->nr_dirty;
+}
+
+void pd_sm_arm_threshold(struct pd_sm *sm)
+{
+	if (sm->nr_allocatable > sm->threshold)
+		sm->threshold_armed = true;
+}
+
+void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
+			 pd_sm_threshold_fn fn, void *context)
+{
+	sm->threshold = threshold;
+	sm->threshold_fn = fn;
+	sm->threshold_context = context;
+	sm->threshold_armed = false;
+	pd_sm_arm_threshold(sm);
+}
+
+void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr)
+{
+	/* nr_allocated of the root may have been too large: do not wrap. */
+	sm->nr_allocatable -= min(sm->nr_allocatable, nr);
+
+	if (sm->threshold_armed && sm->nr_allocatable <= sm->threshold) {
+		sm->threshold_armed = false;
+		if (sm->threshold_fn)
+			sm->threshold_fn(sm->threshold_context);
+	}
+}
+
+/* ---- reading counts ---- */
+
+static int check_range(const struct pd_sm *sm, pd_block_t begin, pd_block_t end)
+{
+	if (begin <= end && end <= sm->nr_blocks)
+		return 0;
+
+	DMERR_LIMIT("%s: %s: no such blocks [%llu, %llu), there are %llu",
+		    pd_sm_device(sm), sm->name, begin, end, sm->nr_blocks);
+	return -EINVAL;
+}
+
+int pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b, u32 *count)
+{
+	__le32 value;
+	int r;
+
+	r = pd_btree_lookup(&sm->overflow, sm->overflow_root, &b, &value);
+	if (r == -ENODATA) {
+		DMERR_LIMIT("%s: %s: block %llu has no overflow count",
+			    pd_sm_device(sm), sm->name, b);
+		return -EILSEQ;
+	}
+	if (r)
+		return r;
+
+	*count = le32_to_cpu(value);
+	return 0;
+}
+
+/* What the bitmap says about @b: a count or PD_BITMAP_MANY. */
+static int read_entry(struct pd_sm *sm, pd_block_t b, unsigned int *value)
+{
+	struct pd_block blk;
+	u32 e, i = pd_sm_index_of(b, &e);
+	int r;
+
+	r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+		       &blk);
+	if (r)
+		return r;
+
+	*value = pd_bitmap_get(blk.data, e);
+	pd_tm_release(sm->tm, &blk);
+	return 0;
+}
+
+/* Count as of the last close. */
+static int read_base(struct pd_sm *sm, pd_block_t b, u32 *count)
+{
+	unsigned int value;
+	int r;
+
+	r = read_entry(sm, b, &value);
+	if (r)
+		return r;
+
+	if (value == PD_BITMAP_MANY)
+		return pd_sm_overflow_lookup(sm, b, count);
+
+	*count = value;
+	return 0;
+}
+
+/*
+ * A block allocated in the open transaction had a count of zero at the last
+ * close; no bitmap needs to be read unless it was changed since by closing.
+ */
+static bool is_new_unapplied(const struct pd_sm *sm, const void *entry)
+{
+	return entry && !sm->closing &&
+	       pd_sm_entry_flags(entry) & PD_SM_NEW;
+}
+
+int pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count)
+{
+	void *entry;
+	u32 base = 0;
+	s64 sum;
+	int r;
+
+	r = check_range(sm, b, b + 1);
+	if (r)
+		return r;
+
+	entry = xa_load(pd_sm_open_overlay(sm), b);
+	if (!is_new_unapplied(sm, entry)) {
+		r = read_base(sm, b, &base);
+		if (r)
+			return r;
+	}
+
+	sum = base + (entry ? pd_sm_entry_delta(entry) : 0);
+	if (sum < 0 || sum > U32_MAX) {
+		DMERR_LIMIT("%s: %s: block %llu: impossible count %lld",
+			    pd_sm_device(sm), sm->name, b, sum);
+		return -EILSEQ;
+	}
+	*count = sum;
+	return 0;
+}
+
+int pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b, bool *result)
+{
+	unsigned int value;
+	int r;
+
+	r = check_range(sm, b, b + 1);
+	if (r)
+		return r;
+
+	*result = false;
+	if (xa_load(pd_sm_open_overlay(sm), b) ||
+	    xa_load(pd_sm_closed_overlay(sm), b))
+		return 0;
+
+	r = read_entry(sm, b, &value);
+	if (!r)
+		*result = value == 1;
+	return r;
+}
+
+bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b)
+{
+	void *entry = xa_load(pd_sm_open_overlay(sm), b);
+
+	return entry && pd_sm_entry_flags(entry) & PD_SM_NEW;
+}
+
+/* ---- changing counts ---- */
+
+/* Put an entry into the open overlay. */
+static int store_entry(struct pd_sm *sm, pd_block_t b, s64 delta,
+		       unsigned int flags)
+{
+	u32 e, i = pd_sm_index_of(b, &e);
+	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+	struct pd_sm_slot *slot;
+	int r;
+
+	r = xa_err(xa_store(pd_sm_open_overlay(sm), b,
+			    pd_sm_mk_entry(delta, flags), GFP_NOIO));
+	if (r)
+		return r;
+
+	bitmap->pending = true;
+	if (!(bitmap->touched & BIT(sm->open))) {
+		bitmap->touched |= BIT(sm->open);
+		sm->nr_dirty++;
+	}
+
+	slot = pd_sm_slot_of(sm, i);
+	if (slot)
+		__set_bit(e, slot->busy);
+	return 0;
+}
+
+int pd_sm_take(struct pd_sm *sm, pd_block_t b)
+{
+	int r;
+
+	r = store_entry(sm, b, 1, PD_SM_NEW);
+	if (r)
+		return r;
+
+	sm->nr_allocated++;
+	pd_sm_lose_allocatable(sm, 1);
+	return 0;
+}
+
+/* @b got reason O in addition to what it had: keep I1 and I2 of the header. */
+static void account_touch(struct pd_sm *sm, pd_block_t b, const void *old,
+			  bool base_is_zero)
+{
+	const void *c;
+
+	if (old) {
+		/* Applied in this very close, and now changed again. */
+		if (pd_sm_entry_flags(old) & PD_SM_ZERO &&
+		    !pd_sm_is_held(sm, b))
+			sm->nr_freed--;
+		return;
+	}
+
+	if (!base_is_zero || pd_sm_is_held(sm, b))
+		return;
+
+	c = xa_load(pd_sm_closed_overlay(sm), b);
+	if (!c)
+		pd_sm_lose_allocatable(sm, 1);
+	else if (pd_sm_entry_flags(c) & PD_SM_ZERO)
+		sm->nr_freed--;
+}
+
+/*
+ * Smallest count @b can have at the moment: the exact one, except that "many"
+ * stands for 3 as long as no single step can make it zero.
+ */
+static int lower_bound_of(struct pd_sm *sm, pd_block_t b, unsigned int value,
+			  s64 delta, s64 *bound)
+{
+	u32 exact;
+	int r;
+
+	*bound = value + delta;
+	if (value < PD_BITMAP_MANY || *bound > 1)
+		return 0;
+
+	r = pd_sm_overflow_lookup(sm, b, &exact);
+	if (!r)
+		*bound = exact + delta;
+	return r;
+}
+
+/* Add @step, 1 or -1, to the count of @b; the bitmap says @value. */
+static int change_count(struct pd_sm *sm, pd_block_t b, unsigned int value,
+			int step)
+{
+	void *old = xa_load(pd_sm_open_overlay(sm), b);
+	s64 delta = old ? pd_sm_entry_delta(old) : 0;
+	unsigned int keep = old ? pd_sm_entry_flags(old) & PD_SM_NEW : 0;
+	s64 count;
+	int r;
+
+	r = lower_bound_of(sm, b, value, delta, &count);
+	if (r)
+		return r;
+
+	if (count + step < 0) {
+		DMERR_LIMIT("%s: %s: block %llu: released, but its count is %lld",
+			    pd_sm_device(sm), sm->name, b, count);
+		return -EINVAL;
+	}
+	if (count + step > U32_MAX) {
+		DMERR_LIMIT("%s: %s: block %llu: too many references",
+			    pd_sm_device(sm), sm->name, b);
+		return -EOVERFLOW;
+	}
+
+	r = store_entry(sm, b, delta + step, keep);
+	if (r)
+		return r;
+
+	account_touch(sm, b, old, !value);
+	if (!count)
+		sm->nr_allocated++;
+	else if (!(count + step) && sm->nr_allocated)
+		sm->nr_allocated--;
+	return 0;
+}
+
+static int change_in_bitmap(struct pd_sm *sm, u32 i, pd_block_t begin,
+			    pd_block_t end, int step)
+{
+	pd_block_t first = pd_sm_first_block(i), b;
+	struct pd_block blk;
+	int r;
+
+	r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+		       &blk);
+	if (r)
+		return r;
+
+	for (b = begin; b < end && !r; b++)
+		r = change_count(sm, b, pd_bitmap_get(blk.data, b - first),
+				 step);
+	pd_tm_release(sm->tm, &blk);
+	return r;
+}
+
+static int change_range(struct pd_sm *sm, pd_block_t begin, pd_block_t end,
+			int step)
+{
+	int r;
+
+	r = check_range(sm, begin, end);
+
+	while (!r && begin < end) {
+		u32 e, i = pd_sm_index_of(begin, &e);
+		pd_block_t stop = min(end, pd_sm_first_block(i) +
+					   PD_ENTRIES_PER_BITMAP);
+
+		r = change_in_bitmap(sm, i, begin, stop, step);
+		begin = stop;
+	}
+	return r;
+}
+
+int pd_sm_inc(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
+{
+	return change_range(sm, begin, end, 1);
+}
+
+int pd_sm_dec(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
+{
+	return change_range(sm, begin, end, -1);
+}
+
+int pd_sm_extend(struct pd_sm *sm, pd_block_t nr_blocks)
+{
+	if (nr_blocks <= sm->nr_blocks) {
+		DMERR("%s: %s: cannot extend from %llu to %llu blocks",
+		      pd_sm_device(sm), sm->name, sm->nr_blocks, nr_blocks);
+		return -EINVAL;
+	}
+
+	return sm->ops->extend(sm, nr_blocks);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What the files of the space map share; nobody else includes this but the
+ * transaction manager.
+ *
+ *   space-map-common    overlay, counts, life           (pd_sm_inc(), ...)
+ *   space-map-alloc     finding and holding free blocks (pd_sm_alloc(), ...)
+ *   space-map-apply     overlay → bitmaps at close, completion, checking
+ *   space-map-disk      index in a btree
+ *   space-map-metadata  index in one block
+ *
+ * A block is *busy*, not to be handed out, for any of these reasons:
+ *
+ *   B  its count in the bitmaps is not zero
+ *   O  it has an entry in the open overlay (even if the delta is zero again)
+ *   C  it has an entry in the closed overlay: the closing transaction
+ *      touched, maybe freed it
+ *   H  it is held
+ *
+ * I1  nr_allocatable = number of blocks with none of B, O, C, H.
+ * I2  nr_freed = number of blocks with C, but none of B, O, H: they become
+ *     allocatable on completion.
+ * I3  Closing turns B and O into B and C and thereby never makes a busy block
+ *     free; only completion and pd_sm_unhold() do.
+ */
+#ifndef PD_SPACE_MAP_COMMON_H
+#define PD_SPACE_MAP_COMMON_H
+
+#include "btree.h"
+#include "include/pd-format.h"
+#include "space-map.h"
+
+#include <linux/bitops.h>
+#include <linux/xarray.h>
+
+struct pd_block;
+struct pd_bm;
+struct pd_validator;
+
+#define PD_SM_NR_SLOTS 4
+#define PD_SM_BITMAP_LONGS BITS_TO_LONGS(PD_ENTRIES_PER_BITMAP)
+
+/**
+ * struct pd_sm_bitmap - an index entry in core
+ * @blocknr: where the bitmap is
+ * @nr_free: entries of zero in all 16320; a hint until we wrote it
+ * @none_free_before: no entry of zero below; a hint until we wrote it
+ * @touched: bit n: overlay n has, or had, an entry for this bitmap
+ * @pending: the open overlay has entries that are not applied yet
+ * @index_dirty: differs from the index on disk
+ * @full: looked at and found without a block to hand out
+ */
+struct pd_sm_bitmap {
+	pd_block_t blocknr;
+	u32 nr_free;
+	u32 none_free_before;
+	u8 touched;
+	bool pending;
+	bool index_dirty;
+	bool full;
+};
+
+/**
+ * struct pd_sm_slot - which blocks of one bitmap are busy
+ * @valid: the other fields mean something
+ * @index: of the bitmap
+ * @busy: one bit per block
+ */
+struct pd_sm_slot {
+	bool valid;
+	u32 index;
+	unsigned long busy[PD_SM_BITMAP_LONGS];
+};
+
+/**
+ * struct pd_sm_held - held blocks of one bitmap
+ * @nr: how many
+ * @bits: which
+ * @zero: for those set in @bits: is the count in the bitmap zero?
+ */
+struct pd_sm_held {
+	u32 nr;
+	unsigned long bits[PD_SM_BITMAP_LONGS];
+	unsigned long zero[PD_SM_BITMAP_LONGS];
+};
+
+/**
+ * struct pd_sm_ops - what differs between the two kinds of map
+ * @extend: see pd_sm_extend(); the new size is larger than the present one
+ * @check_index: verify the index on disk and report its blocks to @reached
+ */
+struct pd_sm_ops {
+	int (*extend)(struct pd_sm *sm, pd_block_t nr_blocks);
+	int (*check_index)(struct pd_sm *sm,
+			   int (*reached)(void *context, pd_block_t b),
+			   void *context);
+};
+
+/**
+ * struct pd_sm - a space map; all under the metadata lock
+ * @tm: transaction manager
+ * @ops: kind
+ * @name: for log lines
+ * @nr_blocks: size of the space
+ * @nr_allocated: blocks with a working count of one or more
+ * @nr_allocatable: I1
+ * @nr_freed: I2
+ * @index_root: data: root of the index tree; metadata: the index block
+ * @overflow: the tree of counts of three and more
+ * @overflow_root: its root
+ * @bitmaps: index entries in core
+ * @nr_bitmaps: how many
+ * @nr_full: how many have @full set
+ * @nr_dirty: how many have @touched set for the open overlay
+ * @overlays: one open, one closed, see @open
+ * @open: number of the open overlay
+ * @closing: the open overlay is being applied
+ * @held: bitmap number → struct pd_sm_held
+ * @cursor: where to look for free blocks first
+ * @slots: bitmap i is looked at in slot i % PD_SM_NR_SLOTS
+ * @threshold: see pd_sm_set_threshold()
+ * @threshold_armed: fire at or below
+ * @threshold_fn: NULL: none
+ * @threshold_context: for @threshold_fn
+ */
+struct pd_sm {
+	struct pd_tm *tm;
+	const struct pd_sm_ops *ops;
+	const char *name;
+
+	pd_block_t nr_blocks;
+	pd_block_t nr_allocated;
+	pd_block_t nr_allocatable;
+	pd_block_t nr_freed;
+
+	pd_block_t index_root;
+	struct pd_btree overflow;
+	pd_block_t overflow_root;
+
+	struct pd_sm_bitmap *bitmaps;
+	u32 nr_bitmaps;
+	u32 nr_full;
+	u32 nr_dirty;
+
+	struct xarray overlays[2];
+	unsigned int open;
+	bool closing;
+	struct xarray held;
+
+	pd_block_t cursor;
+	struct pd_sm_slot *slots;
+
+	pd_block_t threshold;
+	bool threshold_armed;
+	pd_sm_threshold_fn threshold_fn;
+	void *threshold_context;
+};
+
+extern const struct pd_validator pd_sm_bitmap_validator;
+
+/* ---- an overlay entry: a delta and flags in one xarray value ---- */
+
+#define PD_SM_NEW	1	/* allocated in this transaction, was free */
+#define PD_SM_APPLIED	2	/* in the bitmap already; the delta is zero */
+#define PD_SM_ZERO	4	/* applied, and the count is zero */
+#define PD_SM_FLAGS	7
+#define PD_SM_FLAG_BITS	3
+#define PD_SM_BIAS	(1LL << 40)
+
+static inline void *pd_sm_mk_entry(s64 delta, unsigned int flags)
+{
+	return xa_mk_value((delta + PD_SM_BIAS) << PD_SM_FLAG_BITS | flags);
+}
+
+static inline s64 pd_sm_entry_delta(const void *entry)
+{
+	return (s64)(xa_to_value(entry) >> PD_SM_FLAG_BITS) - PD_SM_BIAS;
+}
+
+static inline unsigned int pd_sm_entry_flags(const void *entry)
+{
+	return xa_to_value(entry) & PD_SM_FLAGS;
+}
+
+static inline struct xarray *pd_sm_open_overlay(struct pd_sm *sm)
+{
+	return &sm->overlays[sm->open];
+}
+
+static inline struct xarray *pd_sm_closed_overlay(struct pd_sm *sm)
+{
+	return &sm->overlays[!sm->open];
+}
+
+/* ---- geometry ---- */
+
+/* Bitmaps of a space of @nr_blocks. */
+u64 pd_sm_bitmaps_for(pd_block_t nr_blocks);
+
+/* The bitmap that counts block @b, and the entry therein. */
+u32 pd_sm_index_of(pd_block_t b, u32 *entry);
+
+/* First block bitmap @i counts. */
+static inline pd_block_t pd_sm_first_block(u32 i)
+{
+	return (pd_block_t)i * PD_ENTRIES_PER_BITMAP;
+}
+
+/* Entries of bitmap @i that lie within the space. */
+u32 pd_sm_nr_entries(const struct pd_sm *sm, u32 i);
+
+/* ---- space-map-common.c ---- */
+
+/**
+ * pd_sm_init() - what both kinds have in common
+ * @tm: transaction manager
+ * @ops: kind
+ * @name: for log lines
+ *
+ * Return: an empty space map, NULL out of memory.
+ */
+struct pd_sm *pd_sm_init(struct pd_tm *tm, const struct pd_sm_ops *ops,
+			 const char *name);
+
+/** pd_sm_device() - device name for log lines */
+const char *pd_sm_device(const struct pd_sm *sm);
+
+/**
+ * pd_sm_grow_index() - make room for index entries
+ * @sm: space map
+ * @nr_bitmaps: not fewer than before; new entries are zero
+ *
+ * Does not change @sm->nr_bitmaps.
+ *
+ * Return: 0, -ENOMEM.
+ */
+int __must_check pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps);
+
+/**
+ * pd_sm_set_size() - make the space larger
+ * @sm: space map; the index has entries for all new bitmaps
+ * @nr_blocks: new size
+ *
+ * Corrects nr_free of the bitmap that was the last one.
+ *
+ * Return: 0, or what reading that bitmap gives, and then nothing is changed.
+ */
+int __must_check pd_sm_set_size(struct pd_sm *sm, pd_block_t nr_blocks);
+
+/**
+ * pd_sm_unset_size() - back to a smaller size after a failure
+ * @sm: space map; the blocks that go are all free
+ * @nr_blocks: the former size
+ */
+void pd_sm_unset_size(struct pd_sm *sm, pd_block_t nr_blocks);
+
+/**
+ * pd_sm_set_index_entry() - take over an entry read from disk
+ * @sm: space map
+ * @i: which; there is room for it
+ * @e: the entry
+ *
+ * Return: 0, -EILSEQ impossible block number (logged).
+ */
+int __must_check pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
+				       const struct pd_disk_index_entry *e);
+
+/** pd_sm_get_index_entry() - an entry as it is to be written */
+void pd_sm_get_index_entry(const struct pd_sm *sm, u32 i,
+			   struct pd_disk_index_entry *e);
+
+/** pd_sm_pack_root() - fill in the 32 bytes for the superblock */
+void pd_sm_pack_root(const struct pd_sm *sm, void *root);
+
+/** pd_sm_overflow_lookup() - count of a block whose entry says "many" */
+int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,
+				       u32 *count);
+
+/**
+ * pd_sm_take() - enter a block known to be free as allocated
+ * @sm: space map
+ * @b: block, not busy
+ *
+ * Return: 0, -ENOMEM.
+ */
+int __must_check pd_sm_take(struct pd_sm *sm, pd_block_t b);
+
+/** pd_sm_is_new() - was the block allocated in the open transaction? */
+bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b);
+
+/** pd_sm_lose_allocatable() - @nr blocks became busy; maybe tell the owner */
+void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr);
+
+/** pd_sm_arm_threshold() - arm it again if enough is free */
+void pd_sm_arm_threshold(struct pd_sm *sm);
+
+/* ---- space-map-alloc.c ---- */
+
+/** pd_sm_slot_of() - the slot of bitmap @i if it is valid, else NULL */
+struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i);
+
+/** pd_sm_held_of() - holds in bitmap @i, NULL if none */
+struct pd_sm_held *pd_sm_held_of(struct pd_sm *sm, u32 i);
+
+/** pd_sm_is_held() - is the block held? */
+bool pd_sm_is_held(struct pd_sm *sm, pd_block_t b);
+
+/** pd_sm_invalidate_slots() - busy bits may be too many now */
+void pd_sm_invalidate_slots(struct pd_sm *sm);
+
+/** pd_sm_set_full() - note that bitmap @i has, or may again have, free blocks */
+void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full);
+
+/** pd_sm_free_holds() - forget all holds */
+void pd_sm_free_holds(struct pd_sm *sm);
+
+/* ---- space-map-apply.c ---- */
+
+/**
+ * pd_sm_apply() - bring the open overlay into the bitmaps
+ * @sm: space map
+ *
+ * Return: 0, or any error of shadowing: the transaction must be aborted.
+ */
+int __must_check pd_sm_apply(struct pd_sm *sm);
+
+/** pd_sm_switch_overlays() - the applied overlay becomes the closed one */
+void pd_sm_switch_overlays(struct pd_sm *sm);
+
+/* ---- space-map-metadata.c ---- */
+
+/**
+ * pd_sm_metadata_create() - format the metadata map
+ * @tm: transaction manager; pd_tm_sm() gives the map before anything is
+ *	allocated
+ * @result: where pd_tm_sm() looks
+ *
+ * Return: 0, -ENOMEM, -EIO, -ENOSPC device too small.  On error @result is
+ * NULL or a map to destroy.
+ */
+int __must_check pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result);
+
+/**
+ * pd_sm_metadata_open() - open a committed metadata map
+ * @tm: transaction manager
+ * @root: 32 bytes of the superblock
+ * @result: where pd_tm_sm() looks; see pd_sm_metadata_create()
+ *
+ * Return: 0, -ENOMEM, -EIO, -EILSEQ, -ENOTBLK, -EINVAL damaged root.
+ */
+int __must_check pd_sm_metadata_open(struct pd_tm *tm, const void *root,
+				     struct pd_sm **result);
+
+/**
+ * pd_sm_metadata_close() - pd_sm_close() for the metadata map
+ * @sm: the metadata map
+ * @root: 32 bytes for the superblock
+ *
+ * Return: 0, or any error of shadowing: the transaction must be aborted.
+ */
+int __must_check pd_sm_metadata_close(struct pd_sm *sm, void *root);
+
+#endif /* PD_SPACE_MAP_COMMON_H */

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The space map of another device, the data device: index in a btree, one
+ * entry per bitmap.  Its blocks are counted by the metadata map.
+ *
+ *   superblock root ─► index btree: 0 → bitmap, 1 → bitmap, …
+ *                  └─► overflow tree
+ *
+ * I1  The index is in core as a whole; the btree is read when opened and
+ *     written, dirty entries only, when the transaction closes.
+ *
+ * Context: metadata lock, for writing.
+ * Crash: all writes go to blocks of the open transaction; the new root is in
+ * effect with the superblock.
+ */
+#include "space-map-common.h"
+
+#include "block-manager.h"
+#include "space-map-bitmap.h"
+#include "transaction-manager.h"
+
+#include <linux/device-mapper.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <asm/byteorder.h>
+
+#define DM_MSG_PREFIX "thinx"
+
+static struct pd_btree index_tree(struct pd_tm *tm)
+{
+	return (struct pd_btree){
+		.tm = tm,
+		.levels = 1,
+		.value.size = sizeof(struct pd_disk_index_entry),
+		.name = "data index",
+	};
+}
+
+/* ---- index ---- */
+
+/*
+ * For check_index().
+ */
+struct index_check {
+	struct pd_sm *sm;
+	int (*reached)(void *context, pd_block_t b);
+	void *context;
+	u64 nr_entries;
+};
+
+static int index_node(void *context, pd_block_t b, bool *descend)
+{
+	struct index_check *c = context;
+
+	return c->reached ? c->reached(c->context, b) : 0;
+}
+
+static int index_leaf(void *context, const u64 *upper_keys, const __le64 *keys,
+		      const void *values, u32 nr)
+{
+	struct index_check *c = context;
+	u32 i;
+
+	for (i = 0; i < nr; i++, c->nr_entries++) {
+		if (le64_to_cpu(keys[i]) == c->nr_entries)
+			continue;
+		DMERR("%s: %s: index has %llu in place of %llu",
+		      pd_sm_device(c->sm), c->sm->name, le64_to_cpu(keys[i]),
+		      c->nr_entries);
+		return -EILSEQ;
+	}
+	return 0;
+}
+
+static int check_index(struct pd_sm *sm,
+		       int (*reached)(void *context, pd_block_t b),
+		       void *context)
+{
+	struct pd_btree t = index_tree(sm->tm);
+	struct index_check c = {
+		.sm = sm, .reached = reached, .context = context,
+	};
+	struct pd_btree_visitor v = {
+		.node = index_node, .leaf = index_leaf, .context = &c,
+	};
+
+	return pd_btree_check(&t, sm->index_root, &v);
+}
+
+static int read_entries(struct pd_sm *sm, struct pd_btree_cursor *c, u32 nr)
+{
+	struct pd_disk_index_entry e;
+	u64 key;
+	u32 i;
+	int r;
+
+	for (i = 0; i < nr; i++) {
+		pd_btree_cursor_get(c, &key, &e);
+		if (key != i) {
+			DMERR("%s: %s: index has %llu in place of %u",
+			      pd_sm_device(sm), sm->name, key, i);
+			return -EILSEQ;
+		}
+		r = pd_sm_set_index_entry(sm, i, &e);
+		if (r)
+			return r;
+		r = i + 1 < nr ? pd_btree_cursor_next(c) : 0;
+		if (r == -ENODATA) {
+			DMERR("%s: %s: index ends after %u of %u bitmaps",
+			      pd_sm_device(sm), sm->name, i + 1, nr);
+			return -EILSEQ;
+		}
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int read_index(struct pd_sm *sm)
+{
+	struct pd_btree t = index_tree(sm->tm);
+	struct pd_btree_cursor *c;
+	u64 key = 0;
+	int r;
+
+	if (!sm->nr_bitmaps)
+		return 0;
+
+	r = pd_btree_cursor_begin(&t, sm->index_root, &key, true, &c);
+	if (r == -ENODATA) {
+		DMERR("%s: %s: index is empty, there are %u bitmaps",
+		      pd_sm_device(sm), sm->name, sm->nr_bitmaps);
+		return -EILSEQ;
+	}
+	if (r)
+		return r;
+
+	r = read_entries(sm, c, sm->nr_bitmaps);
+	pd_btree_cursor_end(c);
+	return r;
+}
+
+static int write_index(struct pd_sm *sm)
+{
+	struct pd_btree t = index_tree(sm->tm);
+	struct pd_disk_index_entry e;
+	u64 i;
+	int r;
+
+	for (i = 0; i < sm->nr_bitmaps; i++) {
+		if (!sm->bitmaps[i].index_dirty)
+			continue;
+		pd_sm_get_index_entry(sm, i, &e);
+		r = pd_btree_insert(&t, &sm->index_root, &i, &e, NULL);
+		if (r)
+			return r;
+		sm->bitmaps[i].index_dirty = false;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* ---- growing ---- */
+
+static int add_bitmap(struct pd_sm *sm, u32 i)
+{
+	struct pd_block blk;
+	int r;
+
+	r = pd_tm_new_block(sm->tm, &pd_sm_bitmap_validator, &blk);
+	if (r)
+		return r;
+
+	sm->bitmaps[i].blocknr = blk.nr;
+	sm->bitmaps[i].nr_free = PD_ENTRIES_PER_BITMAP;
+	sm->bitmaps[i].index_dirty = true;
+	pd_tm_release(sm->tm, &blk);
+	return 0;
+}
+
+static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
+{
+	u32 i, old_bitmaps = sm->nr_bitmaps;
+	u64 nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
+	int r, undo;
+
+	/* Each bitmap takes a metadata block. */
+	if (nr_bitmaps > PD_MAX_METADATA_BLOCKS)
+		return -EINVAL;
+
+	r = pd_sm_grow_index(sm, nr_bitmaps);
+	if (r)
+		return r;
+
+	for (i = old_bitmaps; i < nr_bitmaps; i++) {
+		r = add_bitmap(sm, i);
+		if (r)
+			goto err_free_bitmaps;
+		cond_resched();
+	}
+
+	r = pd_sm_set_size(sm, nr_blocks);
+	if (!r)
+		return 0;
+
+err_free_bitmaps:
+	while (i-- > old_bitmaps) {
+		undo = pd_tm_dec(sm->tm, sm->bitmaps[i].blocknr);
+		if (undo)
+			return undo;
+	}
+	return r;
+}
+
+static const struct pd_sm_ops disk_ops = {
+	.extend = extend,
+	.check_index = check_index,
+};
+
+static struct pd_sm *init(struct pd_tm *tm)
+{
+	return pd_sm_init(tm, &disk_ops, "data space map");
+}
+
+/* ---- life ---- */
+
+int pd_sm_disk_create(struct pd_tm *tm, struct pd_sm **result)
+{
+	struct pd_btree t = index_tree(tm);
+	struct pd_sm *sm;
+	int r;
+
+	sm = init(tm);
+	if (!sm)
+		return -ENOMEM;
+
+	r = pd_btree_empty(&t, &sm->index_root);
+	if (!r)
+		r = pd_btree_empty(&sm->overflow, &sm->overflow_root);
+	if (r) {
+		pd_sm_destroy(sm);
+		return r;
+	}
+
+	*result = sm;
+	return 0;
+}
+
+int pd_sm_disk_open(struct pd_tm *tm, const void *root, struct pd_sm **result)
+{
+	struct pd_disk_sm_root disk;
+	struct pd_sm *sm;
+	u64 nr_bitmaps;
+	int r;
+
+	memcpy(&disk, root, sizeof(disk));
+	sm = init(tm);
+	if (!sm)
+		return -ENOMEM;
+
+	sm->nr_blocks = le64_to_cpu(disk.nr_blocks);
+	sm->nr_allocated = min(le64_to_cpu(disk.nr_allocated), sm->nr_blocks);
+	sm->nr_allocatable = sm->nr_blocks - sm->nr_allocated;
+	sm->index_root = le64_to_cpu(disk.bitmap_root);
+	sm->overflow_root = le64_to_cpu(disk.ref_count_root);
+
+	/* Each bitmap takes a metadata block: more is a damaged root. */
+	nr_bitmaps = pd_sm_bitmaps_for(sm->nr_blocks);
+	if (nr_bitmaps > pd_bm_nr_blocks(pd_tm_bm(tm))) {
+		DMERR("%s: %s: impossible size %llu", pd_sm_device(sm),
+		      sm->name, sm->nr_blocks);
+		r = -EINVAL;
+		goto err_destroy;
+	}
+
+	r = pd_sm_grow_index(sm, nr_bitmaps);
+	if (r)
+		goto err_destroy;
+	sm->nr_bitmaps = nr_bitmaps;
+
+	r = read_index(sm);
+	if (r)
+		goto err_destroy;
+
+	*result = sm;
+	return 0;
+
+err_destroy:
+	pd_sm_destroy(sm);
+	return r;
+}
+
+int pd_sm_close(struct pd_sm *sm, void *root)
+{
+	int r;
+
+	r = pd_sm_apply(sm);
+	if (!r)
+		r = write_index(sm);
+	if (r)
+		return r;
+
+	pd_sm_switch_overlays(sm);
+	pd_sm_pack_root(sm, root);
+	return 0;
+}
