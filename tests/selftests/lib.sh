@@ -186,22 +186,30 @@ sectors()
 	esac
 }
 
-# disk NAME MIB: a sparse loop device; its path in the variable NAME, its
-# backing file is $scratch/NAME
+# disk NAME SIZE: a sparse loop device of so many MiB, or 160k, 2G ...; its path
+# in the variable NAME, its backing file is $scratch/NAME
 disk()
 {
 	local dev
 
-	require truncate -s "$2M" "$scratch/$1"
+	_truncate "$@"
 	dev=$(losetup -f --show "$scratch/$1") || bail "losetup $1"
 	_loops+=("$dev")
 	printf -v "$1" %s "$dev"
 }
 
-# disk_grow NAME MIB
+_truncate()
+{
+	case $2 in
+	*[kMG]) require truncate -s "$2" "$scratch/$1" ;;
+	*) require truncate -s "$2M" "$scratch/$1" ;;
+	esac
+}
+
+# disk_grow NAME SIZE
 disk_grow()
 {
-	require truncate -s "$2M" "$scratch/$1"
+	_truncate "$@"
 	require losetup -c "${!1}"
 }
 
@@ -211,12 +219,19 @@ used_kib() { du -k "$scratch/$1" | cut -f1; }
 size_of() { blockdev --getsz "$1"; }
 major_minor() { lsblk -dno MAJ:MIN "$1" | tr -d ' '; }
 
+# queue DEVICE ATTRIBUTE: a limit, from sysfs
+queue() { cat "/sys/dev/block/$(major_minor "$1")/queue/$2"; }
+
 # wrap NAME DEVICE: a linear mapping on top, for error injection by reload
 wrap()
 {
 	require dmsetup create "$1" \
 		--table "0 $(size_of "$2") linear $2 0"
 }
+
+# broken NAME DEVICE: all writes to the wrapped device fail; healed: no more
+broken() { rewrap "$1" flakey "$2" 0 0 1 1 error_writes; }
+healed() { rewrap "$1" linear "$2" 0; }
 
 # rewrap NAME TABLE-FROM-THIRD-WORD: swap the table, without flushing
 rewrap()
@@ -309,7 +324,16 @@ status() { dmsetup status --noflush "${1:-pool}"; }
 # 6 used/total data, 7 held root, 8 mode, 9 discard, 10 no space, 11 check
 pool_field() { status "${2:-${pool:-pool}}" | awk -v n="$1" '{ print $n }'; }
 pool_mode() { pool_field 8; }
-data_used() { local f; f=$(dmsetup status "${pool:-pool}" | awk '{print $6}'); echo "${f%/*}"; }
+
+# blocks in use, after the commit that a plain status makes
+data_used()
+{
+	local f
+
+	f=$(dmsetup status "${pool:-pool}" | awk '{ print $6 }')
+	echo "${f%/*}"
+}
+
 mode_is() { [ "$(pool_mode)" = "$1" ]; }
 events() { dmsetup info -c --noheadings -o events "${1:-${pool:-pool}}"; }
 
@@ -367,7 +391,10 @@ _cleanup()
 	local status=$? m p
 
 	trap - EXIT
-	[ $_skipped = 0 ] || exit 4
+	if [ $_skipped = 1 ]; then
+		rmmod $module
+		exit 4
+	fi
 	for p in "${_spawned[@]+"${_spawned[@]}"}"; do
 		kill -9 "$p" 2>/dev/null
 	done

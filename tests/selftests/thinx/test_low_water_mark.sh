@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The data low water mark: when it fires, that it fires once, what re-arms it.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+pool_sectors=$((20 * 128)) low=0
+make_pool "$META" "$DATA" error_if_no_space
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require blockio write $t 0 1280k 1
+is "$(events)" 0 "mark 0: none while blocks are left"
+fails "write without space" ENOSPC blockio write $t 2M 64k 1
+is "$(events)" 2 "one for the mark, one for the mode"
+require blockio discard $t 0 64M
+require blockio sync $t
+ok "back to rw" wait_until 10 mode_is rw
+n=$(events)
+require blockio write $t 0 640k 1
+is "$(events)" "$n" "no event below the mark"
+
+low=15
+reload_pool "$META" "$DATA" error_if_no_space
+n=$(events)
+log_mark
+spawn dmsetup wait pool "$n"
+waiter=$spawned
+sleep 0.5
+ok "dmsetup wait sleeps" running $waiter
+require blockio write $t 640k 64k 1
+ok "re-armed by a resume: the next allocation wakes it" \
+	wait_until 10 stopped $waiter
+is "$(events)" $((n + 1)) "one event"
+logged "reached low water mark" "logged"
+require blockio write $t 704k 128k 1
+is "$(events)" $((n + 1)) "no second one"
+require blockio discard $t 0 64M
+dmsetup status pool > /dev/null
+require blockio write $t 0 640k 1
+is "$(events)" $((n + 1)) "freeing does not re-arm it"
+require dmsetup suspend pool
+require dmsetup resume pool
+require blockio write $t 640k 64k 1
+is "$(events)" $((n + 2)) "a plain resume does"
+finish

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Metadata run low (event), run out (read-only, not damaged), and come back when
+# the device has grown.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 512k
+disk DATA 64
+make_pool "$META" "$DATA"
+like "$(status)" "/128 0/1024 - rw .* - 32 $" "a small metadata device"
+log_mark
+i=0
+while [ $i -lt 200 ] && msg create_thin $i > "$scratch/out" 2>&1; do
+	i=$((i + 1))
+done
+ok "some volumes fit" test $i -gt 50
+ok "but not 200" test $i -lt 200
+logged "reached low water mark for metadata device: sending event" \
+	"the low water mark is logged"
+ok "with events" test "$(events)" -ge 1
+is "$(pool_mode)" ro "read-only"
+is "$(pool_field 11)" - "without needs_check"
+logged "No free metadata blocks" "said so"
+fails "no messages any more" "not supported" msg create_thin 300
+fails "nor deletion" "not supported" msg delete 1
+activate t1 1 16M
+fails "no new blocks" EIO blockio write /dev/mapper/t1 0 64k 1
+ok "reading goes on" blockio zeros /dev/mapper/t1 0 1M
+ok "a discard succeeds" blockio discard /dev/mapper/t1 0 1M
+
+log_mark
+disk_grow META 2M
+require dmsetup suspend pool
+require dmsetup resume pool
+logged "growing the metadata device from 128 to 512 blocks" "grown on resume"
+is "$(pool_mode)" rw "writable"
+ok "messages are taken" msg create_thin 300
+ok "data can be written" blockio write /dev/mapper/t1 0 1M 1
+ok "and read" blockio verify /dev/mapper/t1 0 1M 1
+ok "deletion works" msg delete 2
+remove t1
+remove pool
+is "$(thin_ls --no-headers "$META" | wc -l)" $i "as many volumes as were made"
+finish

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Held writes fail after no_space_timeout seconds; space brings the pool back
+# to its table's setting.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+echo 3 > "$parameters/no_space_timeout"
+pool_sectors=$((20 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require blockio write $t 0 1280k 1
+log_mark
+before=$(events)
+spawn blockio write $t 2M 64k 1
+writer=$spawned
+ok "out of data space" wait_until 10 mode_is out_of_data_space
+is "$(pool_field 10)" queue_if_no_space "queueing"
+sleep 1
+ok "the writer hangs" running $writer
+ok "for three seconds" wait_until 10 stopped $writer
+like "$(cat "$scratch/out")" ENOSPC "then fails with ENOSPC"
+logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
+is "$(pool_field 10)" error_if_no_space "status says error"
+is "$(dmsetup table pool | cut -d' ' -f8)" 0 "the table still says queue"
+ok "events were raised" test "$(events)" -ge $((before + 2))
+fails "new writes fail at once" ENOSPC timeout 5 blockio write $t 2M 64k 1
+ok "mapped blocks are unharmed" blockio verify $t 0 1280k 1
+ok "and can be written" blockio write $t 0 1280k 1
+
+log_mark
+ok "discard three blocks" blockio discard $t 0 192k
+require blockio sync $t
+ok "back to rw" wait_until 10 mode_is rw
+is "$(pool_field 10)" queue_if_no_space "and to queueing"
+logged "switching pool to write mode" "logged"
+ok "writes find space" blockio write $t 2M 192k 2
+ok "and are there" blockio verify $t 2M 192k 2
+ok "three blocks were there to have" test "$(data_used)" = 20
+ok "the discarded read as zeros" blockio zeros $t 0 192k
+finish
