@@ -304,6 +304,11 @@ bool thinx_md_needs_check(const struct thinx_md *md)
 	return READ_ONCE(md->needs_check);
 }
 
+bool thinx_md_is_broken(const struct thinx_md *md)
+{
+	return READ_ONCE(md->broken);	/* pairs with end_change() */
+}
+
 void thinx_md_set_read_only(struct thinx_md *md)
 {
 	WRITE_ONCE(md->read_only, true);	/* pairs with may_change() */

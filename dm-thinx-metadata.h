@@ -389,6 +389,9 @@ int __must_check thinx_md_set_needs_check(struct thinx_md *md);
 /** thinx_md_needs_check() - is the flag set?  Lock-free */
 bool thinx_md_needs_check(const struct thinx_md *md);
 
+/** thinx_md_is_broken() - must the transaction be aborted (I2)?  Lock-free */
+bool thinx_md_is_broken(const struct thinx_md *md);
+
 /** thinx_md_set_read_only() - refuse all changes with -EPERM */
 void thinx_md_set_read_only(struct thinx_md *md);
 
