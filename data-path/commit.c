@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Commits and who waits for them.
+ *
+ *   flush of a dirty volume, FUA write ─► waiters ─┐
+ *   starved writes ────────────────────► retry ────┤
+ *   a second after a change ───────────► tick ─────┴─► committer
+ *                                                        │ close
+ *                                                        │ flush the data device
+ *                                                        │ metadata, superblock
+ *      waiters complete ◄── freed blocks are free ◄──────┘
+ *
+ * I1  The committer takes the waiters first and commits then: what they wait for
+ *     was changed before, so one commit covers all of them.
+ * I2  If that commit found nothing to write, another one covered the changes, and
+ *     it may have flushed the data device before the waiters' last writes ended.
+ *     Their flushes then go down to the data device themselves.
+ */
+#include "data-path/volume.h"
+
+#include <linux/device-mapper.h>
+
+/* How long a change may stay uncommitted if nobody asks. */
+#define COMMIT_DELAY HZ
+
+struct commit_context {
+	struct thinx_plane *plane;
+	bool flushed;
+};
+
+static int flush_data(void *context)
+{
+	struct commit_context *c = context;
+
+	c->flushed = true;
+	return thinx_plane_pre_commit(c->plane);
+}
+
+int thinx_plane_pre_commit(void *context)
+{
+	struct thinx_plane *plane = context;
+
+	return blkdev_issue_flush(plane->data_bdev);
+}
+
+static int commit(struct thinx_plane *plane, bool *flushed)
+{
+	struct commit_context c = { .plane = plane };
+	int r;
+
+	*flushed = false;
+	if (!(thinx_plane_caps(plane) & THINX_CAN_CHANGE))
+		return thinx_md_is_dirty(plane->md) ? -EIO : 0;
+	r = thinx_md_commit(plane->md, flush_data, &c);
+	*flushed = c.flushed;
+	if (r) {
+		thinx_plane_failed(plane, "commit", r);
+		return r;
+	}
+	if (c.flushed) {
+		thinx_passdown_kick(plane);
+		plane->ops->committed(plane->context);
+	}
+	return 0;
+}
+
+int thinx_plane_commit(struct thinx_plane *plane)
+{
+	bool flushed;
+
+	return commit(plane, &flushed);
+}
+
+/* See I2: nothing of ours is left to make durable. */
+static void pass_flush_down(struct thinx_volume *v, struct thinx_bio *tb,
+			    struct bio *bio)
+{
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+	if (!tb->in_gate) {
+		thinx_volume_defer(v, tb);
+		return;
+	}
+	bio_set_dev(bio, v->plane->data_bdev);
+	dm_submit_bio_remap(bio, NULL);
+}
+
+static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
+{
+	struct thinx_volume *v = tb->port->volume;
+	struct bio *bio = thinx_bio_of(tb);
+
+	if (r || thinx_md_dev_lost_changes(v->dev))
+		thinx_bio_end(bio, BLK_STS_IOERR);
+	else if (flushed || !(bio->bi_opf & REQ_PREFLUSH))
+		thinx_bio_end(bio, BLK_STS_OK);
+	else
+		pass_flush_down(v, tb, bio);
+}
+
+static void commit_work(struct work_struct *work)
+{
+	struct thinx_plane *plane = container_of(work, struct thinx_plane,
+						 commit.work);
+	struct thinx_commit *c = &plane->commit;
+	struct thinx_bio *tb, *tmp;
+	LIST_HEAD(waiters);
+	bool retry, flushed;
+	int r;
+
+	spin_lock_irq(&c->lock);
+	list_splice_init(&c->waiters, &waiters);
+	retry = c->retry;
+	c->retry = false;
+	spin_unlock_irq(&c->lock);
+
+	r = commit(plane, &flushed);
+	list_for_each_entry_safe(tb, tmp, &waiters, list)
+		end_waiter(tb, r, flushed);
+	/* The end of the discards lets them try, too. */
+	if (retry && !thinx_passdown_pending(plane))
+		thinx_plane_retry_starved(plane);
+}
+
+static void commit_tick(struct work_struct *work)
+{
+	struct thinx_plane *plane = container_of(to_delayed_work(work),
+						 struct thinx_plane,
+						 commit.tick);
+
+	queue_work(plane->wq, &plane->commit.work);
+}
+
+void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio)
+{
+	struct thinx_bio *tb = thinx_bio_state(plane, bio);
+	unsigned long flags;
+
+	spin_lock_irqsave(&plane->commit.lock, flags);
+	list_add_tail(&tb->list, &plane->commit.waiters);
+	/* Inside: once unlocked the bio may end, and with it the pool. */
+	queue_work(plane->wq, &plane->commit.work);
+	spin_unlock_irqrestore(&plane->commit.lock, flags);
+}
+
+void thinx_commit_for_space(struct thinx_plane *plane)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&plane->commit.lock, flags);
+	plane->commit.retry = true;
+	spin_unlock_irqrestore(&plane->commit.lock, flags);
+	queue_work(plane->wq, &plane->commit.work);
+}
+
+void thinx_commit_note_change(struct thinx_plane *plane)
+{
+	if (!delayed_work_pending(&plane->commit.tick))
+		queue_delayed_work(plane->wq, &plane->commit.tick,
+				   COMMIT_DELAY);
+}
+
+void thinx_commit_init(struct thinx_plane *plane)
+{
+	struct thinx_commit *c = &plane->commit;
+
+	spin_lock_init(&c->lock);
+	INIT_LIST_HEAD(&c->waiters);
+	INIT_WORK(&c->work, commit_work);
+	INIT_DELAYED_WORK(&c->tick, commit_tick);
+}
+
+void thinx_commit_exit(struct thinx_plane *plane)
+{
+	cancel_delayed_work_sync(&plane->commit.tick);
+	cancel_work_sync(&plane->commit.work);
+}

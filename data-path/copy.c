@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What a write does not cover of its new blocks: zeros in a hole's place, a copy
+ * of the old block where sharing is broken.  Whoever covers whole blocks pays
+ * nothing.
+ *
+ *   update   |........|........|........|      blocks
+ *   bios       [----------]  [---------]       sorted by sector, may overlap
+ *   gaps     ##            ##           #      written here
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+#include <linux/dm-kcopyd.h>
+
+static void zero_end_io(struct bio *bio)
+{
+	struct thinx_update *u = bio->bi_private;
+	blk_status_t status = bio->bi_status;
+
+	bio_put(bio);
+	thinx_update_part_done(u, status);
+}
+
+static void copy_done(int read_err, unsigned long write_err, void *context)
+{
+	thinx_update_part_done(context, read_err || write_err ?
+			       BLK_STS_IOERR : BLK_STS_OK);
+}
+
+/*
+ * Zeros are written as pages.  REQ_OP_WRITE_ZEROES would save little on less
+ * than a block, and a device that claims to know it may still refuse it
+ * (loop on a file system without hole punching), failing the user's write.
+ */
+static void zero_gap(struct thinx_update *u, sector_t offset, sector_t nr)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+	sector_t sector = thinx_plane_sector(plane, u->dbegin) + offset;
+	unsigned int nr_pages, len;
+	struct bio *bio;
+
+	while (nr) {
+		nr_pages = min_t(sector_t, BIO_MAX_VECS,
+				 (nr + PAGE_SECTORS - 1) >> PAGE_SECTORS_SHIFT);
+		bio = bio_alloc_bioset(plane->data_bdev, nr_pages,
+				       REQ_OP_WRITE, GFP_NOIO, &plane->bios);
+		bio->bi_iter.bi_sector = sector;
+		bio->bi_end_io = zero_end_io;
+		bio->bi_private = u;
+		for (; nr && nr_pages; nr_pages--) {
+			len = min_t(sector_t, nr, PAGE_SECTORS);
+			__bio_add_page(bio, ZERO_PAGE(0), len << SECTOR_SHIFT,
+				       0);
+			sector += len;
+			nr -= len;
+		}
+		atomic_inc(&u->pending);
+		submit_bio(bio);
+	}
+}
+
+static void copy_gap(struct thinx_update *u, sector_t offset, sector_t nr)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+	struct dm_io_region from = {
+		.bdev = plane->data_bdev,
+		.sector = thinx_plane_sector(plane, u->source) + offset,
+		.count = nr,
+	};
+	struct dm_io_region to = {
+		.bdev = plane->data_bdev,
+		.sector = thinx_plane_sector(plane, u->dbegin) + offset,
+		.count = nr,
+	};
+
+	atomic_inc(&u->pending);
+	dm_kcopyd_copy(plane->copier, &from, 1, &to, 0, copy_done, u);
+}
+
+static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end)
+{
+	if (begin >= end)
+		return;
+	if (u->copy)
+		copy_gap(u, begin, end - begin);
+	else
+		zero_gap(u, begin, end - begin);
+}
+
+void thinx_update_fill_gaps(struct thinx_update *u)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+	sector_t vstart = thinx_plane_sector(plane, u->vbegin);
+	sector_t covered = 0;
+	struct thinx_bio *tb;
+	struct bio *bio;
+
+	if (!u->copy && !READ_ONCE(plane->zero_new))
+		return;
+	/* All offsets here count from the start of the update. */
+	list_for_each_entry(tb, &u->bios, list) {
+		bio = thinx_bio_of(tb);
+		fill_gap(u, covered, bio->bi_iter.bi_sector - vstart);
+		covered = max(covered, bio_end_sector(bio) - vstart);
+	}
+	fill_gap(u, covered, thinx_plane_sector(plane, u->nr));
+}

@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The worker of a volume: takes what is deferred, sorts it, merges neighbouring
+ * writes into groups, learns what the metadata says about their blocks and sends
+ * every bio its way.
+ *
+ *   deferred ─┬ gives back (noflush suspend)
+ *             ├ flush ──────────────────► committer or data device
+ *             ├ discard ────────────────► discard.c
+ *             └ read, write ─► group ─► range ─► words ─► thinx_plan() ─► dispatch
+ *
+ * I1  While the gate is closed only finished updates are processed; bios stay
+ *     deferred.
+ * I2  A bio whose blocks have different fates is cut into pieces, all of them
+ *     clones; the bio itself then does no I/O and completes after them.  So no
+ *     bio is in the gate or in an update while it waits for another one.
+ * I3  Memory: a group comes from kmalloc, or else from a mempool; if that is
+ *     empty, too, the bio stays deferred until a group ends.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/delay.h>
+#include <linux/device-mapper.h>
+#include <linux/list_sort.h>
+#include <linux/slab.h>
+
+#include "dm-thinx.h"
+
+/* Groups decided about in one hold of the metadata lock. */
+#define GROUPS_PER_PASS 64
+
+size_t thinx_group_size(unsigned int nr)
+{
+	return offsetof(struct thinx_group, blocks) +
+	       nr * sizeof(struct thinx_group_block);
+}
+
+void thinx_group_put(struct thinx_group *g)
+{
+	struct thinx_volume *v = g->volume;
+	struct thinx_plane *plane = v->plane;
+
+	if (!atomic_dec_and_test(&g->refs))
+		return;
+	thinx_volume_unlock_range(v, &g->range);
+	if (g->pooled)
+		mempool_free(g, &plane->groups);
+	else
+		kfree(g);
+	if (atomic_dec_and_test(&plane->nr_groups))
+		wake_up_all(&plane->idle);
+}
+
+static struct thinx_group *alloc_group(struct thinx_volume *v, u32 nr)
+{
+	struct thinx_plane *plane = v->plane;
+	struct thinx_group *g;
+	bool pooled = false;
+
+	g = kmalloc(thinx_group_size(nr),
+		    GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+	if (!g) {
+		g = mempool_alloc(&plane->groups, GFP_NOWAIT);
+		pooled = true;
+	}
+	if (!g)
+		return NULL;
+	g->volume = v;
+	g->nr = nr;
+	g->pooled = pooled;
+	atomic_set(&g->refs, 1);
+	INIT_LIST_HEAD(&g->bios);
+	atomic_inc(&plane->nr_groups);
+	return g;
+}
+
+/* A group that holds no range and has no bios. */
+static void free_unused_group(struct thinx_group *g)
+{
+	struct thinx_plane *plane = g->volume->plane;
+
+	if (g->pooled)
+		mempool_free(g, &plane->groups);
+	else
+		kfree(g);
+	if (atomic_dec_and_test(&plane->nr_groups))
+		wake_up_all(&plane->idle);
+}
+
+/* ---- blocks of a bio ---- */
+
+static thinx_vblock_t first_block(struct thinx_plane *plane, struct bio *bio)
+{
+	u32 offset;
+
+	return thinx_plane_block(plane, bio->bi_iter.bi_sector, &offset);
+}
+
+static thinx_vblock_t end_block(struct thinx_plane *plane, struct bio *bio)
+{
+	u32 offset;
+
+	return thinx_plane_block(plane, bio_end_sector(bio) - 1, &offset) + 1;
+}
+
+/* ---- learning ---- */
+
+struct learn_context {
+	struct thinx_group *g;
+	u32 index;
+};
+
+static void learn_from_leaf(void *context, const struct thinx_md_leaf *l)
+{
+	struct learn_context *c = context;
+	struct thinx_group *g = c->g;
+	const __le64 *keys = l->keys, *values = l->values;
+	thinx_vblock_t b;
+	u32 i, k = 0;
+
+	for (i = c->index; i < g->nr; i++) {
+		b = g->begin + i;
+		if (l->end && b >= l->end)
+			break;
+		while (k < l->nr && le64_to_cpu(keys[k]) < b)
+			k++;
+		if (k < l->nr && le64_to_cpu(keys[k]) == b)
+			g->blocks[i].word = le64_to_cpu(values[k]);
+		else
+			g->blocks[i].word = THINX_MAP_HOLE;
+		/* We hold the range: the word is ours to store. */
+		thinx_map_cache_set(&g->volume->cache, b, 1, g->blocks[i].word);
+	}
+	thinx_map_cache_fill_leaf(&g->volume->cache, g->begin + c->index,
+				  l->begin, l->end, l->nr, keys, values,
+				  U64_MAX);
+}
+
+/* Find out about every block of the group. */
+static int learn(struct thinx_group *g)
+{
+	struct thinx_volume *v = g->volume;
+	struct learn_context c = { .g = g };
+	u32 i;
+	int r;
+
+	for (i = 0; i < g->nr; i++)
+		g->blocks[i].word = thinx_map_cache_get(&v->cache,
+							g->begin + i);
+	for (i = 0; i < g->nr; i++) {
+		if (g->blocks[i].word != THINX_MAP_UNKNOWN)
+			continue;
+		c.index = i;
+		r = thinx_md_lookup(v->dev, g->begin + i, learn_from_leaf, &c);
+		if (r) {
+			DMERR_LIMIT("%s: thin device %u: look-up of block %llu failed: error = %d",
+				    v->plane->name, v->id,
+				    (unsigned long long)(g->begin + i), r);
+			return r;
+		}
+		if (WARN_ON_ONCE(g->blocks[i].word == THINX_MAP_UNKNOWN))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* ---- dispatching ---- */
+
+static void piece_end_io(struct bio *piece)
+{
+	struct thinx_bio *tb =
+		&container_of(piece, struct thinx_piece, bio)->state;
+	struct bio *parent = tb->parent;
+
+	if (thinx_bio_done(tb->port->volume->plane, tb, piece->bi_status))
+		return;
+	if (piece->bi_status && !parent->bi_status)
+		parent->bi_status = piece->bi_status;
+	bio_put(piece);
+	bio_endio(parent);
+}
+
+void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
+{
+	if (tb->is_piece)
+		submit_bio_noacct(bio);
+	else
+		dm_submit_bio_remap(bio, NULL);
+}
+
+/* A clone of the first @nr_sectors sectors of @bio. */
+static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
+			      u32 nr_sectors)
+{
+	struct thinx_plane *plane = tb->port->volume->plane;
+	struct thinx_bio *state;
+	struct bio *piece;
+
+	piece = bio_alloc_clone(plane->data_bdev, bio, GFP_NOIO,
+				&plane->pieces);
+	piece->bi_iter.bi_size = nr_sectors << SECTOR_SHIFT;
+	piece->bi_end_io = piece_end_io;
+	state = thinx_bio_state(plane, piece);
+	memset(state, 0, sizeof(*state));
+	state->port = tb->port;
+	state->parent = bio;
+	state->is_piece = true;
+	bio_inc_remaining(bio);
+	return piece;
+}
+
+/* Do two neighbouring blocks go the same way, so that one bio can cross? */
+static bool same_way(const struct thinx_group_block *a,
+		     const struct thinx_group_block *b)
+{
+	if (a->fate != b->fate)
+		return false;
+	switch (a->fate) {
+	case THINX_IN_PLACE:
+		return thinx_mapping_block(a->word) + 1 ==
+		       thinx_mapping_block(b->word);
+	case THINX_UPDATE:
+		return a->update == b->update;
+	default:
+		return true;
+	}
+}
+
+/*
+ * Submit to an existing mapping.  The gate may have closed since the words were
+ * read, and a snapshot may have made the block shared; then try again later.
+ */
+static void submit_in_place(struct thinx_volume *v, struct thinx_bio *tb,
+			    struct bio *bio, u64 word, u32 offset)
+{
+	struct thinx_plane *plane = v->plane;
+
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+	if (!tb->in_gate) {
+		thinx_volume_defer(v, tb);
+		return;
+	}
+	if (bio_data_dir(bio) == WRITE &&
+	    thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev)) {
+		tb->in_gate = false;
+		thinx_gate_leave(&v->gate, tb->epoch);
+		thinx_volume_defer(v, tb);
+		return;
+	}
+	tb->await_commit = (bio->bi_opf & REQ_FUA) &&
+			   thinx_md_dev_is_dirty(v->dev);
+	bio_set_dev(bio, plane->data_bdev);
+	bio->bi_iter.bi_sector =
+		thinx_plane_sector(plane, thinx_mapping_block(word)) + offset;
+	thinx_bio_submit(tb, bio);
+}
+
+/*
+ * No data block was free.  Hold the bio if something may change that; the
+ * capabilities are looked at under the lock that thinx_plane_retry_starved()
+ * takes after they changed, so that nobody is forgotten.
+ */
+static void starve(struct thinx_volume *v, struct thinx_bio *tb,
+		   struct bio *bio)
+{
+	unsigned long flags;
+	unsigned int caps;
+
+	spin_lock_irqsave(&v->lock, flags);
+	caps = thinx_plane_caps(v->plane);
+	if (caps & (THINX_CAN_PROVISION | THINX_NO_SPACE_HOLD)) {
+		list_add_tail(&tb->list, &v->starved);
+		bio = NULL;
+	}
+	spin_unlock_irqrestore(&v->lock, flags);
+	if (bio)
+		thinx_bio_end(bio, caps & THINX_NO_SPACE_ERROR ?
+			      BLK_STS_NOSPC : BLK_STS_IOERR);
+}
+
+static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
+		 u32 index, u32 offset, bool *starved)
+{
+	struct thinx_group_block *blk = &g->blocks[index];
+
+	switch (blk->fate) {
+	case THINX_IN_PLACE:
+		submit_in_place(g->volume, tb, bio, blk->word, offset);
+		break;
+	case THINX_ZERO:
+		zero_fill_bio(bio);
+		bio_endio(bio);
+		break;
+	case THINX_UPDATE:
+		list_add_tail(&tb->list, &blk->update->bios);
+		break;
+	case THINX_STARVED:
+		*starved = true;
+		starve(g->volume, tb, bio);
+		break;
+	case THINX_REFUSED:
+		bio_io_error(bio);
+		break;
+	}
+}
+
+/* Cut the bio where the fate of its blocks changes and send the pieces off. */
+static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
+			 bool *starved)
+{
+	struct thinx_plane *plane = g->volume->plane;
+	struct bio *bio = thinx_bio_of(tb), *piece;
+	u32 offset, first, index, nr_sectors;
+	bool cut = false;
+
+	for (;;) {
+		index = thinx_plane_block(plane, bio->bi_iter.bi_sector,
+					  &offset) - g->begin;
+		first = index;
+		nr_sectors = plane->block_sectors - offset;
+		while (nr_sectors < bio_sectors(bio) &&
+		       same_way(&g->blocks[index], &g->blocks[index + 1])) {
+			nr_sectors += plane->block_sectors;
+			index++;
+		}
+		if (nr_sectors >= bio_sectors(bio))
+			break;
+		cut = true;
+		piece = make_piece(tb, bio, nr_sectors);
+		bio_advance(bio, nr_sectors << SECTOR_SHIFT);
+		send(g, thinx_bio_state(plane, piece), piece, first, offset,
+		     starved);
+	}
+	if (!cut) {
+		send(g, tb, bio, first, offset, starved);
+		return;
+	}
+	piece = make_piece(tb, bio, bio_sectors(bio));
+	send(g, thinx_bio_state(plane, piece), piece, first, offset, starved);
+	bio_endio(bio);
+}
+
+static void dispatch_group(struct thinx_group *g, bool *starved)
+{
+	struct thinx_bio *tb, *tmp;
+	u32 i;
+
+	list_for_each_entry_safe(tb, tmp, &g->bios, list) {
+		list_del(&tb->list);
+		dispatch_bio(g, tb, starved);
+	}
+	for (i = 0; i < g->nr; i++)
+		if (g->blocks[i].fate == THINX_UPDATE &&
+		    g->blocks[i].update == &g->blocks[i].own)
+			thinx_update_start(&g->blocks[i].own);
+	thinx_group_put(g);
+}
+
+static void decide_reads(struct thinx_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++)
+		g->blocks[i].fate = g->blocks[i].word == THINX_MAP_HOLE ?
+			THINX_ZERO : THINX_IN_PLACE;
+}
+
+/*
+ * Writes found no free data block: some may come free with a commit or when
+ * discards have reached the data device; else the pool is full.
+ */
+static void ask_for_space(struct thinx_plane *plane)
+{
+	struct thinx_md_space s;
+
+	if (!(thinx_plane_caps(plane) & THINX_CAN_PROVISION))
+		return;
+	thinx_md_get_space(plane->md, &s);
+	if (s.data_allocatable || s.data_pending ||
+	    thinx_passdown_pending(plane))
+		thinx_commit_for_space(plane);
+	else
+		plane->ops->no_data_space(plane->context);
+}
+
+static void run_groups(struct thinx_volume *v, struct list_head *groups)
+{
+	struct thinx_group *g, *tmp;
+	struct blk_plug plug;
+	bool starved = false;
+
+	if (list_empty(groups))
+		return;
+	thinx_plan(v, groups);
+	blk_start_plug(&plug);
+	list_for_each_entry_safe(g, tmp, groups, list) {
+		list_del(&g->list);
+		if (!g->is_write)
+			decide_reads(g);
+		dispatch_group(g, &starved);
+	}
+	blk_finish_plug(&plug);
+	if (starved)
+		ask_for_space(v->plane);
+}
+
+/* ---- forming groups ---- */
+
+static bool can_join(struct thinx_plane *plane, const struct thinx_group *g,
+		     thinx_vblock_t end, struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
+	       first_block(plane, bio) <= end &&
+	       end_block(plane, bio) - g->begin <= THINX_GROUP_BLOCKS;
+}
+
+static void fail_group(struct thinx_group *g, int r)
+{
+	struct thinx_bio *tb, *tmp;
+
+	list_for_each_entry_safe(tb, tmp, &g->bios, list)
+		thinx_bio_end(thinx_bio_of(tb), errno_to_blk_status(r));
+	thinx_group_put(g);
+}
+
+/*
+ * How many blocks do the first write and those that adjoin it cover?  Reads
+ * stay single: they need no data blocks, so nothing is won.
+ */
+static thinx_vblock_t group_end(struct thinx_plane *plane,
+				struct list_head *todo, struct thinx_group *g,
+				struct thinx_bio **last)
+{
+	struct thinx_bio *tb = list_first_entry(todo, struct thinx_bio, list);
+	thinx_vblock_t end = end_block(plane, thinx_bio_of(tb));
+
+	*last = tb;
+	if (!g->is_write)
+		return end;
+	list_for_each_entry_continue(tb, todo, list) {
+		struct bio *bio = thinx_bio_of(tb);
+
+		if (!can_join(plane, g, end, bio))
+			break;
+		end = max(end, end_block(plane, bio));
+		*last = tb;
+	}
+	return end;
+}
+
+/*
+ * Form a group from the front of @todo, lock its range and learn.  Returns
+ * false if there is no memory; the bios are still in @todo then.
+ */
+static bool form_group(struct thinx_volume *v, struct list_head *todo,
+		       struct list_head *groups)
+{
+	struct thinx_bio *tb = list_first_entry(todo, struct thinx_bio, list);
+	struct thinx_bio *last;
+	struct thinx_plane *plane = v->plane;
+	struct bio *bio = thinx_bio_of(tb);
+	struct thinx_group probe, *g;
+	thinx_vblock_t end;
+	int r;
+
+	probe.is_write = bio_data_dir(bio) == WRITE;
+	probe.begin = first_block(plane, bio);
+	end = group_end(plane, todo, &probe, &last);
+	g = alloc_group(v, end - probe.begin);
+	if (!g)
+		return false;
+	g->is_write = probe.is_write;
+	g->begin = probe.begin;
+
+	/*
+	 * If somebody holds part of the range only the first bio waits there;
+	 * the others are tried again by themselves.
+	 */
+	if (last != tb &&
+	    thinx_range_is_held(&v->ranges, g->begin, end)) {
+		last = tb;
+		end = end_block(plane, bio);
+		g->nr = end - g->begin;
+	}
+	list_cut_position(&g->bios, todo, &last->list);
+	if (last == tb)
+		list_del_init(&tb->list);
+	if (!thinx_range_lock_or_wait(&v->ranges, &g->range,
+				      last == tb ? &tb->waiter : NULL,
+				      g->begin, end)) {
+		if (last != tb)
+			list_splice(&g->bios, todo);
+		free_unused_group(g);
+		return true;
+	}
+	if (last == tb)
+		list_add(&tb->list, &g->bios);
+
+	r = learn(g);
+	if (r)
+		fail_group(g, r);
+	else
+		list_add_tail(&g->list, groups);
+	return true;
+}
+
+/* ---- the worker ---- */
+
+static int by_sector(void *priv, const struct list_head *a,
+		     const struct list_head *b)
+{
+	struct bio *x = thinx_bio_of(list_entry(a, struct thinx_bio, list));
+	struct bio *y = thinx_bio_of(list_entry(b, struct thinx_bio, list));
+
+	return x->bi_iter.bi_sector > y->bi_iter.bi_sector;
+}
+
+/* A flush that met a closed gate. */
+static void process_flush(struct thinx_volume *v, struct thinx_bio *tb)
+{
+	struct bio *bio = thinx_bio_of(tb);
+
+	if (thinx_md_dev_lost_changes(v->dev)) {
+		bio_io_error(bio);
+	} else if (thinx_md_dev_is_dirty(v->dev)) {
+		thinx_commit_queue(v->plane, bio);
+	} else {
+		tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+		if (!tb->in_gate) {
+			thinx_volume_defer(v, tb);
+			return;
+		}
+		bio_set_dev(bio, v->plane->data_bdev);
+		thinx_bio_submit(tb, bio);
+	}
+}
+
+static void take_deferred(struct thinx_volume *v, struct list_head *todo)
+{
+	struct thinx_bio *tb, *tmp;
+	bool dead = !(thinx_plane_caps(v->plane) & THINX_CAN_MAP);
+
+	spin_lock_irq(&v->lock);
+	list_splice_init(&v->deferred, todo);
+	spin_unlock_irq(&v->lock);
+
+	list_for_each_entry_safe(tb, tmp, todo, list) {
+		if (dead) {
+			list_del(&tb->list);
+			bio_io_error(thinx_bio_of(tb));
+		} else if (READ_ONCE(tb->port->requeue)) {
+			list_del(&tb->list);
+			thinx_bio_end(thinx_bio_of(tb), BLK_STS_DM_REQUEUE);
+		}
+	}
+}
+
+static void put_back(struct thinx_volume *v, struct list_head *todo)
+{
+	spin_lock_irq(&v->lock);
+	list_splice_init(todo, &v->deferred);
+	spin_unlock_irq(&v->lock);
+}
+
+/* Returns true if the worker should run again although nobody kicks it. */
+static bool process_deferred(struct thinx_volume *v)
+{
+	LIST_HEAD(todo);
+	LIST_HEAD(groups);
+	LIST_HEAD(discards);
+	bool again = false;
+	unsigned int nr = 0;
+
+	take_deferred(v, &todo);
+	if (thinx_gate_is_closed(&v->gate)) {
+		put_back(v, &todo);
+		return false;
+	}
+	list_sort(NULL, &todo, by_sector);
+
+	while (!list_empty(&todo)) {
+		struct thinx_bio *tb =
+			list_first_entry(&todo, struct thinx_bio, list);
+		struct bio *bio = thinx_bio_of(tb);
+
+		if (bio->bi_opf & REQ_PREFLUSH) {
+			list_del(&tb->list);
+			process_flush(v, tb);
+		} else if (bio_op(bio) == REQ_OP_DISCARD) {
+			list_del(&tb->list);
+			thinx_discard_start(v, tb, &discards);
+		} else if (!form_group(v, &todo, &groups)) {
+			put_back(v, &todo);
+			again = true;
+		} else if (++nr >= GROUPS_PER_PASS) {
+			run_groups(v, &groups);
+			nr = 0;
+		}
+	}
+	run_groups(v, &groups);
+	thinx_discards_drain(v, &discards);
+	return again;
+}
+
+void thinx_volume_work(struct work_struct *work)
+{
+	struct thinx_volume *v = container_of(work, struct thinx_volume, work);
+	bool starving_for_memory, more;
+
+	thinx_process_prepared(v);
+	starving_for_memory = process_deferred(v);
+	more = thinx_process_discards(v);
+	if (starving_for_memory)
+		usleep_range(1000, 2000);
+	if (starving_for_memory || more)
+		thinx_volume_kick(v);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Discards unmap the whole blocks they cover; ragged ends are left alone.
+ *
+ *   deferred ─► hold the range ─► forget it in the map cache ─► drain the gate
+ *            ─► step: unmap a few leaves, store holes │ again until done
+ *            ─► let the range go, complete
+ *            ─► after the commit: discard what came free (passdown.c)
+ *
+ * A big discard is worked on step by step, with other bios of the volume in
+ * between; only those that meet its range wait for it.
+ *
+ * Crash: each step is a consistent change of the metadata; a discard that did
+ * not complete has unmapped a part of its range, from the front.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+#include <linux/slab.h>
+
+/* Steps of all discards of a volume before other bios get their turn. */
+#define STEPS_PER_PASS 16
+
+/**
+ * struct thinx_discard - a discard under way
+ * @list: W
+ * @tb: the bio
+ * @range: what it holds
+ * @next: first block not yet unmapped
+ */
+struct thinx_discard {
+	struct list_head list;
+	struct thinx_bio *tb;
+	struct thinx_range range;
+	thinx_vblock_t next;
+};
+
+/* Whole blocks of the bio; an empty range if there are none. */
+static void whole_blocks(struct thinx_plane *plane, struct bio *bio,
+			 thinx_vblock_t *begin, thinx_vblock_t *end)
+{
+	u32 offset;
+
+	*begin = thinx_plane_block(plane, bio->bi_iter.bi_sector, &offset);
+	if (offset)
+		(*begin)++;
+	*end = thinx_plane_block(plane, bio_end_sector(bio), &offset);
+}
+
+void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
+			 struct list_head *started)
+{
+	struct bio *bio = thinx_bio_of(tb);
+	struct thinx_discard *d;
+	thinx_vblock_t begin, end;
+
+	whole_blocks(v->plane, bio, &begin, &end);
+	if (begin >= end ||
+	    !(thinx_plane_caps(v->plane) & THINX_CAN_CHANGE)) {
+		thinx_bio_end(bio, BLK_STS_OK);
+		return;
+	}
+	d = kmalloc(sizeof(*d), GFP_NOIO);
+	if (!d) {
+		thinx_bio_end(bio, BLK_STS_RESOURCE);
+		return;
+	}
+	d->tb = tb;
+	d->next = begin;
+	if (thinx_range_lock_or_wait(&v->ranges, &d->range, &tb->waiter,
+				     begin, end))
+		list_add_tail(&d->list, started);
+	else
+		kfree(d);
+}
+
+void thinx_discards_drain(struct thinx_volume *v, struct list_head *started)
+{
+	struct thinx_discard *d;
+
+	if (list_empty(started))
+		return;
+	list_for_each_entry(d, started, list)
+		thinx_map_cache_invalidate(&v->cache, d->range.begin,
+					   d->range.end);
+	thinx_gate_drain(&v->gate);
+	list_splice_tail(started, &v->discards);
+}
+
+static void end_discard(struct thinx_volume *v, struct thinx_discard *d,
+			blk_status_t status)
+{
+	list_del(&d->list);
+	thinx_volume_unlock_range(v, &d->range);
+	thinx_bio_end(thinx_bio_of(d->tb), status);
+	kfree(d);
+}
+
+/* One step.  Returns true when the discard has ended. */
+static bool step(struct thinx_volume *v, struct thinx_discard *d)
+{
+	struct thinx_plane *plane = v->plane;
+	struct thinx_md_removal *rm = v->removal;
+	u64 generation;
+	int r;
+
+	rm->begin = d->next;
+	rm->end = d->range.end;
+	rm->want_freed = READ_ONCE(plane->passdown);
+	rm->done = false;
+	rm->nr_freed = 0;
+
+	thinx_md_lock(plane->md);
+	r = thinx_md_remove_range_locked(v->dev, rm);
+	if (!r) {
+		thinx_vblock_t upto = rm->done ? rm->end : rm->begin;
+
+		thinx_map_cache_set(&v->cache, d->next, upto - d->next,
+				    THINX_MAP_HOLE);
+		d->next = upto;
+	}
+	generation = thinx_md_open_generation(plane->md);
+	thinx_md_unlock(plane->md);
+
+	thinx_commit_note_change(plane);
+	if (rm->nr_freed)
+		thinx_passdown_add(plane, rm->freed, rm->nr_freed, generation);
+	if (r) {
+		thinx_plane_failed(plane, "unmapping a discarded range", r);
+		end_discard(v, d, BLK_STS_IOERR);
+		return true;
+	}
+	if (!rm->done)
+		return false;
+	end_discard(v, d, BLK_STS_OK);
+	return true;
+}
+
+bool thinx_process_discards(struct thinx_volume *v)
+{
+	struct thinx_discard *d;
+	unsigned int nr;
+
+	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
+		/* Whoever opens the gate kicks the worker. */
+		if (list_empty(&v->discards) || thinx_gate_is_closed(&v->gate))
+			return false;
+		d = list_first_entry(&v->discards, struct thinx_discard, list);
+		if (!step(v, d))
+			list_move_tail(&d->list, &v->discards);
+	}
+	return !list_empty(&v->discards);
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The way every bio takes: from dm core to the data device with one look into
+ * the map cache, or to the slow path.
+ *
+ *   map() ─ enter gate ─ look up ─┬ mapping, read, or write to a block that is
+ *                                 │ ours alone ──────► remap, end_io leaves
+ *                                 ├ hole, read ──────► zeros, end_io leaves
+ *                                 └ else ─ leave gate ─► deferred
+ *
+ * I1  Nothing here sleeps or takes a lock but the spinlock of the deferred list,
+ *     so a REQ_NOWAIT bio may come along.  One that is deferred was accepted
+ *     without blocking and loses the flag: nobody can answer BLK_STS_AGAIN
+ *     from another thread (kernels before 7.0 pass that to the application).
+ * I2  "Ours alone" is judged inside the gate: a snapshot closes and drains it
+ *     before it makes blocks shared.
+ * I3  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
+ *     goes down in one piece; dm core sends the rest again.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+
+struct bio *thinx_bio_of(struct thinx_bio *tb)
+{
+	if (tb->is_piece)
+		return &container_of(tb, struct thinx_piece, state)->bio;
+	return dm_bio_from_per_bio_data(tb, thinx_map_bio_size);
+}
+
+struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio)
+{
+	if (bio->bi_pool == &plane->pieces)
+		return &container_of(bio, struct thinx_piece, bio)->state;
+	return dm_per_bio_data(bio, thinx_map_bio_size);
+}
+
+void thinx_bio_end(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+static void leave_gate(struct thinx_volume *v, struct thinx_bio *tb)
+{
+	tb->in_gate = false;
+	thinx_gate_leave(&v->gate, tb->epoch);
+}
+
+static int defer(struct thinx_volume *v, struct thinx_bio *tb, struct bio *bio)
+{
+	if (tb->in_gate)
+		leave_gate(v, tb);
+	bio->bi_opf &= ~REQ_NOWAIT;
+	thinx_volume_defer(v, tb);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/* Keep the first @nr_blocks blocks of the bio; dm core sends the rest again. */
+static void cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
+		u64 nr_blocks)
+{
+	u64 nr_sectors = nr_blocks * plane->block_sectors - offset;
+
+	if (nr_sectors < bio_sectors(bio))
+		dm_accept_partial_bio(bio, nr_sectors);
+}
+
+static bool is_shared(struct thinx_volume *v, u64 word)
+{
+	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
+}
+
+/*
+ * A FUA write to a volume with uncommitted changes: its own mapping may be one
+ * of them, so it completes after a commit.
+ */
+static bool needs_commit(struct thinx_volume *v, struct bio *bio)
+{
+	return unlikely(bio->bi_opf & REQ_FUA) &&
+	       thinx_md_dev_is_dirty(v->dev);
+}
+
+static int map_data(struct thinx_port *port, struct thinx_bio *tb,
+		    struct bio *bio)
+{
+	struct thinx_volume *v = port->volume;
+	struct thinx_plane *plane = v->plane;
+	u32 offset, nr = 1;
+	thinx_vblock_t b;
+	u64 word;
+
+	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
+						  bio->bi_iter.bi_sector);
+	b = thinx_plane_block(plane, bio->bi_iter.bi_sector, &offset);
+	if (offset + bio_sectors(bio) > plane->block_sectors)
+		nr = DIV_ROUND_UP(offset + bio_sectors(bio),
+				  plane->block_sectors);
+
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+	if (unlikely(!tb->in_gate)) {
+		cut(plane, bio, offset, THINX_GROUP_BLOCKS);
+		return defer(v, tb, bio);
+	}
+
+	if (likely(nr == 1))
+		word = thinx_map_cache_get(&v->cache, b);
+	else
+		nr = thinx_map_cache_run(&v->cache, b, nr,
+					 thinx_md_dev_snapshotted_time(v->dev),
+					 &word);
+
+	if (likely(thinx_map_is_mapping(word)) &&
+	    (bio_data_dir(bio) == READ || !is_shared(v, word))) {
+		cut(plane, bio, offset, nr);
+		if (needs_commit(v, bio))
+			tb->await_commit = true;
+		bio_set_dev(bio, plane->data_bdev);
+		bio->bi_iter.bi_sector =
+			thinx_plane_sector(plane, thinx_mapping_block(word)) +
+			offset;
+		return DM_MAPIO_REMAPPED;
+	}
+	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ) {
+		cut(plane, bio, offset, nr);
+		zero_fill_bio(bio);
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	cut(plane, bio, offset, min_t(u32, nr, THINX_GROUP_BLOCKS));
+	return defer(v, tb, bio);
+}
+
+static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
+		       struct bio *bio)
+{
+	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
+						  bio->bi_iter.bi_sector);
+	return defer(port->volume, tb, bio);
+}
+
+/*
+ * An empty flush.  If no change of the volume waits for a commit the data
+ * device's own flush says it all.
+ */
+static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
+		     struct bio *bio)
+{
+	struct thinx_volume *v = port->volume;
+
+	if (thinx_md_dev_lost_changes(v->dev))
+		return DM_MAPIO_KILL;
+	if (thinx_md_dev_is_dirty(v->dev)) {
+		bio->bi_opf &= ~REQ_NOWAIT;
+		thinx_commit_queue(v->plane, bio);
+		return DM_MAPIO_SUBMITTED;
+	}
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+	if (!tb->in_gate)
+		return defer(v, tb, bio);
+	bio_set_dev(bio, v->plane->data_bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
+int thinx_map_bio(struct thinx_port *port, struct bio *bio)
+{
+	struct thinx_bio *tb = dm_per_bio_data(bio, thinx_map_bio_size);
+	struct thinx_volume *v = port->volume;
+
+	tb->port = port;
+	tb->update = NULL;
+	tb->parent = NULL;
+	tb->in_gate = false;
+	tb->await_commit = false;
+	tb->is_piece = false;
+
+	if (unlikely(!(thinx_plane_caps(v->plane) & THINX_CAN_MAP)))
+		return DM_MAPIO_KILL;
+	if (unlikely(READ_ONCE(port->requeue)))
+		return DM_MAPIO_REQUEUE;
+
+	if (unlikely(bio->bi_opf & REQ_PREFLUSH))
+		return map_flush(port, tb, bio);
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return map_data(port, tb, bio);
+	case REQ_OP_WRITE:
+		if (unlikely(bio->bi_opf & REQ_FUA) &&
+		    thinx_md_dev_lost_changes(v->dev))
+			return DM_MAPIO_KILL;
+		return map_data(port, tb, bio);
+	case REQ_OP_DISCARD:
+		return map_discard(port, tb, bio);
+	default:
+		return DM_MAPIO_KILL;
+	}
+}
+
+bool thinx_bio_done(struct thinx_plane *plane, struct thinx_bio *tb,
+		    blk_status_t status)
+{
+	struct thinx_update *u = tb->update;
+
+	if (tb->in_gate)
+		leave_gate(tb->port->volume, tb);
+	if (u) {
+		tb->update = NULL;
+		thinx_update_part_done(u, status);
+		return true;
+	}
+	if (tb->await_commit) {
+		tb->await_commit = false;
+		if (!status) {
+			thinx_commit_queue(plane, thinx_bio_of(tb));
+			return true;
+		}
+	}
+	return false;
+}
+
+int thinx_map_end_io(struct thinx_port *port, struct bio *bio,
+		     blk_status_t *error)
+{
+	struct thinx_bio *tb = dm_per_bio_data(bio, thinx_map_bio_size);
+
+	return thinx_bio_done(port->volume->plane, tb, *error) ?
+		DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
+}

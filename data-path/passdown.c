@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Discards that go on to the data device, after the fact.
+ *
+ *   unmapped in generation g ─► queued, held ─► g durable ─► discard bios
+ *                                                              │ all ended
+ *            blocks may be handed out again ◄── hold ended ◄───┘
+ *
+ * I1  A run is discarded only after the commit that freed it is durable: until
+ *     then a crash or an abort brings the mapping back, with its data.
+ * I2  A run is held, and so not handed out, until its discard has ended.
+ * I3  Errors of these discards are of no consequence: the blocks are free
+ *     whatever the data device made of it.
+ */
+#include "data-path/plane.h"
+
+#include <linux/slab.h>
+
+/* bi_size has 32 bits. */
+#define MAX_DISCARD_SECTORS ((sector_t)1 << 21)
+
+/**
+ * struct passdown_run - a run on its way
+ * @list: in thinx_passdown.queued or .done
+ * @plane: I
+ * @begin: I; first data block
+ * @end: I; one past the last
+ * @generation: I; must be durable first
+ * @pending: A; bios under way, and one while it is issued
+ */
+struct passdown_run {
+	struct list_head list;
+	struct thinx_plane *plane;
+	thinx_dblock_t begin;
+	thinx_dblock_t end;
+	u64 generation;
+	atomic_t pending;
+};
+
+void thinx_passdown_kick(struct thinx_plane *plane)
+{
+	queue_work(plane->wq, &plane->passing.work);
+}
+
+static void part_done(struct passdown_run *run)
+{
+	struct thinx_passdown *p = &run->plane->passing;
+	unsigned long flags;
+
+	if (!atomic_dec_and_test(&run->pending))
+		return;
+	spin_lock_irqsave(&p->lock, flags);
+	list_add_tail(&run->list, &p->done);
+	thinx_passdown_kick(run->plane);
+	spin_unlock_irqrestore(&p->lock, flags);
+}
+
+static void discard_end_io(struct bio *bio)
+{
+	struct passdown_run *run = bio->bi_private;
+
+	bio_put(bio);
+	part_done(run);
+}
+
+static void issue(struct passdown_run *run)
+{
+	struct thinx_plane *plane = run->plane;
+	sector_t sector = thinx_plane_sector(plane, run->begin);
+	sector_t end = thinx_plane_sector(plane, run->end);
+	sector_t nr;
+	struct bio *bio;
+
+	atomic_set(&run->pending, 1);
+	for (; sector < end; sector += nr) {
+		nr = min(end - sector, MAX_DISCARD_SECTORS);
+		bio = bio_alloc_bioset(plane->data_bdev, 0, REQ_OP_DISCARD,
+				       GFP_NOIO, &plane->bios);
+		bio->bi_iter.bi_sector = sector;
+		bio->bi_iter.bi_size = nr << SECTOR_SHIFT;
+		bio->bi_end_io = discard_end_io;
+		bio->bi_private = run;
+		atomic_inc(&run->pending);
+		submit_bio(bio);
+	}
+	part_done(run);
+}
+
+static void gone(struct thinx_plane *plane, unsigned int nr)
+{
+	struct thinx_passdown *p = &plane->passing;
+
+	spin_lock_irq(&p->lock);
+	p->nr -= nr;
+	if (!p->nr)
+		wake_up_all(&p->wait);
+	spin_unlock_irq(&p->lock);
+}
+
+static void passdown_work(struct work_struct *work)
+{
+	struct thinx_plane *plane = container_of(work, struct thinx_plane,
+						 passing.work);
+	struct thinx_passdown *p = &plane->passing;
+	u64 durable = thinx_md_completed_generation(plane->md);
+	struct passdown_run *run, *tmp;
+	struct blk_plug plug;
+	unsigned int nr = 0;
+	LIST_HEAD(ready);
+	LIST_HEAD(done);
+
+	spin_lock_irq(&p->lock);
+	list_splice_init(&p->done, &done);
+	list_for_each_entry_safe(run, tmp, &p->queued, list)
+		if (run->generation <= durable)
+			list_move_tail(&run->list, &ready);
+	spin_unlock_irq(&p->lock);
+
+	blk_start_plug(&plug);
+	list_for_each_entry_safe(run, tmp, &ready, list)
+		issue(run);
+	blk_finish_plug(&plug);
+
+	if (list_empty(&done))
+		return;
+	thinx_md_lock(plane->md);
+	list_for_each_entry(run, &done, list)
+		thinx_md_unhold_locked(plane->md, run->begin, run->end);
+	thinx_md_unlock(plane->md);
+	list_for_each_entry_safe(run, tmp, &done, list) {
+		kfree(run);
+		nr++;
+	}
+	gone(plane, nr);
+	thinx_plane_retry_starved(plane);
+}
+
+void thinx_passdown_add(struct thinx_plane *plane,
+			const struct thinx_md_run *runs, u32 nr, u64 generation)
+{
+	struct thinx_passdown *p = &plane->passing;
+	struct passdown_run *run;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		run = kmalloc(sizeof(*run), GFP_NOIO);
+		if (!run) {
+			thinx_md_unhold(plane->md, runs[i].begin, runs[i].end);
+			continue;
+		}
+		run->plane = plane;
+		run->begin = runs[i].begin;
+		run->end = runs[i].end;
+		run->generation = generation;
+		spin_lock_irq(&p->lock);
+		list_add_tail(&run->list, &p->queued);
+		p->nr++;
+		spin_unlock_irq(&p->lock);
+	}
+}
+
+bool thinx_passdown_pending(struct thinx_plane *plane)
+{
+	return READ_ONCE(plane->passing.nr) != 0;
+}
+
+void thinx_passdown_flush(struct thinx_plane *plane)
+{
+	thinx_passdown_kick(plane);
+	wait_event(plane->passing.wait, !READ_ONCE(plane->passing.nr));
+	flush_work(&plane->passing.work);
+}
+
+void thinx_passdown_forget(struct thinx_plane *plane)
+{
+	struct thinx_passdown *p = &plane->passing;
+	struct passdown_run *run, *tmp;
+	unsigned int nr = 0;
+	LIST_HEAD(dropped);
+
+	spin_lock_irq(&p->lock);
+	list_splice_init(&p->queued, &dropped);
+	spin_unlock_irq(&p->lock);
+	list_for_each_entry_safe(run, tmp, &dropped, list) {
+		kfree(run);
+		nr++;
+	}
+	gone(plane, nr);
+}
+
+void thinx_passdown_init(struct thinx_plane *plane)
+{
+	struct thinx_passdown *p = &plane->passing;
+
+	spin_lock_init(&p->lock);
+	INIT_LIST_HEAD(&p->queued);
+	INIT_LIST_HEAD(&p->done);
+	INIT_WORK(&p->work, passdown_work);
+	init_waitqueue_head(&p->wait);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The pool-wide half of the data path: its parts, and the three operations that
+ * concern all volumes at once: quiesce, abort, and trying again what starved.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+#include <linux/dm-kcopyd.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+
+/* Groups and pieces that are there when memory is not. */
+#define MIN_GROUPS 4
+#define MIN_PIECES 256
+
+DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
+	"A percentage of time allocated for copy on write");
+
+int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
+		     struct block_device *data_bdev, u32 block_sectors,
+		     const char *name, const struct thinx_plane_ops *ops,
+		     void *context)
+{
+	int r;
+
+	plane->md = md;
+	plane->data_bdev = data_bdev;
+	plane->block_sectors = block_sectors;
+	plane->block_shift = is_power_of_2(block_sectors) ?
+		ilog2(block_sectors) : -1;
+	plane->name = name;
+	plane->ops = ops;
+	plane->context = context;
+	plane->quiesced = true;
+	mutex_init(&plane->volumes_lock);
+	INIT_LIST_HEAD(&plane->volumes);
+	init_waitqueue_head(&plane->idle);
+	thinx_commit_init(plane);
+	thinx_passdown_init(plane);
+
+	plane->wq = alloc_workqueue("thinx/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
+				    name);
+	if (!plane->wq)
+		return -ENOMEM;
+	r = bioset_init(&plane->pieces, MIN_PIECES,
+			offsetof(struct thinx_piece, bio), 0);
+	if (r)
+		goto err_destroy_wq;
+	r = bioset_init(&plane->bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
+	if (r)
+		goto err_exit_pieces;
+	r = mempool_init_kmalloc_pool(&plane->groups, MIN_GROUPS,
+				      thinx_group_size(THINX_GROUP_BLOCKS));
+	if (r)
+		goto err_exit_bios;
+	plane->copier = dm_kcopyd_client_create(&dm_kcopyd_throttle);
+	if (IS_ERR(plane->copier)) {
+		r = PTR_ERR(plane->copier);
+		goto err_exit_groups;
+	}
+	return 0;
+
+err_exit_groups:
+	mempool_exit(&plane->groups);
+err_exit_bios:
+	bioset_exit(&plane->bios);
+err_exit_pieces:
+	bioset_exit(&plane->pieces);
+err_destroy_wq:
+	destroy_workqueue(plane->wq);
+	return r;
+}
+
+void thinx_plane_exit(struct thinx_plane *plane)
+{
+	WARN_ON_ONCE(!list_empty(&plane->volumes));
+	thinx_passdown_forget(plane);
+	thinx_passdown_flush(plane);
+	thinx_commit_exit(plane);
+	dm_kcopyd_client_destroy(plane->copier);
+	destroy_workqueue(plane->wq);
+	mempool_exit(&plane->groups);
+	bioset_exit(&plane->bios);
+	bioset_exit(&plane->pieces);
+}
+
+void thinx_plane_failed(struct thinx_plane *plane, const char *what, int r)
+{
+	plane->ops->metadata_failed(plane->context, what, r);
+}
+
+static void close_gates(struct thinx_plane *plane)
+{
+	struct thinx_volume *v;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list)
+		thinx_gate_close(&v->gate);
+	list_for_each_entry(v, &plane->volumes, list)
+		thinx_gate_drain(&v->gate);
+}
+
+static void open_gates(struct thinx_plane *plane)
+{
+	struct thinx_volume *v;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list) {
+		thinx_gate_open(&v->gate);
+		thinx_volume_kick(v);
+	}
+}
+
+/*
+ * Gates are closed under the lock, groups are waited for without it: a worker
+ * that ends a group may have to abort, which takes the lock.
+ */
+void thinx_plane_quiesce(struct thinx_plane *plane)
+{
+	mutex_lock(&plane->volumes_lock);
+	if (!plane->quiesced) {
+		plane->quiesced = true;
+		close_gates(plane);
+	}
+	mutex_unlock(&plane->volumes_lock);
+
+	wait_event(plane->idle, !atomic_read(&plane->nr_groups));
+	cancel_delayed_work_sync(&plane->commit.tick);
+	flush_work(&plane->commit.work);
+}
+
+void thinx_plane_unquiesce(struct thinx_plane *plane)
+{
+	mutex_lock(&plane->volumes_lock);
+	if (plane->quiesced) {
+		plane->quiesced = false;
+		open_gates(plane);
+	}
+	mutex_unlock(&plane->volumes_lock);
+	thinx_plane_retry_starved(plane);
+}
+
+int thinx_plane_abort(struct thinx_plane *plane)
+{
+	struct thinx_volume *v;
+	unsigned int noio;
+	int r;
+
+	mutex_lock(&plane->volumes_lock);
+	close_gates(plane);
+	thinx_passdown_forget(plane);
+	/* I/O of ours waits for this: no memory reclaim may wait for that I/O. */
+	noio = memalloc_noio_save();
+	r = thinx_md_abort(plane->md);
+	memalloc_noio_restore(noio);
+	list_for_each_entry(v, &plane->volumes, list)
+		thinx_map_cache_drop_all(&v->cache);
+	open_gates(plane);
+	mutex_unlock(&plane->volumes_lock);
+	return r;
+}
+
+void thinx_plane_retry_starved(struct thinx_plane *plane)
+{
+	struct thinx_volume *v;
+
+	mutex_lock(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list) {
+		spin_lock_irq(&v->lock);
+		list_splice_tail_init(&v->starved, &v->deferred);
+		spin_unlock_irq(&v->lock);
+		thinx_volume_kick(v);
+	}
+	mutex_unlock(&plane->volumes_lock);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The data plane of one pool: what all its volumes share, and what the control
+ * plane may ask of it.
+ *
+ *   control plane ──set capabilities, attach, quiesce, abort──► thinx_plane
+ *        ▲                                                        │ volumes
+ *        └── struct thinx_plane_ops: "metadata failed",           ▼
+ *            "no data space", "low water", "committed" ◄──── thinx_volume
+ *
+ * The plane never decides about modes: it tells through the operations what it
+ * met and looks at the capabilities the control plane gives it.
+ */
+#ifndef THINX_PLANE_H
+#define THINX_PLANE_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "dm-thinx-metadata.h"
+
+struct dm_kcopyd_client;
+struct thinx_plane;
+
+/* What the pool's mode allows (thinx_plane.caps). */
+#define THINX_CAN_MAP		(1U << 0)	/* any I/O at all */
+#define THINX_CAN_CHANGE	(1U << 1)	/* discard, commit */
+#define THINX_CAN_PROVISION	(1U << 2)	/* take new data blocks */
+#define THINX_NO_SPACE_HOLD	(1U << 3)	/* hold writes that find none */
+#define THINX_NO_SPACE_ERROR	(1U << 4)	/* fail them with ENOSPC */
+
+/**
+ * struct thinx_plane_ops - what the plane tells the control plane
+ * @metadata_failed: a change or commit failed with @r; aborts and changes the
+ *	mode.  May sleep; called with no lock, in no gate, ranges may be held
+ * @no_data_space: no data block is free, nor will one be after a commit
+ * @low_water: free data blocks reached the low water mark
+ * @committed: a commit completed; blocks may have come free
+ * @context: first argument of all
+ *
+ * All may sleep.
+ */
+struct thinx_plane_ops {
+	void (*metadata_failed)(void *context, const char *what, int r);
+	void (*no_data_space)(void *context);
+	void (*low_water)(void *context);
+	void (*committed)(void *context);
+};
+
+/**
+ * struct thinx_commit - who waits for a commit
+ * @lock: irq-safe
+ * @waiters: L:lock; flushes and FUA writes, struct thinx_bio
+ * @retry: L:lock; volumes with starved writes want a commit
+ * @work: the one committer
+ * @tick: commits what is dirty a second later
+ */
+struct thinx_commit {
+	spinlock_t lock;
+	struct list_head waiters;
+	bool retry;
+	struct work_struct work;
+	struct delayed_work tick;
+};
+
+/**
+ * struct thinx_passdown - freed runs whose discard goes to the data device
+ * @lock: irq-safe
+ * @queued: L:lock; runs that wait for the commit that frees them
+ * @done: L:lock; runs whose discard has ended, still held
+ * @nr: L:lock; runs queued, under way or done
+ * @work: issues and ends
+ * @wait: woken when @nr falls to zero
+ */
+struct thinx_passdown {
+	spinlock_t lock;
+	struct list_head queued;
+	struct list_head done;
+	unsigned int nr;
+	struct work_struct work;
+	wait_queue_head_t wait;
+};
+
+/**
+ * struct thinx_plane - the pool-wide half of the data path
+ * @md: I; metadata
+ * @data_bdev: changes only while the plane is quiesced
+ * @block_sectors: I; data block size
+ * @block_shift: I; log2 of it, or -1
+ * @caps: A; THINX_CAN_*, written by the control plane only
+ * @zero_new: A; clear what a write to a new block does not cover
+ * @passdown: A; pass discards on to the data device
+ * @low_water: A; data blocks
+ * @low_water_sent: A; told since the last resume
+ * @name: I; for log lines
+ * @wq: I; all slow-path work
+ * @copier: I; kcopyd
+ * @pieces: I; bios cut off others, struct thinx_bio in front
+ * @bios: I; bios of our own to the data device
+ * @groups: I; struct thinx_group for when memory is short
+ * @volumes_lock: protects @volumes
+ * @volumes: L:volumes_lock; all volumes
+ * @quiesced: L:volumes_lock; gates of all volumes are closed by us
+ * @nr_groups: A; groups under way in all volumes
+ * @idle: woken when @nr_groups falls to zero
+ * @commit: see there
+ * @passing: see there
+ * @ops: I; the control plane
+ * @context: I; its argument
+ */
+struct thinx_plane {
+	struct thinx_md *md;
+	struct block_device *data_bdev;
+	u32 block_sectors;
+	int block_shift;
+	unsigned int caps;
+	bool zero_new;
+	bool passdown;
+	u64 low_water;
+	bool low_water_sent;
+	const char *name;
+	struct workqueue_struct *wq;
+	struct dm_kcopyd_client *copier;
+	struct bio_set pieces;
+	struct bio_set bios;
+	mempool_t groups;
+	struct mutex volumes_lock;
+	struct list_head volumes;
+	bool quiesced;
+	atomic_t nr_groups;
+	wait_queue_head_t idle;
+	struct thinx_commit commit;
+	struct thinx_passdown passing;
+	const struct thinx_plane_ops *ops;
+	void *context;
+};
+
+/**
+ * thinx_plane_init() - make the data plane of a pool; it starts quiesced
+ * @plane: zeroed memory
+ * @md: open metadata; outlives the plane
+ * @data_bdev: data device
+ * @block_sectors: data block size, sectors
+ * @name: for log lines; outlives the plane
+ * @ops: what to tell the control plane
+ * @context: argument of @ops
+ *
+ * Context: May sleep.
+ * Return: 0, -ENOMEM.
+ */
+int __must_check thinx_plane_init(struct thinx_plane *plane,
+				  struct thinx_md *md,
+				  struct block_device *data_bdev,
+				  u32 block_sectors, const char *name,
+				  const struct thinx_plane_ops *ops,
+				  void *context);
+
+/**
+ * thinx_plane_exit() - free it
+ * @plane: no volume is left
+ *
+ * Context: May sleep.
+ */
+void thinx_plane_exit(struct thinx_plane *plane);
+
+/**
+ * thinx_plane_quiesce() - let no I/O through any more, and wait for what is
+ * under way
+ * @plane: plane
+ *
+ * Bios that come later wait inside the volumes.  Does not commit; see also
+ * thinx_passdown_flush().  Nothing happens if quiesced already.
+ *
+ * Context: May sleep.
+ */
+void thinx_plane_quiesce(struct thinx_plane *plane);
+
+/**
+ * thinx_plane_unquiesce() - undo thinx_plane_quiesce() and run what waited
+ * @plane: plane
+ *
+ * Context: May sleep.
+ */
+void thinx_plane_unquiesce(struct thinx_plane *plane);
+
+/**
+ * thinx_plane_abort() - go back to the last commit, with all volumes
+ * @plane: plane
+ *
+ * Closes and drains every gate, forgets passdowns that wait for a commit,
+ * aborts the metadata, drops every map cache, opens the gates.
+ *
+ * Context: May sleep; in no gate.
+ * Return: what thinx_md_abort() says.
+ */
+int __must_check thinx_plane_abort(struct thinx_plane *plane);
+
+/**
+ * thinx_plane_retry_starved() - writes that found no data block try again
+ * @plane: plane
+ *
+ * Also to be called when capabilities changed, so that held writes are judged
+ * anew.
+ *
+ * Context: May sleep.
+ */
+void thinx_plane_retry_starved(struct thinx_plane *plane);
+
+/**
+ * thinx_plane_commit() - commit now
+ * @plane: plane
+ *
+ * Everything changed before the call is durable on return.  A failure was
+ * reported through the operations already.
+ *
+ * Context: May sleep; no lock.
+ * Return: 0 or the commit's error.
+ */
+int thinx_plane_commit(struct thinx_plane *plane);
+
+/**
+ * thinx_passdown_flush() - wait until no discard is queued or under way
+ * @plane: plane; quiesced and committed, else what is queued may wait long
+ *
+ * Context: May sleep.
+ */
+void thinx_passdown_flush(struct thinx_plane *plane);
+
+/**
+ * thinx_plane_pre_commit() - flush the data device
+ * @context: the plane
+ *
+ * For callers of the metadata layer that commit by themselves.
+ *
+ * Return: 0, -EIO.
+ */
+int __must_check thinx_plane_pre_commit(void *context);
+
+/* ---- between the files of the data path ---- */
+
+/** thinx_plane_caps() - capabilities now */
+static inline unsigned int thinx_plane_caps(const struct thinx_plane *plane)
+{
+	return READ_ONCE(plane->caps);
+}
+
+/**
+ * thinx_plane_block() - the virtual block of a sector
+ * @plane: plane
+ * @sector: sector of a volume
+ * @offset: sectors into the block
+ */
+static inline thinx_vblock_t thinx_plane_block(const struct thinx_plane *plane,
+					       sector_t sector, u32 *offset)
+{
+	sector_t block = sector;
+
+	if (likely(plane->block_shift >= 0)) {
+		*offset = sector & (plane->block_sectors - 1);
+		return sector >> plane->block_shift;
+	}
+	*offset = sector_div(block, plane->block_sectors);
+	return block;
+}
+
+/** thinx_plane_sector() - first sector of a block, virtual or data */
+static inline sector_t thinx_plane_sector(const struct thinx_plane *plane,
+					  u64 block)
+{
+	return (sector_t)block * plane->block_sectors;
+}
+
+/** thinx_plane_failed() - report a failed metadata operation */
+void thinx_plane_failed(struct thinx_plane *plane, const char *what, int r);
+
+/** thinx_commit_init() - see thinx_plane_init() */
+void thinx_commit_init(struct thinx_plane *plane);
+
+/** thinx_commit_exit() - stop the timer and the committer */
+void thinx_commit_exit(struct thinx_plane *plane);
+
+/** thinx_commit_note_change() - a change was made: commit within a second */
+void thinx_commit_note_change(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_queue() - complete a bio after a commit
+ * @plane: plane
+ * @bio: an empty flush, or a write with FUA whose data is on the data device
+ *
+ * Context: Any.
+ */
+void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio);
+
+/**
+ * thinx_commit_for_space() - commit, then let starved writes try again
+ * @plane: plane
+ *
+ * Context: Any.
+ */
+void thinx_commit_for_space(struct thinx_plane *plane);
+
+/** thinx_passdown_init() - see thinx_plane_init() */
+void thinx_passdown_init(struct thinx_plane *plane);
+
+/** thinx_passdown_forget() - drop what waits for a commit; its holds too */
+void thinx_passdown_forget(struct thinx_plane *plane);
+
+/** thinx_passdown_kick() - a commit completed: issue what it freed */
+void thinx_passdown_kick(struct thinx_plane *plane);
+
+/** thinx_passdown_pending() - may data blocks come free when discards end? */
+bool thinx_passdown_pending(struct thinx_plane *plane);
+
+/**
+ * thinx_passdown_add() - pass discards of freed, held runs down
+ * @plane: plane
+ * @runs: the runs
+ * @nr: how many
+ * @generation: issue them when this one is durable
+ *
+ * Context: May sleep, GFP_NOIO; no metadata lock.  Runs there is no memory
+ * for are let go without a discard.
+ */
+void thinx_passdown_add(struct thinx_plane *plane,
+			const struct thinx_md_run *runs, u32 nr, u64 generation);
+
+#endif /* THINX_PLANE_H */

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * New data blocks for blocks that are written: which ones need them, which
+ * blocks they get, and when the mapping changes.
+ *
+ *   plan (one hold of the metadata lock for a whole pass)
+ *     ours alone            ─► in place
+ *     looks shared          ─► shadow the path; count is one? restamp, in place
+ *     shared                ─► new blocks, copy what the bios do not cover
+ *     hole                  ─► new blocks, zero what the bios do not cover
+ *   start                     write bios, zeros and copies to the new blocks
+ *   prepared (all written)    insert mappings, counts, map cache; end the bios
+ *
+ * I1  New blocks are only held until their mapping is inserted: a crash before
+ *     that leaves them free, with nobody having been told anything.
+ * I2  The mapping is inserted after all writes to the new block ended, so no
+ *     commit can make a mapping durable whose block still has old content
+ *     of somebody else: the commit flushes the data device after it closed.
+ * I3  Before the mapping of a shared block is replaced the volume's gate is
+ *     drained: our own reads of the old block are over when its count falls and
+ *     the other owner may overwrite it.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+
+#include "dm-thinx.h"
+
+/* Updates inserted in one hold of the metadata lock. */
+#define UPDATES_PER_HOLD 64
+
+/* ---- planning ---- */
+
+static bool looks_shared(struct thinx_volume *v, u64 word)
+{
+	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
+}
+
+static bool needs_update(struct thinx_volume *v, u64 word)
+{
+	return word == THINX_MAP_HOLE || looks_shared(v, word);
+}
+
+static void set_fate(struct thinx_group *g, u32 begin, u32 end,
+		     enum thinx_fate fate)
+{
+	while (begin < end)
+		g->blocks[begin++].fate = fate;
+}
+
+/* One past the last block from @i on that is shared. */
+static u32 shared_end(struct thinx_group *g, u32 i)
+{
+	while (i < g->nr && g->blocks[i].word != THINX_MAP_HOLE &&
+	       looks_shared(g->volume, g->blocks[i].word))
+		i++;
+	return i;
+}
+
+/*
+ * Blocks [begin, end) look shared.  Those that are not become ours, in place.
+ * On return their fate is THINX_IN_PLACE, that of the others untouched.
+ */
+static int restamp(struct thinx_group *g, u32 begin, u32 end)
+{
+	struct thinx_volume *v = g->volume;
+	thinx_mapping_t mappings[THINX_GROUP_BLOCKS];
+	bool exclusive[THINX_GROUP_BLOCKS];
+	u32 i;
+	int r;
+
+	r = thinx_md_restamp_locked(v->dev, g->begin + begin, end - begin,
+				    mappings, exclusive);
+	if (r)
+		return r;
+	for (i = begin; i < end; i++) {
+		if (!exclusive[i - begin])
+			continue;
+		g->blocks[i].word = mappings[i - begin];
+		g->blocks[i].fate = THINX_IN_PLACE;
+		thinx_map_cache_set(&v->cache, g->begin + i, 1,
+				    g->blocks[i].word);
+	}
+	return 0;
+}
+
+/* How many blocks from @i on can be one update: holes, or one piece to copy. */
+static u32 alike(struct thinx_group *g, u32 i)
+{
+	u64 word = g->blocks[i].word;
+	u32 n = 1;
+
+	for (; i + n < g->nr; n++) {
+		if (g->blocks[i + n].fate != THINX_UPDATE)
+			break;
+		if (word == THINX_MAP_HOLE) {
+			if (g->blocks[i + n].word != THINX_MAP_HOLE)
+				break;
+		} else if (g->blocks[i + n].word == THINX_MAP_HOLE ||
+			   thinx_mapping_block(g->blocks[i + n].word) !=
+			   thinx_mapping_block(word) + n) {
+			break;
+		}
+	}
+	return n;
+}
+
+static void init_update(struct thinx_group *g, u32 i, u32 nr,
+			thinx_dblock_t dbegin)
+{
+	struct thinx_update *u = &g->blocks[i].own;
+	u32 k;
+
+	u->group = g;
+	u->vbegin = g->begin + i;
+	u->dbegin = dbegin;
+	u->nr = nr;
+	u->copy = g->blocks[i].word != THINX_MAP_HOLE;
+	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
+	u->status = BLK_STS_OK;
+	INIT_LIST_HEAD(&u->bios);
+	atomic_set(&u->pending, 1);
+	atomic_inc(&g->refs);
+	for (k = 0; k < nr; k++)
+		g->blocks[i + k].update = u;
+}
+
+/* Is the low water mark reached by taking @nr of @free blocks? */
+static bool reaches_low_water(struct thinx_plane *plane, u64 free, u64 nr)
+{
+	return !READ_ONCE(plane->low_water_sent) &&
+	       free - nr + 1 <= READ_ONCE(plane->low_water);
+}
+
+static int allocate(struct thinx_group *g, bool *low)
+{
+	struct thinx_plane *plane = g->volume->plane;
+	struct thinx_md_space s;
+	thinx_dblock_t dbegin;
+	u32 i = 0, want;
+	u64 nr;
+	int r;
+
+	while (i < g->nr) {
+		if (g->blocks[i].fate != THINX_UPDATE) {
+			i++;
+			continue;
+		}
+		want = alike(g, i);
+		thinx_md_get_space_locked(plane->md, &s);
+		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
+		if (r == -EXFULL) {
+			*low = true;
+			set_fate(g, i, i + want, THINX_STARVED);
+			i += want;
+			continue;
+		}
+		if (r)
+			return r;
+		if (reaches_low_water(plane, s.data_allocatable, nr))
+			*low = true;
+		init_update(g, i, nr, dbegin);
+		i += nr;
+	}
+	return 0;
+}
+
+/* Give every block of a write group a fate. */
+static int plan_group(struct thinx_group *g, unsigned int caps, bool *low)
+{
+	struct thinx_volume *v = g->volume;
+	u32 i, end;
+	int r;
+
+	for (i = 0; i < g->nr; i++)
+		g->blocks[i].fate = needs_update(v, g->blocks[i].word) ?
+			THINX_UPDATE : THINX_IN_PLACE;
+
+	if (!(caps & THINX_CAN_PROVISION)) {
+		for (i = 0; i < g->nr; i++)
+			if (g->blocks[i].fate == THINX_UPDATE)
+				g->blocks[i].fate = caps & THINX_CAN_CHANGE ?
+					THINX_STARVED : THINX_REFUSED;
+		/* A block that only looks shared needs no space. */
+		if (!(caps & THINX_CAN_CHANGE))
+			return 0;
+	}
+	for (i = 0; i < g->nr; i = end > i ? end : i + 1) {
+		end = shared_end(g, i);
+		if (end == i)
+			continue;
+		r = restamp(g, i, end);
+		if (r)
+			return r;
+	}
+	return caps & THINX_CAN_PROVISION ? allocate(g, low) : 0;
+}
+
+/* A failed plan: what was not decided is refused, what was found is let go. */
+static void refuse_group(struct thinx_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++)
+		if (g->blocks[i].fate == THINX_UPDATE && !g->blocks[i].update)
+			g->blocks[i].fate = THINX_REFUSED;
+}
+
+/* Nobody may start on the old mapping any more; see I3. */
+static void hide_sources(struct thinx_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++)
+		if (g->blocks[i].fate == THINX_UPDATE &&
+		    g->blocks[i].update->copy)
+			thinx_map_cache_invalidate(&g->volume->cache,
+						   g->begin + i,
+						   g->begin + i + 1);
+}
+
+static bool group_needs_plan(struct thinx_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++)
+		if (needs_update(g->volume, g->blocks[i].word))
+			return true;
+	return false;
+}
+
+void thinx_plan(struct thinx_volume *v, struct list_head *groups)
+{
+	struct thinx_plane *plane = v->plane;
+	unsigned int caps = thinx_plane_caps(plane);
+	struct thinx_group *g;
+	bool low = false, locked = false;
+	int r = 0;
+	u32 i;
+
+	list_for_each_entry(g, groups, list) {
+		if (!g->is_write)
+			continue;
+		for (i = 0; i < g->nr; i++)
+			g->blocks[i].update = NULL;
+		if (!locked && group_needs_plan(g)) {
+			thinx_md_lock(plane->md);
+			locked = true;
+		}
+		if (!locked)
+			set_fate(g, 0, g->nr, THINX_IN_PLACE);
+		else if (!r)
+			r = plan_group(g, caps, &low);
+		else
+			plan_group(g, 0, &low);
+		if (r)
+			refuse_group(g);
+		hide_sources(g);
+	}
+	if (!locked)
+		return;
+	thinx_md_unlock(plane->md);
+
+	if (thinx_md_dev_is_dirty(v->dev))
+		thinx_commit_note_change(plane);
+	if (low && !xchg(&plane->low_water_sent, true))
+		plane->ops->low_water(plane->context);
+	if (r)
+		thinx_plane_failed(plane, "planning a write", r);
+}
+
+/* ---- writing the data ---- */
+
+void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
+{
+	struct thinx_volume *v = u->group->volume;
+	unsigned long flags;
+
+	if (status)
+		WRITE_ONCE(u->status, status);
+	/* Orders the status before the worker's look at it. */
+	if (!atomic_dec_and_test(&u->pending))
+		return;
+	spin_lock_irqsave(&v->lock, flags);
+	list_add_tail(&u->list, &v->prepared);
+	thinx_volume_kick(v);
+	spin_unlock_irqrestore(&v->lock, flags);
+}
+
+void thinx_update_start(struct thinx_update *u)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+	sector_t vstart = thinx_plane_sector(plane, u->vbegin);
+	sector_t dstart = thinx_plane_sector(plane, u->dbegin);
+	struct thinx_bio *tb;
+	struct bio *bio;
+
+	thinx_update_fill_gaps(u);
+	list_for_each_entry(tb, &u->bios, list) {
+		bio = thinx_bio_of(tb);
+		tb->update = u;
+		atomic_inc(&u->pending);
+		bio_set_dev(bio, plane->data_bdev);
+		bio->bi_iter.bi_sector += dstart - vstart;
+		thinx_bio_submit(tb, bio);
+	}
+	thinx_update_part_done(u, BLK_STS_OK);
+}
+
+/* ---- inserting the mappings ---- */
+
+/* Moves at most UPDATES_PER_HOLD updates; true if one of them copies. */
+static bool take_prepared(struct thinx_volume *v, struct list_head *batch)
+{
+	struct thinx_update *u, *tmp;
+	unsigned int nr = 0;
+	bool copies = false;
+
+	spin_lock_irq(&v->lock);
+	list_for_each_entry_safe(u, tmp, &v->prepared, list) {
+		if (nr++ == UPDATES_PER_HOLD)
+			break;
+		list_move_tail(&u->list, batch);
+		copies |= u->copy;
+	}
+	spin_unlock_irq(&v->lock);
+	return copies;
+}
+
+static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
+{
+	thinx_mapping_t mapping;
+	int r = 0;
+
+	if (!u->status) {
+		r = thinx_md_insert_run_locked(v->dev, u->vbegin, u->dbegin,
+					       u->nr, &mapping);
+		if (r)
+			u->status = BLK_STS_IOERR;
+	}
+	if (u->status)
+		thinx_md_unhold_locked(v->plane->md, u->dbegin,
+				       u->dbegin + u->nr);
+	else
+		thinx_map_cache_set(&v->cache, u->vbegin, u->nr, mapping);
+	return r;
+}
+
+/* The data is written and mapped, or it failed: end the bios. */
+static void end_update(struct thinx_volume *v, struct thinx_update *u)
+{
+	struct thinx_bio *tb, *tmp;
+	struct bio *bio;
+
+	list_for_each_entry_safe(tb, tmp, &u->bios, list) {
+		bio = thinx_bio_of(tb);
+		if (!u->status && (bio->bi_opf & REQ_FUA))
+			thinx_commit_queue(v->plane, bio);
+		else
+			thinx_bio_end(bio, u->status);
+	}
+	thinx_group_put(u->group);
+}
+
+void thinx_process_prepared(struct thinx_volume *v)
+{
+	struct thinx_plane *plane = v->plane;
+	struct thinx_update *u, *tmp;
+	bool copies;
+	int r, failed;
+
+	for (;;) {
+		LIST_HEAD(batch);
+
+		copies = take_prepared(v, &batch);
+		if (list_empty(&batch))
+			return;
+		if (copies)
+			thinx_gate_drain(&v->gate);
+		failed = 0;
+		thinx_md_lock(plane->md);
+		list_for_each_entry(u, &batch, list) {
+			r = insert_locked(v, u);
+			if (r && !failed)
+				failed = r;
+		}
+		thinx_md_unlock(plane->md);
+		thinx_commit_note_change(plane);
+		if (failed)
+			thinx_plane_failed(plane, "inserting mappings", failed);
+		list_for_each_entry_safe(u, tmp, &batch, list)
+			end_update(v, u);
+	}
+}

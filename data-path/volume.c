@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Life of a volume: made by the first table that uses a thin device, shared by
+ * all of them, gone with the last.
+ *
+ * Tear-down, why each step is safe:
+ *  1. dm core calls the destructor after the last bio of the table completed,
+ *     so nothing of this port is on any list or in the gate.
+ *  2. The last port takes the volume off the plane's list: nobody finds it.
+ *  3. The worker may still run, ending a group whose bios are complete:
+ *     cancel_work_sync() waits for it; nothing queues it again.
+ *  4. Now gate, cache and metadata handle have no user.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+#include <linux/slab.h>
+
+static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
+{
+	struct thinx_volume *v;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list)
+		if (v->id == id)
+			return v;
+	return NULL;
+}
+
+static int create_volume(struct thinx_plane *plane, u32 id,
+			 struct thinx_volume **result)
+{
+	struct thinx_volume *v;
+	int r;
+
+	v = kzalloc(sizeof(*v), GFP_KERNEL);
+	if (!v)
+		return -ENOMEM;
+	v->plane = plane;
+	v->id = id;
+	spin_lock_init(&v->lock);
+	INIT_LIST_HEAD(&v->deferred);
+	INIT_LIST_HEAD(&v->prepared);
+	INIT_LIST_HEAD(&v->starved);
+	INIT_LIST_HEAD(&v->discards);
+	INIT_WORK(&v->work, thinx_volume_work);
+	thinx_range_lock_init(&v->ranges);
+
+	r = -ENOMEM;
+	v->removal = kvzalloc(sizeof(*v->removal), GFP_KERNEL);
+	if (!v->removal)
+		goto err_free;
+	r = thinx_gate_init(&v->gate);
+	if (r)
+		goto err_free_removal;
+	r = thinx_map_cache_init(&v->cache, &v->ranges);
+	if (r)
+		goto err_exit_gate;
+	r = thinx_md_open_device(plane->md, id, &v->dev);
+	if (r)
+		goto err_exit_cache;
+	*result = v;
+	return 0;
+
+err_exit_cache:
+	thinx_map_cache_exit(&v->cache);
+err_exit_gate:
+	thinx_gate_exit(&v->gate);
+err_free_removal:
+	kvfree(v->removal);
+err_free:
+	kfree(v);
+	return r;
+}
+
+static void destroy_volume(struct thinx_volume *v)
+{
+	cancel_work_sync(&v->work);
+	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->starved) ||
+		     !list_empty(&v->discards));
+	thinx_md_close_device(v->dev);
+	thinx_map_cache_exit(&v->cache);
+	thinx_gate_exit(&v->gate);
+	kvfree(v->removal);
+	kfree(v);
+}
+
+int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
+{
+	struct thinx_volume *v;
+	int r = 0;
+
+	mutex_lock(&plane->volumes_lock);
+	v = find_volume(plane, id);
+	if (!v) {
+		r = create_volume(plane, id, &v);
+		if (r)
+			goto out;
+		if (plane->quiesced)
+			thinx_gate_close(&v->gate);
+		list_add_tail(&v->list, &plane->volumes);
+	}
+	v->nr_ports++;
+	port->volume = v;
+out:
+	mutex_unlock(&plane->volumes_lock);
+	return r;
+}
+
+void thinx_port_close(struct thinx_port *port)
+{
+	struct thinx_volume *v = port->volume;
+	struct thinx_plane *plane = v->plane;
+
+	mutex_lock(&plane->volumes_lock);
+	if (--v->nr_ports) {
+		mutex_unlock(&plane->volumes_lock);
+		return;
+	}
+	list_del(&v->list);
+	mutex_unlock(&plane->volumes_lock);
+	destroy_volume(v);
+}
+
+void thinx_port_requeue(struct thinx_port *port, bool on)
+{
+	struct thinx_volume *v = port->volume;
+	unsigned long flags;
+
+	/* Pairs with the look at it in the worker, which runs after this. */
+	WRITE_ONCE(port->requeue, on);
+	spin_lock_irqsave(&v->lock, flags);
+	list_splice_tail_init(&v->starved, &v->deferred);
+	spin_unlock_irqrestore(&v->lock, flags);
+	thinx_volume_kick(v);
+	if (on)
+		flush_work(&v->work);
+}
+
+void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id)
+{
+	struct thinx_volume *v;
+
+	mutex_lock(&plane->volumes_lock);
+	v = find_volume(plane, id);
+	if (!v)
+		return;
+	thinx_gate_close(&v->gate);
+	thinx_gate_drain(&v->gate);
+}
+
+void thinx_volume_allow_writes(struct thinx_plane *plane, u32 id)
+{
+	struct thinx_volume *v = find_volume(plane, id);
+
+	if (v) {
+		thinx_gate_open(&v->gate);
+		thinx_volume_kick(v);
+	}
+	mutex_unlock(&plane->volumes_lock);
+}
+
+void thinx_volume_kick(struct thinx_volume *v)
+{
+	queue_work(v->plane->wq, &v->work);
+}
+
+void thinx_volume_defer(struct thinx_volume *v, struct thinx_bio *tb)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->lock, flags);
+	list_add_tail(&tb->list, &v->deferred);
+	/* Inside: once unlocked the bio may end, and with it the volume. */
+	thinx_volume_kick(v);
+	spin_unlock_irqrestore(&v->lock, flags);
+}
+
+void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r)
+{
+	LIST_HEAD(freed);
+	unsigned long flags;
+
+	thinx_range_unlock(&v->ranges, r, &freed);
+	if (list_empty(&freed))
+		return;
+	/* A waiter's list is its thinx_bio's list. */
+	spin_lock_irqsave(&v->lock, flags);
+	list_splice_tail(&freed, &v->deferred);
+	spin_unlock_irqrestore(&v->lock, flags);
+	thinx_volume_kick(v);
+}
