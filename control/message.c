@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Messages to a pool: one table from name to number of words to handler.  Each
+ * is committed before it is answered, and the answer says if that failed.
+ */
+#include "control/pool.h"
+
+#include <linux/device-mapper.h>
+
+#include "data-path/volume.h"
+#include "dm-thinx.h"
+
+static int parse_id(struct thinx_pool *pool, const char *word, u32 *id)
+{
+	int r = thinx_parse_device_id(word, id);
+
+	if (r)
+		DMWARN("%s: Message received with invalid device id: %s",
+		       pool->name, word);
+	return r;
+}
+
+static int create_thin(struct thinx_pool *pool, char **argv)
+{
+	u32 id;
+	int r = parse_id(pool, argv[1], &id);
+
+	return r ?: thinx_md_create_thin(pool->md, id);
+}
+
+static int create_snap(struct thinx_pool *pool, char **argv)
+{
+	u32 id, origin;
+	int r;
+
+	r = parse_id(pool, argv[1], &id);
+	if (r)
+		return r;
+	r = parse_id(pool, argv[2], &origin);
+	if (r)
+		return r;
+	thinx_volume_stop_writes(&pool->plane, origin);
+	r = thinx_md_create_snap(pool->md, id, origin);
+	thinx_volume_allow_writes(&pool->plane, origin);
+	return r;
+}
+
+static int delete(struct thinx_pool *pool, char **argv)
+{
+	u32 id;
+	int r = parse_id(pool, argv[1], &id);
+
+	return r ?: thinx_md_delete(pool->md, id);
+}
+
+static int set_transaction_id(struct thinx_pool *pool, char **argv)
+{
+	unsigned long long old, new;
+
+	if (kstrtoull(argv[1], 10, &old) || kstrtoull(argv[2], 10, &new)) {
+		DMWARN("%s: set_transaction_id message: unrecognised id",
+		       pool->name);
+		return -EINVAL;
+	}
+	return thinx_md_set_transaction_id(pool->md, old, new);
+}
+
+static int reserve_metadata_snap(struct thinx_pool *pool, char **argv)
+{
+	return thinx_md_reserve_snap(pool->md, thinx_plane_pre_commit,
+				     &pool->plane);
+}
+
+static int release_metadata_snap(struct thinx_pool *pool, char **argv)
+{
+	return thinx_md_release_snap(pool->md);
+}
+
+static const struct message {
+	const char *name;
+	unsigned int argc;
+	int (*handle)(struct thinx_pool *pool, char **argv);
+} messages[] = {
+	{ "create_thin", 2, create_thin },
+	{ "create_snap", 3, create_snap },
+	{ "delete", 2, delete },
+	{ "set_transaction_id", 3, set_transaction_id },
+	{ "reserve_metadata_snap", 1, reserve_metadata_snap },
+	{ "release_metadata_snap", 1, release_metadata_snap },
+};
+
+static const struct message *find_message(struct thinx_pool *pool,
+					  unsigned int argc, char **argv)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(messages); i++) {
+		if (strcasecmp(argv[0], messages[i].name))
+			continue;
+		if (argc == messages[i].argc)
+			return &messages[i];
+		DMWARN("%s: Message received with %u arguments instead of %u.",
+		       pool->name, argc, messages[i].argc);
+		return NULL;
+	}
+	DMWARN("%s: Unrecognised thin pool target message received: %s",
+	       pool->name, argv[0]);
+	return NULL;
+}
+
+/* Did the handler fail in a way that says nothing about the metadata? */
+static bool is_clean_refusal(struct thinx_pool *pool, int r)
+{
+	if (thinx_md_is_broken(pool->md))
+		return false;
+	return r == -EINVAL || r == -EEXIST || r == -ENODATA || r == -EBUSY ||
+	       r == -ENOSPC || r == -EOVERFLOW || r == -ENOMEM;
+}
+
+int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
+		       char *result, unsigned int maxlen)
+{
+	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
+	const struct message *m;
+	int r;
+
+	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE) {
+		DMERR("%s: unable to service pool target messages in READ_ONLY or FAIL mode",
+		      pool->name);
+		return -EOPNOTSUPP;
+	}
+	m = find_message(pool, argc, argv);
+	if (!m)
+		return -EINVAL;
+	r = m->handle(pool, argv);
+	if (!r)
+		return thinx_plane_commit(&pool->plane);
+	if (!is_clean_refusal(pool, r))
+		thinx_pool_metadata_failed(pool, m->name, r);
+	return r;
+}

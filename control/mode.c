@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What state a pool is in, and everything that changes it.
+ *
+ *                    no free data block
+ *            write ──────────────────────► out-of-data-space
+ *              │ ◄── a commit frees some ──────┘ │
+ *              │                                 │
+ *              ├── no free metadata block ───────┴► out-of-metadata-space ("ro")
+ *              │ ◄── the metadata device has grown ───────┘
+ *              │
+ *              ├── a metadata operation failed: abort, needs_check ──► read-only
+ *              └── even that failed ──────────────────────────────────► fail
+ *
+ * I1  thinx_pool_set_mode() is the only writer of the mode.
+ * I2  Fail is left by nobody.  needs_check keeps the pool from write mode.
+ * I3  The data path gets its capabilities before the metadata is opened for
+ *     changes, and loses them after, so that it never meets a wrong refusal.
+ */
+#include "control/pool.h"
+
+#include <linux/device-mapper.h>
+#include <linux/module.h>
+
+#include "dm-thinx.h"
+
+static unsigned int no_space_timeout = 60;
+module_param(no_space_timeout, uint, 0644);
+MODULE_PARM_DESC(no_space_timeout,
+		 "Out of data space queue IO timeout in seconds, 0 for never");
+
+static const struct {
+	const char *name;
+	unsigned int caps;
+	bool read_only;		/* metadata is not changed */
+} modes[] = {
+	[THINX_MODE_WRITE] = {
+		"write",
+		THINX_CAN_MAP | THINX_CAN_CHANGE | THINX_CAN_PROVISION,
+		false,
+	},
+	[THINX_MODE_OUT_OF_DATA_SPACE] = {
+		NULL,	/* see mode_name() */
+		THINX_CAN_MAP | THINX_CAN_CHANGE,
+		false,
+	},
+	[THINX_MODE_OUT_OF_METADATA_SPACE] = {
+		"read-only", THINX_CAN_MAP, true,
+	},
+	[THINX_MODE_READ_ONLY] = { "read-only", THINX_CAN_MAP, true, },
+	[THINX_MODE_FAIL] = { "fail", 0, true, },
+};
+
+static const char *mode_name(struct thinx_pool *pool)
+{
+	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE)
+		return pool->error_if_no_space ?
+			"out-of-data-space (error IO)" :
+			"out-of-data-space (queue IO)";
+	return modes[pool->mode].name;
+}
+
+static void raise_event(struct thinx_pool *pool)
+{
+	lockdep_assert_held(&pool->mode_lock);
+	if (pool->bound)
+		dm_table_event(pool->bound->ti->table);
+}
+
+static void announce(struct thinx_pool *pool)
+{
+	DMINFO("%s: switching pool to %s mode", pool->name, mode_name(pool));
+	raise_event(pool);
+}
+
+static void set_caps(struct thinx_pool *pool)
+{
+	unsigned int caps = modes[pool->mode].caps;
+
+	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE)
+		caps |= pool->error_if_no_space ? THINX_NO_SPACE_ERROR :
+						  THINX_NO_SPACE_HOLD;
+	WRITE_ONCE(pool->plane.caps, caps);
+	/* Held writes are judged anew; see starve() in the data path. */
+	thinx_plane_retry_starved(&pool->plane);
+}
+
+void thinx_pool_arm_no_space(struct thinx_pool *pool)
+{
+	unsigned int seconds = READ_ONCE(no_space_timeout);
+
+	lockdep_assert_held(&pool->mode_lock);
+	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
+	    !pool->error_if_no_space && seconds)
+		mod_delayed_work(pool->plane.wq, &pool->no_space,
+				 min_t(u64, (u64)seconds * HZ, MAX_JIFFY_OFFSET));
+}
+
+static enum thinx_mode allowed_mode(struct thinx_pool *pool,
+				    enum thinx_mode mode)
+{
+	if (pool->mode == THINX_MODE_FAIL)
+		return THINX_MODE_FAIL;
+	if (mode < THINX_MODE_READ_ONLY && thinx_md_needs_check(pool->md)) {
+		DMERR("%s: unable to switch pool to write mode until repaired.",
+		      pool->name);
+		return THINX_MODE_READ_ONLY;
+	}
+	return mode;
+}
+
+void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
+{
+	enum thinx_mode old = pool->mode;
+
+	lockdep_assert_held(&pool->mode_lock);
+	mode = allowed_mode(pool, mode);
+
+	if (!modes[mode].read_only)
+		thinx_md_set_read_write(pool->md);
+	WRITE_ONCE(pool->mode, mode);
+	if (mode == THINX_MODE_WRITE && pool->bound)
+		pool->error_if_no_space =
+			pool->bound->requested.error_if_no_space;
+	set_caps(pool);
+	if (mode == THINX_MODE_FAIL)
+		thinx_md_fail(pool->md);
+	else if (modes[mode].read_only)
+		thinx_md_set_read_only(pool->md);
+
+	if (pool->bound)
+		pool->bound->mode = mode;
+	if (old == mode)
+		return;
+	/* Its work takes mode_lock, so do not wait for it here. */
+	if (old == THINX_MODE_OUT_OF_DATA_SPACE)
+		cancel_delayed_work(&pool->no_space);
+	announce(pool);
+	thinx_pool_arm_no_space(pool);
+}
+
+/* ---- what happens to a pool ---- */
+
+static void no_space_expired(struct work_struct *work)
+{
+	struct thinx_pool *pool = container_of(to_delayed_work(work),
+					       struct thinx_pool, no_space);
+
+	mutex_lock(&pool->mode_lock);
+	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
+	    !pool->error_if_no_space) {
+		pool->error_if_no_space = true;
+		announce(pool);
+		set_caps(pool);
+	}
+	mutex_unlock(&pool->mode_lock);
+}
+
+static void abort_transaction(struct thinx_pool *pool)
+{
+	int r;
+
+	DMERR("%s: aborting current metadata transaction", pool->name);
+	r = thinx_plane_abort(&pool->plane);
+	if (r) {
+		DMERR("%s: failed to abort metadata transaction: error = %d",
+		      pool->name, r);
+		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
+		return;
+	}
+	r = thinx_md_set_needs_check(pool->md);
+	if (r) {
+		DMERR("%s: failed to set 'needs_check' flag in metadata: error = %d",
+		      pool->name, r);
+		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
+		return;
+	}
+	thinx_pool_set_mode(pool, THINX_MODE_READ_ONLY);
+}
+
+/*
+ * Metadata space ran out before anything was changed: keep what there is, and
+ * wait for the metadata device to grow.
+ */
+static int retire_gently(struct thinx_pool *pool)
+{
+	int r;
+
+	r = thinx_md_commit(pool->md, thinx_plane_pre_commit, &pool->plane);
+	if (r)
+		return r;
+	DMERR("%s: No free metadata blocks", pool->name);
+	thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
+	return 0;
+}
+
+void thinx_pool_metadata_failed(void *context, const char *what, int r)
+{
+	struct thinx_pool *pool = context;
+
+	mutex_lock(&pool->mode_lock);
+	/* Others may have met the same failure first. */
+	if (pool->mode >= THINX_MODE_OUT_OF_METADATA_SPACE)
+		goto out;
+	DMERR_LIMIT("%s: metadata operation '%s' failed: error = %d",
+		    pool->name, what, r);
+	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
+		r = retire_gently(pool);
+		if (!r)
+			goto out;
+		DMERR("%s: metadata operation 'commit' failed: error = %d",
+		      pool->name, r);
+	}
+	abort_transaction(pool);
+out:
+	mutex_unlock(&pool->mode_lock);
+}
+
+static void no_data_space(void *context)
+{
+	struct thinx_pool *pool = context;
+	struct thinx_md_space s;
+
+	mutex_lock(&pool->mode_lock);
+	if (pool->mode == THINX_MODE_WRITE) {
+		thinx_md_get_space(pool->md, &s);
+		if (s.data_allocatable)
+			thinx_plane_retry_starved(&pool->plane);
+		else
+			thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_DATA_SPACE);
+	}
+	mutex_unlock(&pool->mode_lock);
+}
+
+static void data_low(void *context)
+{
+	struct thinx_pool *pool = context;
+
+	DMWARN("%s: reached low water mark for data device: sending event.",
+	       pool->name);
+	mutex_lock(&pool->mode_lock);
+	raise_event(pool);
+	mutex_unlock(&pool->mode_lock);
+}
+
+static void committed(void *context)
+{
+	struct thinx_pool *pool = context;
+	struct thinx_md_space s;
+
+	thinx_md_get_space(pool->md, &s);
+	if (s.meta_free > s.meta_reserve &&
+	    thinx_pool_mode(pool) != THINX_MODE_OUT_OF_DATA_SPACE)
+		return;
+
+	mutex_lock(&pool->mode_lock);
+	if (pool->mode <= THINX_MODE_OUT_OF_DATA_SPACE &&
+	    s.meta_free <= s.meta_reserve) {
+		DMERR("%s: No free metadata blocks", pool->name);
+		thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
+	} else if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
+		   s.data_allocatable) {
+		thinx_pool_set_mode(pool, THINX_MODE_WRITE);
+	}
+	mutex_unlock(&pool->mode_lock);
+}
+
+const struct thinx_plane_ops thinx_pool_plane_ops = {
+	.metadata_failed = thinx_pool_metadata_failed,
+	.no_data_space = no_data_space,
+	.low_water = data_low,
+	.committed = committed,
+};
+
+static void send_metadata_low(struct work_struct *work)
+{
+	struct thinx_pool *pool = container_of(work, struct thinx_pool, events);
+
+	DMWARN("%s: reached low water mark for metadata device: sending event.",
+	       pool->name);
+	mutex_lock(&pool->mode_lock);
+	raise_event(pool);
+	mutex_unlock(&pool->mode_lock);
+}
+
+void thinx_pool_metadata_low(void *context)
+{
+	struct thinx_pool *pool = context;
+
+	queue_work(pool->plane.wq, &pool->events);
+}
+
+void thinx_pool_mode_init(struct thinx_pool *pool)
+{
+	mutex_init(&pool->mode_lock);
+	pool->mode = THINX_MODE_WRITE;
+	WRITE_ONCE(pool->plane.caps, modes[THINX_MODE_WRITE].caps);
+	INIT_DELAYED_WORK(&pool->no_space, no_space_expired);
+	INIT_WORK(&pool->events, send_metadata_low);
+}
+
+void thinx_pool_mode_exit(struct thinx_pool *pool)
+{
+	cancel_delayed_work_sync(&pool->no_space);
+	cancel_work_sync(&pool->events);
+}

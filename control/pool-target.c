@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The "thinx-pool" target: a table line becomes a reference to a pool, and the
+ * table that is resumed decides what the pool does.
+ *
+ *   load      parse, open devices, find or make the pool   (constructor)
+ *   resume    bind: features, mode, sizes                  (preresume)
+ *             let I/O through                              (resume)
+ *   suspend   hold I/O back                                (presuspend)
+ *             commit, end discards                         (postsuspend)
+ *
+ * I/O to the pool device itself goes straight to the data device.  It is there
+ * for tools; volumes do not use it.
+ */
+#include "control/pool.h"
+
+#include <linux/device-mapper.h>
+#include <linux/slab.h>
+
+#include "dm-thinx.h"
+#include "include/compat/dm-mode.h"
+#include "include/compat/limits.h"
+
+/* ---- constructor, by phases ---- */
+
+static int open_devices(struct thinx_pool_target *pt,
+			const struct thinx_pool_args *args, char **error)
+{
+	blk_mode_t mode = BLK_OPEN_READ;
+	int r;
+
+	if (!args->features.read_only)
+		mode |= BLK_OPEN_WRITE;
+	r = dm_get_device(pt->ti, args->metadata, mode, &pt->metadata);
+	if (r) {
+		*error = "Error opening metadata block device";
+		return r;
+	}
+	r = dm_get_device(pt->ti, args->data, BLK_OPEN_READ | BLK_OPEN_WRITE,
+			  &pt->data);
+	if (r) {
+		*error = "Error getting data device";
+		dm_put_device(pt->ti, pt->metadata);
+	}
+	return r;
+}
+
+static void close_devices(struct thinx_pool_target *pt)
+{
+	dm_put_device(pt->ti, pt->data);
+	dm_put_device(pt->ti, pt->metadata);
+}
+
+static const char *why_no_passdown(struct thinx_pool_target *pt)
+{
+	unsigned int max = bdev_max_discard_sectors(pt->data->bdev);
+
+	if (!max)
+		return "discard unsupported";
+	if (max < pt->pool->block_sectors)
+		return "max discard sectors smaller than a block";
+	return NULL;
+}
+
+static void decide_passdown(struct thinx_pool_target *pt)
+{
+	const char *why;
+
+	pt->passdown = pt->requested.discard && pt->requested.passdown;
+	if (!pt->passdown)
+		return;
+	why = why_no_passdown(pt);
+	if (why) {
+		DMWARN("%s: Data device (%pg) %s: Disabling discard passdown.",
+		       pt->pool->name, pt->data->bdev, why);
+		pt->passdown = false;
+	}
+}
+
+static void publish_target(struct thinx_pool_target *pt)
+{
+	struct dm_target *ti = pt->ti;
+
+	ti->num_flush_bios = 1;
+	ti->flush_supported = true;
+	if (pt->requested.discard && pt->requested.passdown) {
+		ti->num_discard_bios = 1;
+		ti->discards_supported = true;
+	}
+	ti->private = pt;
+}
+
+static int pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct thinx_pool_args args = {};
+	struct thinx_pool_target *pt;
+	int r;
+
+	r = thinx_pool_args_parse(argc, argv, &args, &ti->error);
+	if (r)
+		return r;
+	pt = kzalloc(sizeof(*pt), GFP_KERNEL);
+	if (!pt) {
+		ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	pt->ti = ti;
+	pt->requested = args.features;
+	pt->mode = args.features.read_only ? THINX_MODE_READ_ONLY :
+					     THINX_MODE_WRITE;
+	r = open_devices(pt, &args, &ti->error);
+	if (r)
+		goto err_free;
+	r = thinx_pool_args_parse_sizes(argv, &args, &ti->error);
+	if (r)
+		goto err_close_devices;
+	pt->low_water = args.low_water;
+
+	/* dm core would refuse this, too, but only after we have formatted. */
+	if (ti->len > bdev_nr_sectors(pt->data->bdev)) {
+		ti->error = "Data device is smaller than the table";
+		r = -EINVAL;
+		goto err_close_devices;
+	}
+	r = thinx_pool_get_for_table(dm_table_get_md(ti->table),
+				     pt->metadata->bdev, pt->data->bdev, &args,
+				     &pt->pool, &ti->error);
+	if (r)
+		goto err_close_devices;
+	decide_passdown(pt);
+	publish_target(pt);
+	return 0;
+
+err_close_devices:
+	close_devices(pt);
+err_free:
+	kfree(pt);
+	return r;
+}
+
+static void pool_dtr(struct dm_target *ti)
+{
+	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
+
+	mutex_lock(&pool->mode_lock);
+	if (pool->bound == pt)
+		pool->bound = NULL;
+	mutex_unlock(&pool->mode_lock);
+	/* The devices stay open until the pool, perhaps, has closed. */
+	thinx_pool_put(pool);
+	close_devices(pt);
+	kfree(pt);
+}
+
+/* ---- resume and suspend ---- */
+
+static void bind_features(struct thinx_pool_target *pt)
+{
+	struct thinx_pool *pool = pt->pool;
+	struct thinx_plane *plane = &pool->plane;
+
+	lockdep_assert_held(&pool->mode_lock);
+	pool->bound = pt;
+	plane->data_bdev = pt->data->bdev;
+	WRITE_ONCE(plane->zero_new, pt->requested.zero_new);
+	WRITE_ONCE(plane->passdown, pt->passdown);
+	WRITE_ONCE(plane->low_water, pt->low_water);
+	WRITE_ONCE(pool->table_sectors, pt->ti->len);
+}
+
+/*
+ * A table keeps the mode its pool had when it was last in use; a new one asks
+ * for write or read-only, and so gives a full pool another try.
+ */
+static int pool_preresume(struct dm_target *ti)
+{
+	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
+	enum thinx_mode mode;
+
+	mutex_lock(&pool->mode_lock);
+	mode = pt->mode;
+	if (pool->bound != pt)
+		pool->error_if_no_space = pt->requested.error_if_no_space;
+	bind_features(pt);
+	thinx_pool_set_mode(pool, mode);
+	mutex_unlock(&pool->mode_lock);
+
+	thinx_md_set_threshold(pool->md, thinx_pool_metadata_threshold(pool),
+			       thinx_pool_metadata_low, pool);
+	return thinx_pool_resize(pool, ti->len);
+}
+
+static void pool_resume(struct dm_target *ti)
+{
+	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
+
+	WRITE_ONCE(pool->plane.low_water_sent, false);
+	WRITE_ONCE(pool->suspended, false);
+	thinx_plane_unquiesce(&pool->plane);
+	mutex_lock(&pool->mode_lock);
+	thinx_pool_arm_no_space(pool);
+	mutex_unlock(&pool->mode_lock);
+}
+
+static void pool_presuspend(struct dm_target *ti)
+{
+	struct thinx_pool_target *pt = ti->private;
+
+	WRITE_ONCE(pt->pool->suspended, true);
+	thinx_plane_quiesce(&pt->pool->plane);
+}
+
+static void pool_presuspend_undo(struct dm_target *ti)
+{
+	pool_resume(ti);
+}
+
+static void pool_postsuspend(struct dm_target *ti)
+{
+	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
+
+	cancel_delayed_work_sync(&pool->no_space);
+	thinx_plane_commit(&pool->plane);
+	thinx_passdown_flush(&pool->plane);
+}
+
+/* ---- the rest ---- */
+
+static int pool_map(struct dm_target *ti, struct bio *bio)
+{
+	struct thinx_pool_target *pt = ti->private;
+
+	bio_set_dev(bio, pt->data->bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
+static int pool_iterate_devices(struct dm_target *ti,
+				iterate_devices_callout_fn fn, void *data)
+{
+	struct thinx_pool_target *pt = ti->private;
+
+	return fn(ti, pt->data, 0, ti->len, data);
+}
+
+/* The largest power of two that divides @n. */
+static unsigned int power_of_two_part(unsigned int n)
+{
+	return n & -n;
+}
+
+static void pool_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct thinx_pool_target *pt = ti->private;
+	unsigned int block = pt->pool->block_sectors;
+	u64 io_opt_sectors = limits->io_opt >> SECTOR_SHIFT;
+
+	if (limits->max_sectors < block && block % limits->max_sectors)
+		limits->max_sectors =
+			min_t(unsigned int, power_of_two_part(block),
+			      rounddown_pow_of_two(limits->max_sectors));
+	if (!io_opt_sectors || io_opt_sectors % block) {
+		if (limits->max_sectors < block)
+			limits->io_min = limits->max_sectors << SECTOR_SHIFT;
+		else
+			limits->io_min = block << SECTOR_SHIFT;
+		limits->io_opt = block << SECTOR_SHIFT;
+	}
+	if (!pt->requested.discard) {
+		limits->discard_granularity = 0;
+		thinx_set_discard_limit(limits, 0);
+	}
+}
+
+static struct target_type pool_target = {
+	.name = "thinx-pool",
+	.version = { 1, 23, 0 },
+	.module = THIS_MODULE,
+	.features = DM_TARGET_SINGLETON | DM_TARGET_ALWAYS_WRITEABLE |
+		    DM_TARGET_IMMUTABLE | DM_TARGET_NOWAIT,
+	.ctr = pool_ctr,
+	.dtr = pool_dtr,
+	.map = pool_map,
+	.presuspend = pool_presuspend,
+	.presuspend_undo = pool_presuspend_undo,
+	.postsuspend = pool_postsuspend,
+	.preresume = pool_preresume,
+	.resume = pool_resume,
+	.message = thinx_pool_message,
+	.status = thinx_pool_status,
+	.iterate_devices = pool_iterate_devices,
+	.io_hints = pool_io_hints,
+};
+
+int thinx_pool_target_register(void)
+{
+	return dm_register_target(&pool_target);
+}
+
+void thinx_pool_target_unregister(void)
+{
+	dm_unregister_target(&pool_target);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Growth of a pool: data by a longer table, metadata by a larger device, both
+ * taken up when the pool is resumed.  Nothing ever shrinks.
+ *
+ * Crash: a growth is one transaction; before its commit the metadata say the old
+ * size, and nothing beyond was used.
+ */
+#include "control/pool.h"
+
+#include <linux/device-mapper.h>
+
+#include "dm-thinx.h"
+
+/* May the metadata be changed for this?  Says why not. */
+static bool can_grow(struct thinx_pool *pool, const char *what)
+{
+	if (thinx_md_needs_check(pool->md)) {
+		DMERR("%s: unable to grow the %s device until repaired.",
+		      pool->name, what);
+		return false;
+	}
+	return thinx_pool_mode(pool) < THINX_MODE_READ_ONLY;
+}
+
+static int resize_data(struct thinx_pool *pool, u64 blocks)
+{
+	struct thinx_md_space s;
+	int r;
+
+	thinx_md_get_space(pool->md, &s);
+	if (blocks < s.data_total) {
+		DMERR("%s: pool target (%llu blocks) too small: expected %llu",
+		      pool->name, (unsigned long long)blocks,
+		      (unsigned long long)s.data_total);
+		return -EINVAL;
+	}
+	if (blocks == s.data_total || !can_grow(pool, "data"))
+		return 0;
+	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
+		return 0;
+	if (s.data_total)
+		DMINFO("%s: growing the data device from %llu to %llu blocks",
+		       pool->name, (unsigned long long)s.data_total,
+		       (unsigned long long)blocks);
+	r = thinx_md_resize_data(pool->md, blocks);
+	if (r)
+		thinx_pool_metadata_failed(pool, "growing the data device", r);
+	return r;
+}
+
+static int resize_metadata(struct thinx_pool *pool)
+{
+	u64 blocks = thinx_md_device_blocks(pool->md);
+	struct thinx_md_space s;
+	int r;
+
+	thinx_md_get_space(pool->md, &s);
+	if (blocks < s.meta_total) {
+		DMERR("%s: metadata device (%llu blocks) too small: expected %llu",
+		      pool->name, (unsigned long long)blocks,
+		      (unsigned long long)s.meta_total);
+		return -EINVAL;
+	}
+	if (blocks == s.meta_total || !can_grow(pool, "metadata"))
+		return 0;
+	DMINFO("%s: growing the metadata device from %llu to %llu blocks",
+	       pool->name, (unsigned long long)s.meta_total,
+	       (unsigned long long)blocks);
+	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE) {
+		mutex_lock(&pool->mode_lock);
+		thinx_pool_set_mode(pool, THINX_MODE_WRITE);
+		mutex_unlock(&pool->mode_lock);
+	}
+	r = thinx_md_resize_metadata(pool->md, blocks);
+	if (r)
+		thinx_pool_metadata_failed(pool, "growing the metadata device",
+					   r);
+	return r;
+}
+
+int thinx_pool_resize(struct thinx_pool *pool, sector_t sectors)
+{
+	sector_t blocks = sectors;
+	int r;
+
+	sector_div(blocks, pool->block_sectors);
+	/* Metadata first: it may be what the data space map needs. */
+	r = resize_metadata(pool);
+	if (!r)
+		r = resize_data(pool, blocks);
+	/*
+	 * A failed operation has changed the mode and the pool runs on; only a
+	 * device that became smaller keeps it from resuming.
+	 */
+	if (r == -EINVAL && thinx_pool_mode(pool) < THINX_MODE_READ_ONLY)
+		return r;
+	if (thinx_md_is_dirty(pool->md))
+		return thinx_plane_commit(&pool->plane) == -EINVAL ? -EINVAL : 0;
+	return r == -EINVAL ? r : 0;
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The "thinx" target: a table line becomes a port of a volume.
+ *
+ * The pool is found through the dm device that the table names: opening it keeps
+ * it in use, and the registry knows which pool belongs to it.
+ */
+#include "control/pool.h"
+
+#include <linux/device-mapper.h>
+#include <linux/slab.h>
+
+#include "data-path/volume.h"
+#include "dm-thinx.h"
+#include "include/compat/dm-mode.h"
+#include "include/compat/limits.h"
+
+/* The largest discard taken, 16 GiB, in sectors: what dm-thin takes on 6.1. */
+#define MAX_DISCARD_SECTORS (1U << 25)
+
+/**
+ * struct thinx_thin - one thin table
+ * @port: its volume
+ * @pool: I; counted
+ * @pool_dev: I; the pool's dm device
+ */
+struct thinx_thin {
+	struct thinx_port port;
+	struct thinx_pool *pool;
+	struct dm_dev *pool_dev;
+};
+
+/* ---- constructor, by phases ---- */
+
+static int find_pool(struct thinx_thin *tc, char **error)
+{
+	struct mapped_device *dm;
+
+	dm = dm_get_md(tc->pool_dev->bdev->bd_dev);
+	if (!dm) {
+		*error = "Couldn't get pool mapped device";
+		return -EINVAL;
+	}
+	tc->pool = thinx_pool_get_by_dm(dm);
+	dm_put(dm);
+	if (!tc->pool) {
+		*error = "Couldn't find pool object";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int open_volume(struct thinx_thin *tc, u32 id, char **error)
+{
+	struct thinx_pool *pool = tc->pool;
+	int r;
+
+	if (thinx_pool_mode(pool) == THINX_MODE_FAIL) {
+		*error = "Couldn't open thin device, Pool is in fail mode";
+		return -EINVAL;
+	}
+	r = thinx_port_open(&tc->port, &pool->plane, id);
+	if (r) {
+		*error = "Couldn't open thin internal device";
+		return r;
+	}
+	if (READ_ONCE(pool->suspended)) {
+		*error = "Unable to activate thin device while pool is suspended";
+		thinx_port_close(&tc->port);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void publish_target(struct thinx_thin *tc)
+{
+	struct dm_target *ti = tc->port.ti;
+
+	ti->num_flush_bios = 1;
+	ti->flush_supported = true;
+	ti->accounts_remapped_io = true;
+	ti->limit_swap_bios = true;
+	ti->per_io_data_size = thinx_map_bio_size;
+	if (tc->pool->discard) {
+		ti->num_discard_bios = 1;
+		ti->discards_supported = true;
+	}
+	ti->private = tc;
+}
+
+static int thin_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct thinx_thin_args args;
+	struct thinx_thin *tc;
+	u32 id;
+	int r;
+
+	r = thinx_thin_args_parse(argc, argv, &args, &ti->error);
+	if (r)
+		return r;
+	if (args.origin) {
+		ti->error = "External origins are not supported";
+		return -EOPNOTSUPP;
+	}
+	tc = kzalloc(sizeof(*tc), GFP_KERNEL);
+	if (!tc) {
+		ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	tc->port.ti = ti;
+	r = dm_get_device(ti, args.pool, dm_table_get_mode(ti->table),
+			  &tc->pool_dev);
+	if (r) {
+		ti->error = "Error opening pool device";
+		goto err_free;
+	}
+	r = thinx_parse_device_id(args.id, &id);
+	if (r) {
+		ti->error = "Invalid device id";
+		goto err_put_device;
+	}
+	r = find_pool(tc, &ti->error);
+	if (r)
+		goto err_put_device;
+	r = open_volume(tc, id, &ti->error);
+	if (r)
+		goto err_put_pool;
+	publish_target(tc);
+	return 0;
+
+err_put_pool:
+	thinx_pool_put(tc->pool);
+err_put_device:
+	dm_put_device(ti, tc->pool_dev);
+err_free:
+	kfree(tc);
+	return r;
+}
+
+static void thin_dtr(struct dm_target *ti)
+{
+	struct thinx_thin *tc = ti->private;
+
+	/* Volume before pool before device: each is used by the one before. */
+	thinx_port_close(&tc->port);
+	thinx_pool_put(tc->pool);
+	dm_put_device(ti, tc->pool_dev);
+	kfree(tc);
+}
+
+/* ---- I/O ---- */
+
+static int thin_map(struct dm_target *ti, struct bio *bio)
+{
+	struct thinx_thin *tc = ti->private;
+
+	return thinx_map_bio(&tc->port, bio);
+}
+
+static int thin_end_io(struct dm_target *ti, struct bio *bio,
+		       blk_status_t *error)
+{
+	struct thinx_thin *tc = ti->private;
+
+	return thinx_map_end_io(&tc->port, bio, error);
+}
+
+/* ---- suspend ---- */
+
+static void thin_presuspend(struct dm_target *ti)
+{
+	struct thinx_thin *tc = ti->private;
+
+	if (dm_noflush_suspending(ti))
+		thinx_port_requeue(&tc->port, true);
+}
+
+/*
+ * All bios are out now.  dm core has forgotten here on some kernels that the
+ * suspend was a noflush one, so this runs always.
+ */
+static void thin_stop_requeue(struct dm_target *ti)
+{
+	struct thinx_thin *tc = ti->private;
+
+	thinx_port_requeue(&tc->port, false);
+}
+
+/* ---- status ---- */
+
+static unsigned int info(struct thinx_thin *tc, char *result,
+			 unsigned int maxlen)
+{
+	struct thinx_md_dev *dev = tc->port.volume->dev;
+	u64 block_sectors = tc->pool->block_sectors;
+	thinx_vblock_t highest;
+	unsigned int sz = 0;
+	int r;
+
+	if (thinx_pool_mode(tc->pool) == THINX_MODE_FAIL) {
+		DMEMIT("Fail");
+		return sz;
+	}
+	r = thinx_md_dev_highest_mapped(dev, &highest);
+	if (r && r != -ENODATA) {
+		DMEMIT("Error");
+		return sz;
+	}
+	DMEMIT("%llu ",
+	       (unsigned long long)(thinx_md_dev_mapped_blocks(dev) *
+				    block_sectors));
+	if (r)
+		DMEMIT("-");
+	else
+		DMEMIT("%llu",
+		       (unsigned long long)((highest + 1) * block_sectors - 1));
+	return sz;
+}
+
+static void thin_status(struct dm_target *ti, status_type_t type,
+			unsigned int flags, char *result, unsigned int maxlen)
+{
+	struct thinx_thin *tc = ti->private;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		info(tc, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s %u", tc->pool_dev->name, tc->port.volume->id);
+		break;
+	default:
+		*result = '\0';
+		break;
+	}
+}
+
+/* ---- limits ---- */
+
+static int thin_iterate_devices(struct dm_target *ti,
+				iterate_devices_callout_fn fn, void *data)
+{
+	struct thinx_thin *tc = ti->private;
+	sector_t blocks = READ_ONCE(tc->pool->table_sectors);
+
+	sector_div(blocks, tc->pool->block_sectors);
+	if (!blocks)
+		return 0;
+	return fn(ti, tc->pool_dev, 0, blocks * tc->pool->block_sectors, data);
+}
+
+static void thin_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct thinx_thin *tc = ti->private;
+	u32 block = tc->pool->block_sectors;
+
+	if (!tc->pool->discard)
+		return;
+	limits->discard_granularity = block << SECTOR_SHIFT;
+	thinx_set_discard_limit(limits, max(block, rounddown(MAX_DISCARD_SECTORS,
+							     block)));
+}
+
+static struct target_type thin_target = {
+	.name = "thinx",
+	.version = { 1, 23, 0 },
+	.module = THIS_MODULE,
+	.features = DM_TARGET_NOWAIT,
+	.ctr = thin_ctr,
+	.dtr = thin_dtr,
+	.map = thin_map,
+	.end_io = thin_end_io,
+	.presuspend = thin_presuspend,
+	.presuspend_undo = thin_stop_requeue,
+	.postsuspend = thin_stop_requeue,
+	.status = thin_status,
+	.iterate_devices = thin_iterate_devices,
+	.io_hints = thin_io_hints,
+};
+
+int thinx_thin_target_register(void)
+{
+	return dm_register_target(&thin_target);
+}
+
+void thinx_thin_target_unregister(void)
+{
+	dm_unregister_target(&thin_target);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Module init and exit.
+ */
+#include "dm-thinx.h"
+
+#include <linux/module.h>
+
+#include "data-path/map-cache.h"
+
+static int __init thinx_init(void)
+{
+	int r;
+
+	r = thinx_map_cache_setup();
+	if (r)
+		return r;
+	r = thinx_pool_target_register();
+	if (r)
+		goto err_teardown_map_cache;
+	r = thinx_thin_target_register();
+	if (r)
+		goto err_unregister_pool;
+	return 0;
+
+err_unregister_pool:
+	thinx_pool_target_unregister();
+err_teardown_map_cache:
+	thinx_map_cache_teardown();
+	return r;
+}
+
+static void __exit thinx_exit(void)
+{
+	thinx_thin_target_unregister();
+	thinx_pool_target_unregister();
+	thinx_map_cache_teardown();
+	/* Memory freed by RCU callbacks needs our code no more after this. */
+	rcu_barrier();
+}
+
+module_init(thinx_init);
+module_exit(thinx_exit);
+
+module_param_named(map_cache_limit_bytes, thinx_map_cache_limit_bytes, ulong,
+		   0644);
+MODULE_PARM_DESC(map_cache_limit_bytes,
+		 "Memory all map caches together may use, bytes");
+
+MODULE_DESCRIPTION("Device-mapper thin provisioning: dm-thin's format and interface, another engine");
+MODULE_AUTHOR("The thinx authors");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS("dm-thinx");
