@@ -85,12 +85,15 @@ static void add_overlay(struct pd_sm_slot *slot, struct xarray *overlay)
 		__set_bit(b - first, slot->busy);
 }
 
-/* Read the bitmap; correct its nr_free on the way, which old tools trim. */
+/*
+ * Read the bitmap; correct nr_free in memory on the way, since old tools trim
+ * it.  The index on disk gets it when the bitmap is changed: closing must not
+ * need more blocks because somebody searched.
+ */
 static int read_bitmap(struct pd_sm *sm, struct pd_sm_slot *slot, u32 i)
 {
 	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
 	struct pd_block blk;
-	u32 nr_free;
 	int r;
 
 	r = pd_tm_read(sm->tm, bitmap->blocknr, &pd_sm_bitmap_validator, &blk);
@@ -98,12 +101,8 @@ static int read_bitmap(struct pd_sm *sm, struct pd_sm_slot *slot, u32 i)
 		return r;
 
 	pd_bitmap_used_bits(blk.data, slot->busy);
-	nr_free = PD_ENTRIES_PER_BITMAP -
-		  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
-	if (nr_free != bitmap->nr_free) {
-		bitmap->nr_free = nr_free;
-		bitmap->index_dirty = true;
-	}
+	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
+			  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
 	pd_tm_release(sm->tm, &blk);
 	return 0;
 }
@@ -320,61 +319,88 @@ static void put_held(struct pd_sm *sm, u32 i, struct pd_sm_held *held)
 }
 
 /*
- * Hold block @b, entry @e.  Returns 1 if it was free, for the caller to
- * account.
+ * @b got reason H in addition to what it had: keep I1 and I2 of the header.
+ * Its count in the bitmap is zero.  Returns 1 if it was free.
  */
-static u32 hold_block(struct pd_sm *sm, struct pd_sm_slot *slot,
-		      struct pd_sm_held *held, pd_block_t b, u32 e, bool zero)
+static u32 account_hold(struct pd_sm *sm, pd_block_t b)
 {
 	const void *c;
-	u32 was_free = !test_bit(e, slot->busy);
 
-	if (test_bit(e, held->bits))
+	if (xa_load(pd_sm_open_overlay(sm), b))
 		return 0;
-	__set_bit(e, held->bits);
-	held->nr++;
-	__set_bit(e, slot->busy);
-	if (zero)
-		__set_bit(e, held->zero);
-	else
-		__clear_bit(e, held->zero);
-
-	if (!zero || was_free || xa_load(pd_sm_open_overlay(sm), b))
-		return was_free;
 	c = xa_load(pd_sm_closed_overlay(sm), b);
-	if (c && pd_sm_entry_flags(c) & PD_SM_ZERO)
+	if (!c)
+		return 1;
+	if (pd_sm_entry_flags(c) & PD_SM_ZERO)
 		sm->nr_freed--;
 	return 0;
 }
 
+/* Hold one block; returns 1 if it was free. */
+static u32 hold_block(struct pd_sm *sm, struct pd_sm_held *held, u32 i, u32 e,
+		      bool zero)
+{
+	struct pd_sm_slot *slot = pd_sm_slot_of(sm, i);
+
+	if (test_bit(e, held->bits))
+		return 0;
+
+	held->nr++;
+	__set_bit(e, held->bits);
+	if (slot)
+		__set_bit(e, slot->busy);
+	if (!zero) {
+		__clear_bit(e, held->zero);
+		return 0;
+	}
+	__set_bit(e, held->zero);
+	return account_hold(sm, pd_sm_first_block(i) + e);
+}
+
 static int hold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 {
-	pd_block_t first = pd_sm_first_block(i);
-	struct pd_sm_slot *slot;
 	struct pd_sm_held *held;
 	struct pd_block blk;
 	u32 e, nr = 0;
 	int r;
 
-	r = load_slot(sm, i, &slot);
-	if (r)
-		return r;
 	r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
 		       &blk);
 	if (r)
 		return r;
-	r = get_held(sm, i, &held);
-	if (r)
-		goto out_release;
 
-	for (e = begin; e < end; e++)
-		nr += hold_block(sm, slot, held, first + e, e,
-				 !pd_bitmap_get(blk.data, e));
+	r = get_held(sm, i, &held);
+	if (!r) {
+		for (e = begin; e < end; e++)
+			nr += hold_block(sm, held, i, e,
+					 !pd_bitmap_get(blk.data, e));
+	}
+	pd_tm_release(sm->tm, &blk);
+
 	if (nr)
 		pd_sm_lose_allocatable(sm, nr);
-out_release:
-	pd_tm_release(sm->tm, &blk);
 	return r;
+}
+
+/* Hold free blocks of one loaded bitmap. */
+static int hold_free(struct pd_sm *sm, pd_block_t begin, u32 nr)
+{
+	u32 e, i = pd_sm_index_of(begin, &e);
+	struct pd_sm_slot *slot = pd_sm_slot_of(sm, i);
+	struct pd_sm_held *held;
+	int r;
+
+	r = get_held(sm, i, &held);
+	if (r)
+		return r;
+
+	bitmap_set(held->bits, e, nr);
+	bitmap_set(held->zero, e, nr);
+	held->nr += nr;
+	if (slot)
+		bitmap_set(slot->busy, e, nr);
+	pd_sm_lose_allocatable(sm, nr);
+	return 0;
 }
 
 static void unhold_block(struct pd_sm *sm, struct pd_sm_slot *slot,
@@ -456,5 +482,5 @@ int pd_sm_find_run(struct pd_sm *sm, pd_block_t want, pd_block_t *begin,
 		return r;
 
 	*nr = found;
-	return pd_sm_hold(sm, *begin, *begin + found);
+	return hold_free(sm, *begin, found);
 }

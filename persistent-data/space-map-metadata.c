@@ -169,7 +169,7 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 
 	if (nr_blocks > PD_MAX_METADATA_BLOCKS ||
 	    nr_blocks > pd_bm_nr_blocks(pd_tm_bm(sm->tm))) {
-		DMERR("%s: %s: cannot extend to %llu blocks",
+		DMERR("%s: %s: impossible new size %llu",
 		      pd_sm_device(sm), sm->name, nr_blocks);
 		return -EINVAL;
 	}

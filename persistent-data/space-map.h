@@ -180,8 +180,11 @@ void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 			 pd_sm_threshold_fn fn, void *context);
 
 /**
- * pd_sm_nr_dirty_bitmaps() - at most so many bitmaps does a close touch; (R)
+ * pd_sm_nr_dirty_bitmaps() - bitmaps the open transaction has touched; (R)
  * @sm: space map
+ *
+ * So many a close will write.  The metadata map adds those that count the
+ * blocks the close itself takes and gives up.
  */
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm);
 
