@@ -385,7 +385,6 @@ static int cut_slice(struct removal *rm, struct pd_spine *s)
 	struct pd_disk_node *n = pd_step_node(step);
 	u32 begin = pd_node_lower_bound(n, rm->next);
 	u32 end = pd_node_find(n, rm->last) + 1;
-	bool all = end == pd_node_nr(n);
 	int r;
 
 	if (begin >= end)
@@ -397,7 +396,7 @@ static int cut_slice(struct removal *rm, struct pd_spine *s)
 		return r;
 	pd_node_close_gap(n, begin, end - begin);
 	rm->range->nr_removed += end - begin;
-	advance(rm, all ? step->place.last : rm->last);
+	advance(rm, step->place.last);
 	spend(rm, 1);
 	return 0;
 }

@@ -389,9 +389,11 @@ static void test_a_shared_sibling_is_not_made_to_take_entries(void **state)
 
 	bt_begin(&e, 200, 6, 1);
 	roots[0] = empty(&e);
-	bt_fill(&e, &roots[0], 0, 10);		/* leaves of 6 and 4 */
+	bt_fill(&e, &roots[0], 0, 10);
 	roots[1] = bt_snap(&e, roots[0]);
 	left = bt_child(&e, roots[1], 0);
+	assert_int_equal(bt_nr(&e, left), 4);
+	assert_int_equal(bt_nr(&e, bt_child(&e, roots[1], 1)), 6);
 	bt_insert(&e, &roots[1], 10, 10);
 	bt_insert(&e, &roots[1], 11, 11);
 	bt_insert(&e, &roots[1], 12, 12);

@@ -419,6 +419,26 @@ static void test_shared_parents_of_leaves_go_one_per_step(void **state)
 	bt_end(&e);
 }
 
+static void test_a_shared_last_child_is_taken_over_by_the_root(void **state)
+{
+	pd_block_t roots[2], last;
+	struct bt_env e;
+	struct told told;
+	u64 nr;
+
+	bt_begin(&e, 300, 6, 1);
+	roots[0] = filled(&e, 0, 10);		/* two leaves */
+	bt_commit(&e);
+	roots[1] = bt_snap(&e, roots[0]);
+	last = bt_child(&e, roots[1], 1);
+	remove_range(&e, roots, 2, 1, 0, 4, 1, &told, &nr);
+	assert_int_equal(nr, 4);
+	assert_true(bt_is_leaf(&e, roots[1]));
+	assert_int_equal(bt_nr(&e, roots[1]), 6);
+	assert_int_equal(bt_count(&e, last), 1);
+	bt_end(&e);
+}
+
 static int refuse(void *context, const __le64 *keys, const void *values, u32 nr)
 {
 	return -ENOMEM;
@@ -549,6 +569,8 @@ int main(void)
 		cmocka_unit_test(
 			test_shared_leaves_are_let_go_without_being_copied),
 		cmocka_unit_test(test_shared_parents_of_leaves_go_one_per_step),
+		cmocka_unit_test(
+			test_a_shared_last_child_is_taken_over_by_the_root),
 		cmocka_unit_test(test_an_error_of_the_listener_comes_out),
 		cmocka_unit_test(test_two_levels_remove_below_one_upper_key),
 		cmocka_unit_test(test_read_errors_come_out),

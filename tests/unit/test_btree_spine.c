@@ -17,6 +17,7 @@
 #include "stores/stores.h"
 
 #include <linux/kernel.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #define CAPACITY	6
@@ -151,8 +152,9 @@ static int op_remove_range_from_inside(struct tree *t)
 
 static int op_remove_shared(struct tree *t)
 {
-	bt_snap(&t->e, t->root);
-	return remove_all(t, 0, 100);
+	int r = pd_tm_inc(t->e.tm, t->root);
+
+	return r ? r : remove_all(t, 0, 100);
 }
 
 static int op_delete(struct tree *t)
@@ -487,6 +489,72 @@ static void test_a_count_of_zero_is_met(void **state)
 	bt_end(&t.e);
 }
 
+/* ---- what can go wrong around it ---- */
+
+/* Arrange that the @n-th of something fails. */
+typedef void (*trouble_fn)(struct tree *t, long n);
+
+static void no_memory(struct tree *t, long n)
+{
+	shim_fail_alloc(n, true);
+}
+
+static void no_reading(struct tree *t, long n)
+{
+	ram_store_fail(t->e.io, RAM_OP_READ, n, true);
+}
+
+static void no_space(struct tree *t, long n)
+{
+	pd_block_t b;
+
+	while (pd_sm_nr_allocatable(t->e.sm) > n)
+		assert_int_equal(pd_sm_alloc(t->e.sm, &b), 0);
+}
+
+/* Each operation fails at each point it can, and then succeeds. */
+static void all_ops_meet(trouble_fn trouble, int error, long at_least)
+{
+	long n, failures = 0;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		int r = error;
+
+		for (n = 0; r; n++) {
+			struct tree t;
+
+			build(&t);
+			bt_reopen(&t.e);
+			trouble(&t, n);
+			r = ops[i](&t);
+			shim_fail_alloc(-1, false);
+			if (r) {
+				assert_int_equal(r, error);
+				failures++;
+			}
+			assert_int_equal(bt_held(&t.e), 0);
+			bt_end(&t.e);
+		}
+	}
+	assert_true(failures >= at_least);
+}
+
+static void test_out_of_memory_comes_out_of_everything(void **state)
+{
+	all_ops_meet(no_memory, -ENOMEM, 30);
+}
+
+static void test_read_errors_come_out_of_everything(void **state)
+{
+	all_ops_meet(no_reading, -EIO, 100);
+}
+
+static void test_out_of_space_comes_out_of_everything(void **state)
+{
+	all_ops_meet(no_space, -ENOSPC, 20);
+}
+
 /* ---- two levels ---- */
 
 static void test_damaged_top_trees_are_met(void **state)
@@ -554,6 +622,9 @@ int main(void)
 		cmocka_unit_test(test_an_endless_path_ends_for_writers),
 		cmocka_unit_test(test_siblings_of_other_capacity_are_met),
 		cmocka_unit_test(test_a_count_of_zero_is_met),
+		cmocka_unit_test(test_out_of_memory_comes_out_of_everything),
+		cmocka_unit_test(test_read_errors_come_out_of_everything),
+		cmocka_unit_test(test_out_of_space_comes_out_of_everything),
 		cmocka_unit_test(test_damaged_top_trees_are_met),
 		cmocka_unit_test(test_places_divide_the_keys_of_a_node),
 	};
