@@ -38,8 +38,6 @@
 /* Leaves a step takes from one that has more. */
 #define DROP_LEAVES	16
 
-#define LEAF_ENTRIES	252
-
 void thinx_device_init_kind(struct thinx_md *md)
 {
 	md->details = (struct pd_btree){
@@ -446,7 +444,7 @@ static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id)
 	int r;
 
 	r = thinx_space_ensure(md, 7ULL * thinx_space_upper_depth(md),
-			       (u64)DROP_NODES * LEAF_ENTRIES);
+			       (u64)DROP_NODES * THINX_LEAF_ENTRIES);
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
@@ -477,10 +475,10 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 
 	for (n = DROP_LEAVES; n > 1; n /= 2)
 		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
-					 (n + 2) * LEAF_ENTRIES))
+					 (n + 2) * THINX_LEAF_ENTRIES))
 			break;
 	r = thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
-			       (n + 2) * LEAF_ENTRIES);
+			       (n + 2) * THINX_LEAF_ENTRIES);
 	if (r)
 		return r;
 	thinx_md_begin_change(md);

@@ -30,9 +30,6 @@
 #include "metadata/device.h"
 #include "metadata/space.h"
 
-/* Most entries of a mapping leaf. */
-#define LEAF_ENTRIES	252
-
 /* ---- what the trees' values refer to ---- */
 
 static int count_run(struct thinx_md *md, u64 begin, u64 end,
@@ -216,13 +213,15 @@ int thinx_mapping_insert_run(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	/*
 	 * Each leaf has a third of its capacity at least and may have to be
 	 * copied and split, or give to a sibling that is copied then; above the
-	 * leaves the same once for each level, and a root may grow.
+	 * leaves the same once for each level, and a root may grow.  The run
+	 * touches two bitmaps at most, what it replaces one for each block.
 	 */
 	depth = thinx_space_mapping_depth(md, dev->mapped_blocks + nr);
-	nr_leaves = nr / (LEAF_ENTRIES / 3) + 1;
+	nr_leaves = nr / (THINX_LEAF_ENTRIES / 3) + 1;
 	r = thinx_space_ensure(md, thinx_space_upper_depth(md) + 3 * depth +
 			       3 * (nr_leaves - 1) + 1,
-			       nr + (nr_leaves + 2) * LEAF_ENTRIES);
+			       2 + nr +
+			       thinx_space_copied_values(md, nr_leaves + 2));
 	if (r)
 		return r;
 
@@ -318,12 +317,12 @@ int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	}
 
 	/* Every leaf on the way, and the paths to them; nothing splits. */
-	nr_leaves = min_t(u64, nr / (LEAF_ENTRIES / 3) + 2,
+	nr_leaves = min_t(u64, nr / (THINX_LEAF_ENTRIES / 3) + 2,
 			  thinx_space_mapping_nodes(dev->mapped_blocks));
 	r = thinx_space_ensure(md, thinx_space_upper_depth(md) + nr_leaves +
 			       2 * (thinx_space_mapping_depth(md,
 						dev->mapped_blocks) - 1),
-			       nr_leaves * LEAF_ENTRIES);
+			       thinx_space_copied_values(md, nr_leaves));
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
@@ -402,11 +401,11 @@ static int choose_step(struct thinx_md_dev *dev, u32 *nr_leaves)
 
 	for (n = THINX_REMOVE_LEAVES; n > 1; n /= 2)
 		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
-					 (n + 2) * LEAF_ENTRIES))
+					 (n + 2) * THINX_LEAF_ENTRIES))
 			break;
 	*nr_leaves = n;
 	return thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
-				  (n + 2) * LEAF_ENTRIES);
+				  (n + 2) * THINX_LEAF_ENTRIES);
 }
 
 int thinx_mapping_remove_step(struct thinx_md_dev *dev,

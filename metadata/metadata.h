@@ -41,6 +41,9 @@
 /* Format refuses smaller devices: the first commits would not fit. */
 #define THINX_MIN_METADATA_BLOCKS	16
 
+/* Most entries of a mapping leaf. */
+#define THINX_LEAF_ENTRIES		252
+
 /*
  * Leaves one removal step may take apart, so that its data blocks fit
  * thinx_md_removal.freed even if none are neighbours: 4 * 252 <= 1024.

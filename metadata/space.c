@@ -18,9 +18,12 @@
  * I2  Depths are bounded by what is there: a tree of d >= 2 levels has at least
  *     2 * 84^(d-2) leaves of at least 84 entries (a third of 252).  Bounds from
  *     damaged metadata may be wrong; then a change fails half way, no worse.
- * I3  The overflow trees get an allowance of one block for each bitmap touched
- *     and two more.  Counts above two that are scattered over more leaves than
- *     that, on a nearly full device, can still make a close fail.
+ * I3  The overflow trees get an allowance: two blocks and one more for each
+ *     bitmap touched, but not more than an eighth of what is allocated, and
+ *     four.  Counts above two that are scattered over more leaves than that, on
+ *     a nearly full device, can still make a close fail.
+ * I4  Without a snapshot ever taken nothing is shared: no count exceeds two,
+ *     and copying a leaf changes no count.
  *
  * Rejected: setting blocks aside on disk; dm-thin would not know of them.
  */
@@ -92,6 +95,25 @@ static u64 path_blocks(u64 nr_leaves, u32 depth)
 	return nr_leaves + (depth - 1) * (1 + div_u64(nr_leaves, MIN_ENTRIES));
 }
 
+/* May a leaf or node be reached in two ways (I4)? */
+static bool may_share(const struct thinx_md *md)
+{
+	return md->time || md->held_root;
+}
+
+static u64 overflow_allowance(const struct thinx_md *md, u64 nr_dirty_bitmaps)
+{
+	/* I3 */
+	return may_share(md) ?
+	       min(nr_dirty_bitmaps + 2,
+		   pd_sm_nr_allocated(pd_tm_sm(md->tm)) / 8 + 4) : 0;
+}
+
+u64 thinx_space_copied_values(const struct thinx_md *md, u64 nr_leaves)
+{
+	return may_share(md) ? nr_leaves * THINX_LEAF_ENTRIES : 0;
+}
+
 /* Blocks for closing the data space map. */
 static u64 data_close_blocks(const struct thinx_md *md, u64 nr_values)
 {
@@ -103,7 +125,7 @@ static u64 data_close_blocks(const struct thinx_md *md, u64 nr_values)
 		return 0;
 	return dirty + path_blocks(min(dirty, nr_leaves),
 				   depth_bound(nr_leaves)) +
-	       dirty + 2;	/* I3 */
+	       overflow_allowance(md, dirty);
 }
 
 /* Blocks for closing the metadata space map, if @nr_blocks are taken before. */
@@ -113,8 +135,7 @@ static u64 meta_close_blocks(const struct thinx_md *md, u64 nr_blocks)
 	u64 dirty = min(nr_bitmaps(pd_sm_nr_blocks(sm)),
 			pd_sm_nr_dirty_bitmaps(sm) + nr_blocks);
 
-	return dirty + 1 +	/* index block */
-	       dirty + 2;	/* I3 */
+	return dirty + 1 /* index block */ + overflow_allowance(md, dirty);
 }
 
 static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
@@ -122,8 +143,8 @@ static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
 {
 	u64 need = data_close_blocks(md, nr_values);
 
-	/* Two more devices: the ones the change in hand may be about. */
-	need += path_blocks(md->nr_changed + 2, thinx_space_upper_depth(md));
+	/* One more device: the one the change in hand may be about. */
+	need += path_blocks(md->nr_changed + 1, thinx_space_upper_depth(md));
 	return need + meta_close_blocks(md, nr_blocks + need);
 }
 

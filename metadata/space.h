@@ -52,6 +52,14 @@ u32 thinx_space_mapping_depth(const struct thinx_md *md, u64 nr_mapped);
  */
 u64 thinx_space_mapping_nodes(u64 nr_mapped);
 
+/**
+ * thinx_space_copied_values() - at most so many data blocks gain a reference
+ * when mapping leaves are copied
+ * @md: metadata
+ * @nr_leaves: how many leaves
+ */
+u64 thinx_space_copied_values(const struct thinx_md *md, u64 nr_leaves);
+
 /** thinx_space_get() - the numbers; lock held for reading will do */
 void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s);
 

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What every test of the metadata façade needs: a pool in memory, short ways to
+ * map and unmap, a dump to compare, and the external checkers.
+ */
+#ifndef MD_ENV_H
+#define MD_ENV_H
+
+#include "dm-thinx-metadata.h"
+#include "include/pd-format.h"
+#include "tests/stores/stores.h"
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define MD_BLOCK_SECTORS 128
+
+struct md_env {
+	struct pd_block_io *io;
+	struct thinx_md *md;
+};
+
+/* The program ends if @what is false. */
+#define md_insist(what) md_insist_at(what, #what, __FILE__, __LINE__)
+void md_insist_at(bool what, const char *text, const char *file, int line);
+
+/* Format @nr_meta blocks, size the data space, commit. */
+void md_begin(struct md_env *e, pd_block_t nr_meta, u64 nr_data);
+
+/* Check and close. */
+void md_end(struct md_env *e);
+
+/* Close without a check, e.g. after damage. */
+void md_close(struct md_env *e);
+
+/* As after a crash right now: forget all that is not on the device, open. */
+void md_crash(struct md_env *e);
+
+/* The same, with an image edited by the caller; what thinx_md_open() says. */
+struct ram_image *md_pull_image(struct md_env *e);
+int md_push_image(struct md_env *e, struct ram_image *img);
+
+void md_commit(struct md_env *e);
+void md_check(struct md_env *e);
+
+struct thinx_md_dev *md_open(struct md_env *e, u32 id);
+
+/* A device with nothing mapped; opened. */
+struct thinx_md_dev *md_create(struct md_env *e, u32 id);
+
+/* Map [v, v + nr), whatever was there before. */
+int md_try_map(struct md_env *e, struct thinx_md_dev *dev, u64 v, u64 nr);
+void md_map(struct md_env *e, struct thinx_md_dev *dev, u64 v, u64 nr);
+
+/* Unmap [begin, end); how many steps it took, or -errno. */
+int md_try_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin,
+		 u64 end);
+void md_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin, u64 end);
+
+/* THINX_MAPPING_NONE if nothing is mapped. */
+thinx_mapping_t md_get(struct thinx_md_dev *dev, u64 v);
+
+/*
+ * All mappings of device @id as text, to compare; NULL if there is no such
+ * device.  The caller frees it.
+ */
+char *md_dump(struct thinx_md *md, u32 id);
+
+/*
+ * Offer what is on the device to thin_check and to tests/decode_thin.py
+ * --strict; the program ends if one of them objects.  False: the tools are not
+ * there, nothing was checked.
+ */
+bool md_tools_check(struct md_env *e);
+bool md_tools_check_image(const struct ram_image *img, bool leaks_ok);
+
+/* Run a shell command; its exit status. */
+int md_shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Is a program there? */
+bool md_have(const char *program);
+
+/* A file name in a temporary folder of this process, removed at exit. */
+const char *md_tmp(const char *name);
+
+/* Change a block of an image and seal it again. */
+void md_poke(struct ram_image *img, pd_block_t b, u32 offset, const void *data,
+	     u32 len, u32 salt);
+
+u64 md_rnd(u64 *state);
+
+#endif /* MD_ENV_H */

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Thin devices: create, snapshot, delete in steps, open, close.
+ */
+#include "md-env.h"
+
+#include <asm/byteorder.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "metadata/superblock.h"
+
+static u64 data_used(struct md_env *e)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(e->md, &s);
+	return s.data_used;
+}
+
+static u64 meta_free(struct md_env *e)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(e->md, &s);
+	return s.meta_free;
+}
+
+/* ---- create ---- */
+
+static void test_create_twice_is_refused(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(thinx_md_create_thin(e.md, 3), 0);
+	assert_int_equal(thinx_md_create_thin(e.md, 3), -EEXIST);
+	md_commit(&e);
+	assert_int_equal(thinx_md_create_thin(e.md, 3), -EEXIST);
+	md_crash(&e);
+	assert_int_equal(thinx_md_create_thin(e.md, 3), -EEXIST);
+	md_end(&e);
+}
+
+static void test_ids_have_24_bits(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(thinx_md_create_thin(e.md, THINX_DEV_ID_MAX + 1),
+			 -EINVAL);
+	assert_int_equal(thinx_md_create_thin(e.md, THINX_DEV_ID_MAX), 0);
+	assert_int_equal(thinx_md_create_thin(e.md, 0), 0);
+	assert_int_equal(thinx_md_create_snap(e.md, THINX_DEV_ID_MAX + 1, 0),
+			 -EINVAL);
+	assert_int_equal(thinx_md_create_snap(e.md, 1, THINX_DEV_ID_MAX + 1),
+			 -ENODATA);
+	assert_int_equal(thinx_md_delete(e.md, THINX_DEV_ID_MAX + 1), -ENODATA);
+	dev = md_open(&e, THINX_DEV_ID_MAX);
+	assert_int_equal(thinx_md_dev_id(dev), THINX_DEV_ID_MAX);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_many_devices(void **state)
+{
+	enum { NR = 1000 };
+	struct md_env e;
+	u32 i;
+
+	md_begin(&e, 4096, 100);
+	for (i = 0; i < NR; i++)
+		assert_int_equal(thinx_md_create_thin(e.md, i * 7919 % NR), 0);
+	md_check(&e);
+	md_commit(&e);
+	for (i = 0; i < NR; i += 2)
+		assert_int_equal(thinx_md_create_snap(e.md, NR + i, i), 0);
+	md_crash(&e);	/* the snapshots are gone */
+	for (i = 0; i < NR; i++)
+		assert_int_equal(thinx_md_delete(e.md, i), 0);
+	md_commit(&e);
+	assert_null(md_dump(e.md, 0));
+	md_end(&e);
+}
+
+/* ---- open and close ---- */
+
+static void test_opening_twice_gives_one_object(void **state)
+{
+	struct thinx_md_dev *a, *b;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	a = md_create(&e, 1);
+	b = md_open(&e, 1);
+	assert_ptr_equal(a, b);
+	thinx_md_close_device(a);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EBUSY);
+	thinx_md_close_device(b);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	md_end(&e);
+}
+
+static void test_unknown_device_cannot_be_opened(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(thinx_md_open_device(e.md, 1, &dev), -ENODATA);
+	assert_int_equal(thinx_md_open_device(e.md, ~0U, &dev), -ENODATA);
+	md_end(&e);
+}
+
+static void test_device_closed_with_changes_stays_dirty(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	assert_false(thinx_md_dev_is_dirty(dev));
+	md_map(&e, dev, 0, 3);
+	assert_true(thinx_md_dev_is_dirty(dev));
+	thinx_md_close_device(dev);
+
+	dev = md_open(&e, 1);
+	assert_true(thinx_md_dev_is_dirty(dev));
+	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 3);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	dev = md_open(&e, 1);
+	assert_false(thinx_md_dev_is_dirty(dev));
+	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 3);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_new_device_is_dirty_until_committed(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	assert_true(thinx_md_dev_is_dirty(dev));
+	assert_int_equal(thinx_md_dev_generation(dev),
+			 thinx_md_open_generation(e.md));
+	md_commit(&e);
+	assert_false(thinx_md_dev_is_dirty(dev));
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+/* ---- snapshots ---- */
+
+static void test_snapshot_shares_everything(void **state)
+{
+	struct thinx_md_dev *origin, *snap;
+	struct md_env e;
+	u64 used, v;
+
+	md_begin(&e, 256, 1000);
+	origin = md_create(&e, 1);
+	md_map(&e, origin, 10, 500);
+	used = data_used(&e);
+	assert_int_equal(used, 500);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	assert_int_equal(data_used(&e), used);
+
+	snap = md_open(&e, 2);
+	assert_int_equal(thinx_md_dev_mapped_blocks(snap), 500);
+	assert_int_equal(thinx_md_dev_snapshotted_time(snap), 1);
+	assert_int_equal(thinx_md_dev_snapshotted_time(origin), 1);
+	for (v = 9; v <= 510; v++)
+		assert_true(md_get(origin, v) == md_get(snap, v));
+
+	/* They part. */
+	md_map(&e, snap, 10, 1);
+	assert_true(md_get(origin, 10) != md_get(snap, 10));
+	assert_int_equal(thinx_mapping_time(md_get(snap, 10)), 1);
+	assert_int_equal(thinx_mapping_time(md_get(origin, 10)), 0);
+	assert_int_equal(data_used(&e), used + 1);
+	md_check(&e);
+	thinx_md_close_device(origin);
+	thinx_md_close_device(snap);
+	md_end(&e);
+}
+
+static void test_snapshot_copies_what_is_not_committed_yet(void **state)
+{
+	struct thinx_md_dev *origin, *snap;
+	struct md_env e;
+
+	md_begin(&e, 256, 1000);
+	origin = md_create(&e, 1);
+	md_commit(&e);
+	md_map(&e, origin, 0, 7);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	md_unmap(&e, origin, 0, 2);
+	md_commit(&e);
+	md_crash(&e);
+	origin = md_open(&e, 1);
+	snap = md_open(&e, 2);
+	assert_int_equal(thinx_md_dev_mapped_blocks(origin), 5);
+	assert_int_equal(thinx_md_dev_mapped_blocks(snap), 7);
+	assert_int_equal(thinx_md_dev_snapshotted_time(origin), 1);
+	thinx_md_close_device(origin);
+	thinx_md_close_device(snap);
+	md_end(&e);
+}
+
+static void test_snapshot_of_a_closed_device_sets_its_time(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 256, 1000);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	md_commit(&e);
+	md_crash(&e);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	assert_int_equal(thinx_md_create_snap(e.md, 3, 2), 0);
+	md_commit(&e);
+	md_crash(&e);
+	dev = md_open(&e, 1);
+	assert_int_equal(thinx_md_dev_snapshotted_time(dev), 1);
+	thinx_md_close_device(dev);
+	dev = md_open(&e, 2);
+	assert_int_equal(thinx_md_dev_snapshotted_time(dev), 2);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_snapshot_errors(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -ENODATA);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 2), -ENODATA);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -EEXIST);
+	/* The id in use comes first. */
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 9), -EEXIST);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 2), -EEXIST);
+	md_end(&e);
+}
+
+static void test_snapshots_end_when_the_time_is_used_up(void **state)
+{
+	__le32 time = cpu_to_le32(THINX_TIME_MAX - 1);
+	struct thinx_md_dev *dev;
+	struct ram_image *img;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 1);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	img = md_pull_image(&e);
+	md_poke(img, 0, 44, &time, sizeof(time), PD_SUPERBLOCK_CSUM_XOR);
+	assert_int_equal(md_push_image(&e, img), 0);
+
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	assert_int_equal(thinx_md_create_snap(e.md, 3, 1), -EOVERFLOW);
+	/* Nothing is broken by that. */
+	dev = md_open(&e, 2);
+	md_map(&e, dev, 1, 1);
+	assert_int_equal(thinx_mapping_time(md_get(dev, 1)), THINX_TIME_MAX);
+	assert_int_equal(thinx_mapping_block(md_get(dev, 1)), 1);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	assert_null(md_dump(e.md, 3));
+	md_end(&e);
+}
+
+/* ---- delete ---- */
+
+static void test_delete_errors(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(thinx_md_delete(e.md, 1), -ENODATA);
+	dev = md_create(&e, 1);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EBUSY);
+	thinx_md_close_device(dev);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), -ENODATA);
+	md_end(&e);
+}
+
+static void test_delete_frees_what_nobody_shares(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	u64 before;
+
+	md_begin(&e, 256, 1000);
+	md_commit(&e);
+	before = meta_free(&e);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 600);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	dev = md_open(&e, 2);
+	md_map(&e, dev, 100, 50);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	assert_int_equal(data_used(&e), 650);
+
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	assert_int_equal(data_used(&e), 600);
+	md_check(&e);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
+	assert_int_equal(data_used(&e), 0);
+	md_commit(&e);
+	assert_int_equal(meta_free(&e), before);
+	assert_true(md_tools_check(&e) || true);
+	md_end(&e);
+}
+
+static void test_deleted_and_made_again_it_is_empty(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 256, 1000);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 10);
+	thinx_md_close_device(dev);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	dev = md_create(&e, 1);
+	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
+	assert_true(md_get(dev, 0) == THINX_MAPPING_NONE);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	md_end(&e);
+}
+
+/* Many scattered mappings: hundreds of leaves. */
+static void fill_scattered(struct md_env *e, struct thinx_md_dev *dev, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		md_map(e, dev, (u64)i * 7919 % nr * 3, 1);
+}
+
+static void begin_with_large_device(struct md_env *e, pd_block_t nr_meta)
+{
+	struct thinx_md_dev *dev;
+
+	md_begin(e, nr_meta, 50000);
+	dev = md_create(e, 1);
+	fill_scattered(e, dev, 30000);
+	thinx_md_close_device(dev);
+	md_commit(e);
+	assert_int_equal(data_used(e), 30000);
+}
+
+static void test_large_device_is_deleted_in_steps(void **state)
+{
+	struct md_env e;
+
+	begin_with_large_device(&e, 4096);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	assert_int_equal(data_used(&e), 0);
+	assert_null(md_dump(e.md, 1));
+	md_check(&e);
+	md_commit(&e);
+	md_end(&e);
+}
+
+static void *delete_one(void *context)
+{
+	struct md_env *e = context;
+	int r;
+
+	do {
+		r = thinx_md_delete(e->md, 1);
+	} while (r == -EBUSY);
+	md_insist(!r);
+	return NULL;
+}
+
+static void test_others_get_in_between_the_steps_of_a_delete(void **state)
+{
+	int r, nr_busy = 0, nr_commits = 0;
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	pthread_t thread;
+
+	begin_with_large_device(&e, 4096);
+	assert_int_equal(pthread_create(&thread, NULL, delete_one, &e), 0);
+	do {
+		r = thinx_md_open_device(e.md, 1, &dev);
+		if (!r)
+			thinx_md_close_device(dev);
+		if (r != -EBUSY)
+			continue;
+		nr_busy++;
+		assert_int_equal(thinx_md_delete(e.md, 1) >= 0, false);
+		assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -ENODATA);
+		assert_int_equal(thinx_md_create_thin(e.md, 1), -EEXIST);
+		md_check(&e);
+		md_commit(&e);
+		nr_commits++;
+	} while (r != -ENODATA);
+	pthread_join(thread, NULL);
+	print_message("%d times between two steps\n", nr_busy);
+	md_commit(&e);
+	assert_int_equal(data_used(&e), 0);
+	md_end(&e);
+}
+
+static void test_failed_delete_is_undone_by_an_abort(void **state)
+{
+	struct md_env e;
+	char *before, *after;
+
+	begin_with_large_device(&e, 4096);
+	before = md_dump(e.md, 1);
+	ram_store_evict(e.io);
+	ram_store_fail(e.io, RAM_OP_READ, 120, false);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EIO);
+	ram_store_fail(e.io, RAM_OP_READ, -1, false);
+	assert_int_equal(thinx_md_create_thin(e.md, 2), -EUCLEAN);
+	assert_int_equal(thinx_md_abort(e.md), 0);
+	md_check(&e);
+	after = md_dump(e.md, 1);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	md_end(&e);
+}
+
+static void test_delete_without_metadata_room_can_be_repeated(void **state)
+{
+	struct thinx_md_space s;
+	int r, tries = 0;
+	struct md_env e;
+
+	/* The device takes about 190 blocks of these. */
+	begin_with_large_device(&e, 260);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	md_commit(&e);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
+	md_commit(&e);
+	do {
+		r = thinx_md_delete(e.md, 1);
+		assert_true(!r || r == -ENOSPC);
+		md_check(&e);
+		md_commit(&e);
+		thinx_md_get_space(e.md, &s);
+	} while (r && ++tries < 100);
+	assert_int_equal(r, 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	md_commit(&e);
+	assert_int_equal(data_used(&e), 0);
+	md_end(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create_twice_is_refused),
+		cmocka_unit_test(test_ids_have_24_bits),
+		cmocka_unit_test(test_many_devices),
+		cmocka_unit_test(test_opening_twice_gives_one_object),
+		cmocka_unit_test(test_unknown_device_cannot_be_opened),
+		cmocka_unit_test(test_device_closed_with_changes_stays_dirty),
+		cmocka_unit_test(test_new_device_is_dirty_until_committed),
+		cmocka_unit_test(test_snapshot_shares_everything),
+		cmocka_unit_test(test_snapshot_copies_what_is_not_committed_yet),
+		cmocka_unit_test(test_snapshot_of_a_closed_device_sets_its_time),
+		cmocka_unit_test(test_snapshot_errors),
+		cmocka_unit_test(test_snapshots_end_when_the_time_is_used_up),
+		cmocka_unit_test(test_delete_errors),
+		cmocka_unit_test(test_delete_frees_what_nobody_shares),
+		cmocka_unit_test(test_deleted_and_made_again_it_is_empty),
+		cmocka_unit_test(test_large_device_is_deleted_in_steps),
+		cmocka_unit_test(test_others_get_in_between_the_steps_of_a_delete),
+		cmocka_unit_test(test_failed_delete_is_undone_by_an_abort),
+		cmocka_unit_test(test_delete_without_metadata_room_can_be_repeated),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

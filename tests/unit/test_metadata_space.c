@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Space: numbers, room for changes, growth, the threshold.
+ */
+#include "md-env.h"
+
+#include <asm/byteorder.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "include/thinx-format.h"
+
+static struct thinx_md_space space(struct md_env *e)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(e->md, &s);
+	return s;
+}
+
+static void test_numbers_add_up(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct thinx_md_space s;
+	struct md_env e;
+
+	md_begin(&e, 1000, 500);
+	s = space(&e);
+	assert_int_equal(s.meta_total, 1000);
+	assert_int_equal(s.meta_reserve, 100);
+	assert_int_equal(s.data_total, 500);
+	assert_int_equal(s.data_used, 0);
+	assert_int_equal(s.data_allocatable, 500);
+	assert_int_equal(s.data_pending, 0);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 100);
+	md_commit(&e);
+	md_unmap(&e, dev, 0, 30);
+	s = space(&e);
+	assert_int_equal(s.data_used, 70);
+	assert_int_equal(s.data_allocatable, 400);
+	assert_int_equal(s.data_pending, 30);
+	md_commit(&e);
+	s = space(&e);
+	assert_int_equal(s.data_allocatable, 430);
+	assert_int_equal(s.data_pending, 0);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_data_space_grows(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 512, 10);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 10);
+	assert_int_equal(md_try_map(&e, dev, 10, 1), -EXFULL);
+	assert_int_equal(thinx_md_resize_data(e.md, 100000), 0);
+	md_map(&e, dev, 10, 20000);
+	md_commit(&e);
+	thinx_md_close_device(dev);
+	md_crash(&e);
+	assert_int_equal(space(&e).data_total, 100000);
+	assert_int_equal(space(&e).data_used, 20010);
+	assert_true(md_tools_check(&e) || true);
+	md_end(&e);
+}
+
+static void test_data_space_neither_shrinks_nor_overflows(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 512, 100);
+	assert_int_equal(thinx_md_resize_data(e.md, 99), -EINVAL);
+	assert_int_equal(thinx_md_resize_data(e.md, 100), -EINVAL);
+	assert_int_equal(thinx_md_resize_data(e.md, THINX_DATA_BLOCK_MAX + 1),
+			 -EINVAL);
+	/* Its bitmaps would not fit the metadata. */
+	assert_int_equal(thinx_md_resize_data(e.md, 16320ULL * 1000), -ENOSPC);
+	assert_false(thinx_md_is_dirty(e.md));
+	assert_int_equal(thinx_md_resize_data(e.md, 16320ULL * 300), 0);
+	md_commit(&e);
+	md_end(&e);
+}
+
+static void test_metadata_space_grows(void **state)
+{
+	const struct thinx_disk_superblock *sb;
+	struct thinx_md_dev *dev;
+	struct ram_image *img;
+	struct md_env e;
+
+	md_begin(&e, 64, 50000);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 64), -EINVAL);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 65), -EINVAL);
+	assert_int_equal(thinx_md_device_blocks(e.md), 64);
+	ram_store_grow(e.io, 20000);
+	assert_int_equal(thinx_md_device_blocks(e.md), 20000);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 63), -EINVAL);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 20001), -EINVAL);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 20000), 0);
+	assert_int_equal(space(&e).meta_total, 20000);
+	md_check(&e);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 40000);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	assert_true(md_tools_check(&e) || true);
+	img = ram_store_image(e.io);
+	sb = ram_image_read(img, 0);
+	assert_int_equal(le64_to_cpu(sb->metadata_nr_blocks), 20000);
+	ram_image_destroy(img);
+	md_crash(&e);
+	assert_int_equal(space(&e).meta_total, 20000);
+	md_end(&e);
+}
+
+static void test_full_metadata_grows(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	u64 v;
+	int r;
+
+	md_begin(&e, 64, 50000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	for (v = 0, r = 0; !r; v += 1000) {
+		r = md_try_map(&e, dev, v * 2, 1);
+		md_commit(&e);
+	}
+	assert_int_equal(r, -ENOSPC);
+	ram_store_grow(e.io, 1000);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 1000), 0);
+	md_commit(&e);
+	md_map(&e, dev, 0, 20000);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	md_crash(&e);
+	md_end(&e);
+}
+
+/*
+ * Change until there is no room: each refusal comes before anything changed, so
+ * the transaction can always be committed.
+ */
+static void fill_up(pd_block_t nr_meta, unsigned int commit_each,
+		    u64 stride, bool snaps)
+{
+	struct thinx_md_dev *dev;
+	struct thinx_md_space s;
+	u32 next_snap = 2;
+	struct md_env e;
+	u64 n = 0, used;
+	int r, refused = 0;
+
+	md_begin(&e, nr_meta, 60000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	while (refused < 3) {
+		r = md_try_map(&e, dev, n * stride % 1000003, 1);
+		if (!r && snaps && n % 20 == 19)
+			r = thinx_md_create_snap(e.md, next_snap++, 1);
+		n++;
+		if (r) {
+			assert_int_equal(r, -ENOSPC);
+			refused++;
+			md_check(&e);
+		} else {
+			refused = 0;
+		}
+		if (r || n % commit_each == 0)
+			md_commit(&e);
+	}
+	s = space(&e);
+	used = nr_meta - s.meta_free;
+	print_message("%llu metadata blocks, a commit each %u%s: %llu changes, %llu blocks used\n",
+		      (unsigned long long)nr_meta, commit_each,
+		      snaps ? ", snapshots" : "", (unsigned long long)n,
+		      (unsigned long long)used);
+	/* Usable to a good part; snapshots make more room necessary. */
+	assert_true(used >= nr_meta / (snaps ? 3 : 2));
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_small_metadata_can_be_filled_to_a_good_part(void **state)
+{
+	fill_up(64, 1, 7919, false);
+	fill_up(64, 1000000, 7919, false);
+	fill_up(64, 10, 1, false);
+	fill_up(64, 10, 7919, true);
+	fill_up(128, 10, 7919, false);
+	fill_up(128, 10, 7919, true);
+	fill_up(512, 100, 7919, true);
+}
+
+static void test_full_metadata_can_still_be_emptied(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	u64 v = 0;
+	u32 i;
+
+	md_begin(&e, 128, 100000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	while (!md_try_map(&e, dev, v * 7919 % 1000003, 1)) {
+		if (v++ % 16 == 0)
+			md_commit(&e);
+	}
+	md_commit(&e);
+	/* A discard of all of it, with commits between failing steps. */
+	for (i = 0; i < 1000 && thinx_md_dev_mapped_blocks(dev); i++) {
+		int r = md_try_unmap(&e, dev, 0, ~0ULL);
+
+		assert_true(r > 0 || r == -ENOSPC);
+		md_commit(&e);
+	}
+	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
+	thinx_md_close_device(dev);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	md_commit(&e);
+	assert_int_equal(space(&e).data_used, 0);
+	md_end(&e);
+}
+
+static void count_call(void *context)
+{
+	++*(int *)context;
+}
+
+static void test_threshold_is_reported_once(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	int calls = 0;
+	u64 v;
+
+	md_begin(&e, 512, 100000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	thinx_md_set_threshold(e.md, 400, count_call, &calls);
+	for (v = 0; space(&e).meta_free > 390; v++) {
+		md_map(&e, dev, v * 7919 % 1000003, 1);
+		if (space(&e).meta_free > 400)
+			assert_int_equal(calls, 0);
+	}
+	assert_int_equal(calls, 1);
+	for (v = 0; v < 1000; v++)
+		md_map(&e, dev, v * 7919 % 1000003, 1);
+	assert_int_equal(calls, 1);
+
+	/* It outlives an abort. */
+	assert_int_equal(thinx_md_abort(e.md), 0);
+	calls = 0;
+	for (v = 0; space(&e).meta_free > 390; v++)
+		md_map(&e, dev, v * 7919 % 1000003, 1);
+	assert_int_equal(calls, 1);
+	thinx_md_set_threshold(e.md, 300, NULL, NULL);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_numbers_add_up),
+		cmocka_unit_test(test_data_space_grows),
+		cmocka_unit_test(test_data_space_neither_shrinks_nor_overflows),
+		cmocka_unit_test(test_metadata_space_grows),
+		cmocka_unit_test(test_full_metadata_grows),
+		cmocka_unit_test(test_small_metadata_can_be_filled_to_a_good_part),
+		cmocka_unit_test(test_full_metadata_can_still_be_emptied),
+		cmocka_unit_test(test_threshold_is_reported_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
