@@ -34,6 +34,7 @@ export parameters=/sys/module/$module/parameters
 _number=0
 _failures=0
 _loops=()
+declare -A _under	# what each wrapped device lies on
 _metadata=()		# devices to thin_check at the end
 _spawned=()
 _finished=0
@@ -227,6 +228,7 @@ wrap()
 {
 	require dmsetup create "$1" \
 		--table "0 $(size_of "$2") linear $2 0"
+	_under[$1]=$2
 }
 
 # broken NAME DEVICE: all writes to the wrapped device fail; healed: no more
@@ -263,12 +265,14 @@ make_pool()
 
 _check_later()
 {
-	local m
+	local m dev=$1
 
+	m=${dev#/dev/mapper/}
+	dev=${_under[$m]:-$dev}
 	for m in "${_metadata[@]+"${_metadata[@]}"}"; do
-		[ "$m" = "$1" ] && return
+		[ "$m" = "$dev" ] && return
 	done
-	_metadata+=("$1")
+	_metadata+=("$dev")
 }
 
 # damaged METADATA: do not thin_check it at the end, the test spoilt it
@@ -337,16 +341,22 @@ data_used()
 mode_is() { [ "$(pool_mode)" = "$1" ]; }
 events() { dmsetup info -c --noheadings -o events "${1:-${pool:-pool}}"; }
 
-# spawn COMMAND...: in the background; its output in $scratch/out.<pid>
+# spawn COMMAND...: in the background, its pid in $spawned, its output in
+# $scratch/out; killed at the end with all it started
 spawn()
 {
-	"$@" > "$scratch/out" 2>&1 &
+	setsid "$@" > "${spawn_out:-$scratch/out}" 2>&1 &
 	spawned=$!
 	_spawned+=("$spawned")
 }
 
 running() { kill -0 "$1" 2>/dev/null; }
 stopped() { ! running "$1"; }
+stop()
+{
+	kill -TERM -- "-$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+}
 
 # --- beginning and end ---
 
@@ -396,7 +406,8 @@ _cleanup()
 		exit 4
 	fi
 	for p in "${_spawned[@]+"${_spawned[@]}"}"; do
-		kill -9 "$p" 2>/dev/null
+		kill -9 -- "-$p" 2>/dev/null
+		wait "$p" 2>/dev/null
 	done
 	if [ $_finished = 0 ] && [ $status -eq 0 ]; then
 		_result 1 "the test ran to its end"

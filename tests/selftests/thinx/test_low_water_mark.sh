@@ -18,6 +18,7 @@ fails "write without space" ENOSPC blockio write $t 2M 64k 1
 is "$(events)" 2 "one for the mark, one for the mode"
 require blockio discard $t 0 64M
 require blockio sync $t
+is_thinx || require msg set_transaction_id 0 0
 ok "back to rw" wait_until 10 mode_is rw
 n=$(events)
 require blockio write $t 0 640k 1

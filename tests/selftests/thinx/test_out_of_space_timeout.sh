@@ -9,7 +9,7 @@
 
 disk META 8
 disk DATA 64
-echo 3 > "$parameters/no_space_timeout"
+echo 8 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128))
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -23,7 +23,7 @@ ok "out of data space" wait_until 10 mode_is out_of_data_space
 is "$(pool_field 10)" queue_if_no_space "queueing"
 sleep 1
 ok "the writer hangs" running $writer
-ok "for three seconds" wait_until 10 stopped $writer
+ok "for eight seconds" wait_until 20 stopped $writer
 like "$(cat "$scratch/out")" ENOSPC "then fails with ENOSPC"
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
 is "$(pool_field 10)" error_if_no_space "status says error"
@@ -34,13 +34,16 @@ ok "mapped blocks are unharmed" blockio verify $t 0 1280k 1
 ok "and can be written" blockio write $t 0 1280k 1
 
 log_mark
-ok "discard three blocks" blockio discard $t 0 192k
+ok "discard three blocks" blockio discard $t 64k 192k
 require blockio sync $t
+# The stock target may have committed before the freed blocks were let go, and
+# then sees no reason for another commit.
+is_thinx || require msg set_transaction_id 0 0
 ok "back to rw" wait_until 10 mode_is rw
 is "$(pool_field 10)" queue_if_no_space "and to queueing"
 logged "switching pool to write mode" "logged"
 ok "writes find space" blockio write $t 2M 192k 2
 ok "and are there" blockio verify $t 2M 192k 2
 ok "three blocks were there to have" test "$(data_used)" = 20
-ok "the discarded read as zeros" blockio zeros $t 0 192k
+ok "the discarded read as zeros" blockio zeros $t 64k 192k
 finish

@@ -27,8 +27,7 @@ for i in 2 3 4 5 6; do
 	is "$b" "$a" "snapshot $i does not change under writes to its origin"
 done
 ok "the writer was still at it" running "$writer"
-kill "$writer"
-wait "$writer" 2>/dev/null
+stop "$writer"
 for i in 2 3 4 5 6; do
 	remove "s$i"
 	require msg delete $i

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Metadata cannot be written: the transaction is rolled back, the pool turns
+# read-only and remembers it, nobody is told that lost data are safe.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+wrap meta "$META"
+make_pool /dev/mapper/meta "$DATA"
+make_thin t1 1 32M
+t=/dev/mapper/t1
+require blockio write $t 0 4M 1
+require blockio sync $t
+n=$(events)
+log_mark
+broken meta "$META"
+fails "a write that must be committed" EIO blockio fua $t 8M 64k 2
+ok "read-only" wait_until 5 mode_is ro
+is "$(pool_field 11)" needs_check "needs_check"
+is "$(events)" $((n + 1)) "one event"
+logged "metadata operation '.*' failed: error = -5" "the failure is logged"
+logged "aborting current metadata transaction" "the roll-back too"
+logged "switching pool to read-only mode" "and the mode"
+ok "what was committed can be read" blockio verify $t 0 4M 1
+ok "and overwritten" blockio write $t 0 1M 3
+fails "new blocks are refused" EIO blockio write $t 16M 64k 2
+fails "messages too" "not supported" msg create_thin 2
+if is_thinx; then
+	# The stock target may say yes here.
+	fails "fsync of a volume that lost writes" EIO blockio sync $t
+fi
+
+healed meta "$META"
+require dmsetup suspend pool
+require dmsetup resume pool
+is "$(pool_mode) $(pool_field 11)" "ro needs_check" \
+	"resuming on the healed device changes nothing"
+remove t1
+remove pool
+ok "the metadata are sound but for the flag" thin_check -q /dev/mapper/meta
+log_mark
+make_pool /dev/mapper/meta "$DATA"
+is "$(pool_mode) $(pool_field 11)" "ro needs_check" \
+	"set up again: still read-only"
+logged "unable to switch pool to write mode until repaired" "which is logged"
+activate t1 1 32M
+ok "the data are there" blockio verify $t 1M 3M 1
+ok "the lost write reads as zeros" blockio zeros $t 8M 64k
+remove t1
+remove pool
+ok "thin_check clears the flag" \
+	thin_check --clear-needs-check-flag /dev/mapper/meta
+make_pool /dev/mapper/meta "$DATA"
+is "$(pool_mode) $(pool_field 11)" "rw -" "then it is writable"
+activate t1 1 32M
+ok "writes work" blockio write $t 8M 1M 4
+ok "and reads" blockio verify $t 8M 1M 4
+finish
