@@ -189,6 +189,9 @@ int __must_check pd_btree_update(const struct pd_btree *t, pd_block_t *root,
 
 /**
  * pd_btree_remove() - remove one entry; its value is dec'ed
+ * @t: kind of tree
+ * @root: its root, updated
+ * @keys: one key per level
  *
  * Return: 0, -ENODATA not there.
  */
@@ -249,8 +252,8 @@ int __must_check pd_btree_remove_range(const struct pd_btree *t,
 int __must_check pd_btree_delete(const struct pd_btree *t, pd_block_t root,
 				 u32 max_nodes);
 
-/**
- * struct pd_btree_cursor - walks one tree of the lowest level in key order
+/*
+ * Walks one tree of the lowest level in key order.
  *
  * Keeps copies, holds no block between calls; the tree must not change
  * meanwhile.

@@ -61,8 +61,9 @@ void bt_verify(struct bt_env *e, const pd_block_t *roots, u32 nr_roots);
 
 /* Entries below @root, and nodes and leaves. */
 struct bt_size {
-	unsigned long nr_entries, nr_nodes, nr_leaves, nr_leaf_slots;
+	unsigned long nr_entries, nr_nodes, nr_leaves;
 };
+
 struct bt_size bt_size(const struct pd_btree *t, pd_block_t root);
 
 /* Take a second reference of a tree: a snapshot. */

@@ -241,8 +241,7 @@ int main(void)
 		cmocka_unit_test(test_a_small_root_is_fine),
 		cmocka_unit_test(test_leaves_of_unequal_depth_are_found),
 		cmocka_unit_test(test_a_node_of_other_capacity_is_found),
-		cmocka_unit_test(
-			test_keys_outside_the_parents_promise_are_found),
+		cmocka_unit_test(test_keys_outside_the_parents_promise_are_found),
 		cmocka_unit_test(test_out_of_memory_is_reported),
 	};
 

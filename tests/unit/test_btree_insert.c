@@ -690,31 +690,24 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys_in_order_leave_full_leaves),
 		cmocka_unit_test(test_runs_in_order_leave_full_leaves),
-		cmocka_unit_test(
-			test_keys_in_falling_order_leave_leaves_well_filled),
+		cmocka_unit_test(test_keys_in_falling_order_leave_leaves_well_filled),
 		cmocka_unit_test(test_random_keys_leave_leaves_well_filled),
 		cmocka_unit_test(test_every_step_of_a_load_is_well_formed),
 		cmocka_unit_test(test_a_root_splits_beneath_itself),
 		cmocka_unit_test(test_overwriting_lets_the_old_value_go),
-		cmocka_unit_test(
-			test_an_equal_value_is_replaced_without_counting),
+		cmocka_unit_test(test_an_equal_value_is_replaced_without_counting),
 		cmocka_unit_test(test_overwriting_splits_no_full_leaf),
 		cmocka_unit_test(test_a_run_mixes_new_and_old_keys),
 		cmocka_unit_test(test_a_run_lets_replaced_values_go_together),
 		cmocka_unit_test(test_a_run_counts_equal_values_out),
-		cmocka_unit_test(
-			test_a_run_may_reach_the_last_key_but_not_beyond),
-		cmocka_unit_test(
-			test_a_key_below_all_others_lowers_its_parents),
+		cmocka_unit_test(test_a_run_may_reach_the_last_key_but_not_beyond),
+		cmocka_unit_test(test_a_key_below_all_others_lowers_its_parents),
 		cmocka_unit_test(test_values_of_all_sizes_survive),
-		cmocka_unit_test(
-			test_changing_a_clone_leaves_the_original_alone),
-		cmocka_unit_test(
-			test_a_shared_sibling_is_not_made_to_take_entries),
+		cmocka_unit_test(test_changing_a_clone_leaves_the_original_alone),
+		cmocka_unit_test(test_a_shared_sibling_is_not_made_to_take_entries),
 		cmocka_unit_test(test_nothing_committed_is_changed),
 		cmocka_unit_test(test_missing_lower_trees_are_made),
-		cmocka_unit_test(
-			test_shadowing_a_shared_top_leaf_counts_the_trees_below),
+		cmocka_unit_test(test_shadowing_a_shared_top_leaf_counts_the_trees_below),
 		cmocka_unit_test(test_update_edits_what_is_there),
 		cmocka_unit_test(test_update_ends_when_told),
 		cmocka_unit_test(test_update_of_nothing_shadows_nothing),

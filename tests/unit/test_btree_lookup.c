@@ -268,14 +268,12 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_empty_tree_has_nothing),
-		cmocka_unit_test(
-			test_lookups_find_what_is_there_and_nothing_else),
+		cmocka_unit_test(test_lookups_find_what_is_there_and_nothing_else),
 		cmocka_unit_test(test_ends_are_found),
 		cmocka_unit_test(test_the_last_possible_key_works),
 		cmocka_unit_test(test_leaves_divide_all_keys_among_them),
 		cmocka_unit_test(test_any_key_leads_to_the_leaf_around_it),
-		cmocka_unit_test(
-			test_the_leaf_of_an_empty_tree_decides_about_everything),
+		cmocka_unit_test(test_the_leaf_of_an_empty_tree_decides_about_everything),
 		cmocka_unit_test(test_a_missing_upper_key_is_reported),
 		cmocka_unit_test(test_readers_hold_one_block_at_a_time),
 	};

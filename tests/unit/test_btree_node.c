@@ -21,7 +21,7 @@
 static const u32 value_sizes[] = { 4, 8, 16, 24 };
 
 struct node {
-	_Alignas(8) unsigned char bytes[PD_BLOCK_SIZE];
+	unsigned char bytes[PD_BLOCK_SIZE] __aligned(8);
 };
 
 static struct pd_disk_node *make(struct node *mem, u32 max, u32 value_size)

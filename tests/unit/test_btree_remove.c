@@ -199,42 +199,50 @@ static u32 remove_range(struct bt_env *e, pd_block_t *roots, u32 nr_roots,
 	return steps;
 }
 
+/* Of a tree with keys [0, 1000). */
+static void remove_exactly(u32 max_entries, u32 max_leaves, u64 begin, u64 end)
+{
+	struct bt_env e;
+	pd_block_t root;
+	struct told told;
+	u64 nr, key;
+	u32 steps;
+
+	bt_begin(&e, 600, max_entries, 1);
+	root = filled(&e, 0, 1000);
+	steps = remove_range(&e, &root, 1, 0, begin, end, max_leaves, &told,
+			     &nr);
+	if (!end || end > 1000)
+		end = 1000;
+	assert_int_equal(nr, end - begin);
+	assert_int_equal(told.nr, nr);
+	assert_int_equal(e.nr_dec, nr);
+	assert_int_equal(bt_size(&e.t, root).nr_entries, 1000 - nr);
+	for (key = 0; key < 1000; key++)
+		assert_int_equal(e.things[key], key < begin || key >= end);
+	if (max_leaves == 1000)
+		assert_int_equal(steps, 1);
+	if (max_leaves == 1)
+		assert_true(steps >= (end - begin) / max_entries);
+	bt_end(&e);
+}
+
 static void test_a_range_is_removed_exactly(void **state)
 {
 	static const u64 ranges[][2] = {
 		{ 0, 1000 }, { 0, 1 }, { 999, 1000 }, { 10, 20 }, { 1, 999 },
 		{ 333, 667 }, { 0, 0 }, { 500, 0 }, { 700, 5000 }, { 0, 400 },
 	};
-	static const u32 budgets[] = { 1, 3, 1000 };
-	u32 c, i, b;
+	u32 c, i;
 
-	for (c = 0; c < ARRAY_SIZE(capacities); c++)
-	for (b = 0; b < ARRAY_SIZE(budgets); b++)
-	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		u64 begin = ranges[i][0], end = ranges[i][1], nr, key;
-		struct bt_env e;
-		pd_block_t root;
-		struct told told;
-		u32 steps;
+	for (c = 0; c < ARRAY_SIZE(capacities); c++) {
+		for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+			const u64 *range = ranges[i];
 
-		bt_begin(&e, 600, capacities[c], 1);
-		root = filled(&e, 0, 1000);
-		steps = remove_range(&e, &root, 1, 0, begin, end, budgets[b],
-				     &told, &nr);
-		if (!end || end > 1000)
-			end = 1000;
-		assert_int_equal(nr, end - begin);
-		assert_int_equal(told.nr, nr);
-		assert_int_equal(e.nr_dec, nr);
-		assert_int_equal(bt_size(&e.t, root).nr_entries, 1000 - nr);
-		for (key = 0; key < 1000; key++)
-			assert_int_equal(e.things[key],
-					 key < begin || key >= end);
-		if (budgets[b] == 1000)
-			assert_int_equal(steps, 1);
-		if (budgets[b] == 1)
-			assert_true(steps >= (end - begin) / capacities[c]);
-		bt_end(&e);
+			remove_exactly(capacities[c], 1, range[0], range[1]);
+			remove_exactly(capacities[c], 3, range[0], range[1]);
+			remove_exactly(capacities[c], 1000, range[0], range[1]);
+		}
 	}
 }
 
@@ -327,34 +335,38 @@ static void test_a_range_without_entries_changes_nothing(void **state)
 	bt_end(&e);
 }
 
+static void remove_from_clone(u32 max_entries, u32 max_leaves)
+{
+	pd_block_t roots[2];
+	struct bt_env e;
+	struct told told;
+	u64 nr;
+
+	bt_begin(&e, 1500, max_entries, 1);
+	roots[0] = filled(&e, 0, 1500);
+	bt_commit(&e);
+	roots[1] = bt_snap(&e, roots[0]);
+	remove_range(&e, roots, 2, 1, 100, 1400, max_leaves, &told, &nr);
+	assert_int_equal(nr, 1300);
+	assert_int_equal(bt_size(&e.t, roots[0]).nr_entries, 1500);
+	assert_int_equal(bt_size(&e.t, roots[1]).nr_entries, 200);
+
+	/* The original has lost its clone: now its values go. */
+	remove_range(&e, roots, 2, 0, 0, 0, max_leaves, &told, &nr);
+	assert_int_equal(nr, 1500);
+	remove_range(&e, roots, 2, 1, 0, 0, max_leaves, &told, &nr);
+	assert_int_equal(nr, 200);
+	bt_end(&e);
+}
+
 static void test_ranges_of_clones_leave_the_original_alone(void **state)
 {
-	static const u32 budgets[] = { 1, 4, 1000 };
-	u32 c, b;
+	u32 c;
 
-	for (c = 0; c < ARRAY_SIZE(capacities); c++)
-	for (b = 0; b < ARRAY_SIZE(budgets); b++) {
-		pd_block_t roots[2];
-		struct bt_env e;
-		struct told told;
-		u64 nr;
-
-		bt_begin(&e, 1500, capacities[c], 1);
-		roots[0] = filled(&e, 0, 1500);
-		bt_commit(&e);
-		roots[1] = bt_snap(&e, roots[0]);
-		remove_range(&e, roots, 2, 1, 100, 1400, budgets[b], &told,
-			     &nr);
-		assert_int_equal(nr, 1300);
-		assert_int_equal(bt_size(&e.t, roots[0]).nr_entries, 1500);
-		assert_int_equal(bt_size(&e.t, roots[1]).nr_entries, 200);
-
-		/* The original has lost its clone: now its values go. */
-		remove_range(&e, roots, 2, 0, 0, 0, budgets[b], &told, &nr);
-		assert_int_equal(nr, 1500);
-		remove_range(&e, roots, 2, 1, 0, 0, budgets[b], &told, &nr);
-		assert_int_equal(nr, 200);
-		bt_end(&e);
+	for (c = 0; c < ARRAY_SIZE(capacities); c++) {
+		remove_from_clone(capacities[c], 1);
+		remove_from_clone(capacities[c], 4);
+		remove_from_clone(capacities[c], 1000);
 	}
 }
 
@@ -555,22 +567,17 @@ int main(void)
 		cmocka_unit_test(test_entries_can_be_removed_in_any_order),
 		cmocka_unit_test(test_a_missing_key_changes_nothing),
 		cmocka_unit_test(test_the_value_is_let_go),
-		cmocka_unit_test(
-			test_removing_from_a_clone_leaves_the_original_alone),
+		cmocka_unit_test(test_removing_from_a_clone_leaves_the_original_alone),
 		cmocka_unit_test(test_a_range_is_removed_exactly),
 		cmocka_unit_test(test_a_step_of_one_leaf_is_small),
 		cmocka_unit_test(test_everything_removed_leaves_one_empty_leaf),
-		cmocka_unit_test(
-			test_the_end_is_exclusive_and_zero_means_the_very_end),
+		cmocka_unit_test(test_the_end_is_exclusive_and_zero_means_the_very_end),
 		cmocka_unit_test(test_a_range_without_entries_changes_nothing),
-		cmocka_unit_test(
-			test_ranges_of_clones_leave_the_original_alone),
+		cmocka_unit_test(test_ranges_of_clones_leave_the_original_alone),
 		cmocka_unit_test(test_values_that_live_on_are_not_told),
-		cmocka_unit_test(
-			test_shared_leaves_are_let_go_without_being_copied),
+		cmocka_unit_test(test_shared_leaves_are_let_go_without_being_copied),
 		cmocka_unit_test(test_shared_parents_of_leaves_go_one_per_step),
-		cmocka_unit_test(
-			test_a_shared_last_child_is_taken_over_by_the_root),
+		cmocka_unit_test(test_a_shared_last_child_is_taken_over_by_the_root),
 		cmocka_unit_test(test_an_error_of_the_listener_comes_out),
 		cmocka_unit_test(test_two_levels_remove_below_one_upper_key),
 		cmocka_unit_test(test_read_errors_come_out),
