@@ -116,7 +116,7 @@ static bool is_clean_refusal(struct thinx_pool *pool, int r)
 	if (thinx_md_is_broken(pool->md))
 		return false;
 	return r == -EINVAL || r == -EEXIST || r == -ENODATA || r == -EBUSY ||
-	       r == -ENOSPC || r == -EOVERFLOW || r == -ENOMEM;
+	       r == -EOVERFLOW || r == -ENOMEM;
 }
 
 int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,

@@ -26,6 +26,9 @@
 
 #include "dm-thinx.h"
 
+/* Between attempts to write the needs_check flag. */
+#define NEEDS_CHECK_RETRY (2 * HZ)
+
 static unsigned int no_space_timeout = 60;
 module_param(no_space_timeout, uint, 0644);
 MODULE_PARM_DESC(no_space_timeout,
@@ -170,14 +173,45 @@ static void abort_transaction(struct thinx_pool *pool)
 		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
 		return;
 	}
+	pool->needs_check_unwritten = true;
+	thinx_pool_write_needs_check(pool);
+	thinx_pool_set_mode(pool, THINX_MODE_READ_ONLY);
+}
+
+/*
+ * The device that made the operation fail may refuse this, too.  The flag is in
+ * force in memory all the same, what is committed can be read, and the write
+ * is tried again until it succeeds or the pool closes.
+ */
+void thinx_pool_write_needs_check(struct thinx_pool *pool)
+{
+	int r;
+
+	lockdep_assert_held(&pool->mode_lock);
+	if (!pool->needs_check_unwritten || pool->mode == THINX_MODE_FAIL)
+		return;
+	thinx_md_set_read_write(pool->md);
 	r = thinx_md_set_needs_check(pool->md);
+	if (modes[pool->mode].read_only)
+		thinx_md_set_read_only(pool->md);
 	if (r) {
-		DMERR("%s: failed to set 'needs_check' flag in metadata: error = %d",
-		      pool->name, r);
-		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
+		DMERR_LIMIT("%s: failed to set 'needs_check' flag in metadata: error = %d",
+			    pool->name, r);
+		mod_delayed_work(pool->plane.wq, &pool->needs_check,
+				 NEEDS_CHECK_RETRY);
 		return;
 	}
-	thinx_pool_set_mode(pool, THINX_MODE_READ_ONLY);
+	pool->needs_check_unwritten = false;
+}
+
+static void retry_needs_check(struct work_struct *work)
+{
+	struct thinx_pool *pool = container_of(to_delayed_work(work),
+					       struct thinx_pool, needs_check);
+
+	mutex_lock(&pool->mode_lock);
+	thinx_pool_write_needs_check(pool);
+	mutex_unlock(&pool->mode_lock);
 }
 
 /*
@@ -245,7 +279,7 @@ static void data_low(void *context)
 	mutex_unlock(&pool->mode_lock);
 }
 
-static void committed(void *context)
+static void space_changed(void *context)
 {
 	struct thinx_pool *pool = context;
 	struct thinx_md_space s;
@@ -271,7 +305,7 @@ const struct thinx_plane_ops thinx_pool_plane_ops = {
 	.metadata_failed = thinx_pool_metadata_failed,
 	.no_data_space = no_data_space,
 	.low_water = data_low,
-	.committed = committed,
+	.space_changed = space_changed,
 };
 
 static void send_metadata_low(struct work_struct *work)
@@ -298,11 +332,16 @@ void thinx_pool_mode_init(struct thinx_pool *pool)
 	pool->mode = THINX_MODE_WRITE;
 	WRITE_ONCE(pool->plane.caps, modes[THINX_MODE_WRITE].caps);
 	INIT_DELAYED_WORK(&pool->no_space, no_space_expired);
+	INIT_DELAYED_WORK(&pool->needs_check, retry_needs_check);
 	INIT_WORK(&pool->events, send_metadata_low);
 }
 
 void thinx_pool_mode_exit(struct thinx_pool *pool)
 {
+	mutex_lock(&pool->mode_lock);
+	thinx_pool_write_needs_check(pool);
+	mutex_unlock(&pool->mode_lock);
+	cancel_delayed_work_sync(&pool->needs_check);
 	cancel_delayed_work_sync(&pool->no_space);
 	cancel_work_sync(&pool->events);
 }

@@ -186,6 +186,7 @@ static int pool_preresume(struct dm_target *ti)
 	if (pool->bound != pt)
 		pool->error_if_no_space = pt->requested.error_if_no_space;
 	bind_features(pt);
+	thinx_pool_write_needs_check(pool);
 	thinx_pool_set_mode(pool, mode);
 	mutex_unlock(&pool->mode_lock);
 

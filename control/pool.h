@@ -51,6 +51,8 @@ enum thinx_mode {
  * @bound: L:mode_lock; the table in use, NULL before the first resume
  * @table_sectors: A; its length
  * @suspended: A; by its dm device
+ * @needs_check_unwritten: L:mode_lock; the flag is in force but not on disk
+ * @needs_check: tries to write it again
  * @no_space: ends the patience with full data devices
  * @events: raises events from where one cannot sleep
  */
@@ -71,6 +73,8 @@ struct thinx_pool {
 	struct thinx_pool_target *bound;
 	sector_t table_sectors;
 	bool suspended;
+	bool needs_check_unwritten;
+	struct delayed_work needs_check;
 	struct delayed_work no_space;
 	struct work_struct events;
 };
@@ -160,6 +164,15 @@ static inline enum thinx_mode thinx_pool_mode(struct thinx_pool *pool)
  * Context: May sleep, holds thinx_pool.mode_lock.
  */
 void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
+	__must_hold(&pool->mode_lock);
+
+/**
+ * thinx_pool_write_needs_check() - try again to put the flag on disk
+ * @pool: pool; nothing happens if the flag is on disk
+ *
+ * Context: May sleep, holds thinx_pool.mode_lock.
+ */
+void thinx_pool_write_needs_check(struct thinx_pool *pool)
 	__must_hold(&pool->mode_lock);
 
 /** thinx_pool_metadata_failed() - for struct thinx_plane_ops and messages */

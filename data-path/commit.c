@@ -61,7 +61,7 @@ static int commit(struct thinx_plane *plane, bool *flushed)
 	}
 	if (c.flushed) {
 		thinx_passdown_kick(plane);
-		plane->ops->committed(plane->context);
+		plane->ops->space_changed(plane->context);
 	}
 	return 0;
 }

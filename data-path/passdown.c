@@ -134,6 +134,7 @@ static void passdown_work(struct work_struct *work)
 		nr++;
 	}
 	gone(plane, nr);
+	plane->ops->space_changed(plane->context);
 	thinx_plane_retry_starved(plane);
 }
 

@@ -8,7 +8,7 @@
  *   control plane ──set capabilities, attach, quiesce, abort──► thinx_plane
  *        ▲                                                        │ volumes
  *        └── struct thinx_plane_ops: "metadata failed",           ▼
- *            "no data space", "low water", "committed" ◄──── thinx_volume
+ *            "no data space", "low water", "space" ◄──── thinx_volume
  *
  * The plane never decides about modes: it tells through the operations what it
  * met and looks at the capabilities the control plane gives it.
@@ -43,7 +43,8 @@ struct thinx_plane;
  *	mode.  May sleep; called with no lock, in no gate, ranges may be held
  * @no_data_space: no data block is free, nor will one be after a commit
  * @low_water: free data blocks reached the low water mark
- * @committed: a commit completed; blocks may have come free
+ * @space_changed: a commit or a passed-down discard completed; blocks may have
+ *	come free
  * @context: first argument of all
  *
  * All may sleep.
@@ -52,7 +53,7 @@ struct thinx_plane_ops {
 	void (*metadata_failed)(void *context, const char *what, int r);
 	void (*no_data_space)(void *context);
 	void (*low_water)(void *context);
-	void (*committed)(void *context);
+	void (*space_changed)(void *context);
 };
 
 /**
