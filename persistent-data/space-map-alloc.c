@@ -129,6 +129,8 @@ static int load_slot(struct pd_sm *sm, u32 i, struct pd_sm_slot **result)
 	if (held)
 		bitmap_or(slot->busy, slot->busy, held->bits,
 			  PD_ENTRIES_PER_BITMAP);
+	if (!i)
+		bitmap_set(slot->busy, 0, sm->first_usable);
 	slot->valid = true;
 
 	if (i + 1 < sm->nr_bitmaps)

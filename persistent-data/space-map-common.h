@@ -107,6 +107,7 @@ struct pd_sm_ops {
  * @nr_allocated: blocks with a working count of one or more
  * @nr_allocatable: I1
  * @nr_freed: I2
+ * @first_usable: blocks below are never handed out, whatever their count says
  * @index_root: data: root of the index tree; metadata: the index block
  * @overflow: the tree of counts of three and more
  * @overflow_root: its root
@@ -134,6 +135,7 @@ struct pd_sm {
 	pd_block_t nr_allocated;
 	pd_block_t nr_allocatable;
 	pd_block_t nr_freed;
+	pd_block_t first_usable;
 
 	pd_block_t index_root;
 	struct pd_btree overflow;

@@ -198,7 +198,11 @@ static const struct pd_sm_ops metadata_ops = {
 
 static struct pd_sm *init(struct pd_tm *tm)
 {
-	return pd_sm_init(tm, &metadata_ops, "metadata space map");
+	struct pd_sm *sm = pd_sm_init(tm, &metadata_ops, "metadata space map");
+
+	if (sm)
+		sm->first_usable = 1;
+	return sm;
 }
 
 /* ---- life ---- */
@@ -326,12 +330,22 @@ int pd_sm_metadata_open(struct pd_tm *tm, const void *root,
 	return r;
 }
 
+static bool is_changed(struct pd_sm *sm)
+{
+	u32 i;
+
+	for (i = 0; i < sm->nr_bitmaps; i++)
+		if (sm->bitmaps[i].pending || sm->bitmaps[i].index_dirty)
+			return true;
+	return false;
+}
+
 int pd_sm_metadata_close(struct pd_sm *sm, void *root)
 {
 	int r = 0;
 
 	/* With nothing changed the index stays as it is. */
-	if (!xa_empty(pd_sm_open_overlay(sm))) {
+	if (is_changed(sm)) {
 		r = shadow_index(sm);
 		if (!r)
 			r = pd_sm_apply(sm);
