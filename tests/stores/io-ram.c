@@ -407,6 +407,14 @@ struct ram_image *ram_store_image(struct pd_block_io *io)
 	return img;
 }
 
+void ram_store_peek(struct pd_block_io *io, pd_block_t b, void *data)
+{
+	struct ram_store *s = lock(io);
+
+	memcpy(data, ram_image_read(s->dev, b), PD_BLOCK_SIZE);
+	unlock(s);
+}
+
 void ram_store_grow(struct pd_block_io *io, pd_block_t nr_blocks)
 {
 	struct ram_store *s = lock(io);

@@ -73,6 +73,9 @@ struct pd_block_io *ram_store_open(const struct ram_image *img);
 /** ram_store_image() - copy of what is on the device; caches do not count */
 struct ram_image *ram_store_image(struct pd_block_io *io);
 
+/** ram_store_peek() - copy one block from the device; caches do not count */
+void ram_store_peek(struct pd_block_io *io, pd_block_t b, void *data);
+
 /** ram_store_grow() - make the device larger */
 void ram_store_grow(struct pd_block_io *io, pd_block_t nr_blocks);
 

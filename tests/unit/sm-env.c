@@ -101,13 +101,10 @@ struct pd_disk_index_entry sm_disk_entry(struct sm_env *e, struct pd_sm *sm,
 	struct pd_disk_index_entry entry;
 
 	if (sm == e->meta) {
-		struct ram_image *img = ram_store_image(e->io);
-		const struct pd_disk_metadata_index *disk;
+		static struct pd_disk_metadata_index disk;
 
-		disk = ram_image_read(img, sm->index_root);
-		entry = disk->index[i];
-		ram_image_destroy(img);
-		return entry;
+		ram_store_peek(e->io, sm->index_root, &disk);
+		return disk.index[i];
 	}
 	ok(pd_btree_lookup(&t, sm->index_root, &i, &entry));
 	return entry;
@@ -126,19 +123,18 @@ static int count_block(void *context, pd_block_t b)
 /* What the device holds must agree with what we would count. */
 static void verify_hints(struct sm_env *e, struct pd_sm *sm)
 {
-	struct ram_image *img = ram_store_image(e->io);
+	static struct pd_disk_bitmap b;
 	u64 i;
 
 	for (i = 0; i < sm->nr_bitmaps; i++) {
 		struct pd_disk_index_entry entry = sm_disk_entry(e, sm, i);
-		const struct pd_disk_bitmap *b =
-			ram_image_read(img, le64_to_cpu(entry.blocknr));
 		u32 n, nr_free = 0, first = PD_ENTRIES_PER_BITMAP;
 
-		assert_int_equal(le64_to_cpu(b->blocknr),
+		ram_store_peek(e->io, le64_to_cpu(entry.blocknr), &b);
+		assert_int_equal(le64_to_cpu(b.blocknr),
 				 le64_to_cpu(entry.blocknr));
 		for (n = PD_ENTRIES_PER_BITMAP; n--;) {
-			if (pd_bitmap_get(b, n))
+			if (pd_bitmap_get(&b, n))
 				continue;
 			nr_free++;
 			first = n;
@@ -146,7 +142,6 @@ static void verify_hints(struct sm_env *e, struct pd_sm *sm)
 		assert_int_equal(le32_to_cpu(entry.nr_free), nr_free);
 		assert_int_equal(le32_to_cpu(entry.none_free_before), first);
 	}
-	ram_image_destroy(img);
 }
 
 void sm_verify(struct sm_env *e)
