@@ -16,16 +16,15 @@
  *     once more.  The early write itself may be torn.  That is harmless: only
  *     blocks of the open transaction are ever changed, and nothing durable
  *     refers to them yet.
- * I2  aux belongs to the block that @nr names.  dm-bufio announces each buffer
- *     it takes for a block, new memory or reused, to buffer_taken(), which
- *     forgets everything; were it not to, @nr would tell a reused buffer.
+ * I2  dm-bufio announces each buffer it takes for a block, new memory or reused,
+ *     to buffer_taken(), which forgets what was known of its content.
  * I3  Block 0 is never in dm-bufio, so no early write can ever touch it.
  * I4  drop empties the same client in place and needs no memory: an abort does
  *     not fail for lack of it.
  *
- * Context: process, never from map().  Buffers: the caller's metadata lock.  aux
- * is read by dm-bufio's writing threads, hence READ_ONCE and atomics.  The page
- * for block 0 has its own mutex.
+ * Context: process, never from map().  Buffers: the caller's metadata lock; only
+ * who has it for writing marks a buffer dirty, but others may hold the buffer
+ * for reading before and after, hence the atomic.  Block 0's page has a mutex.
  * Crash: write_dirty ends with a flush of the device (dm-bufio's contract), so
  * what block 0 is going to refer to is durable before block 0 is written.  That
  * is one bio with FUA; all that ever changes in block 0 lies in its first sector,
@@ -53,13 +52,11 @@
 /*
  * Aux data of a buffer.
  * @aux: what the block manager sees; first
- * @nr: the block @aux speaks of; 0 none
  * @nr_held: how often it is held
  * @changed: was it marked dirty since nobody held it?
  */
 struct bufio_aux {
 	struct pd_buffer_aux aux;
-	pd_block_t nr;
 	atomic_t nr_held;
 	bool changed;
 };
@@ -88,12 +85,12 @@ static struct bufio_store *to_store(struct pd_block_io *io)
 
 /* ---- what dm-bufio calls ---- */
 
+/* Keeps I2. */
 static void buffer_taken(struct dm_buffer *buf)
 {
 	struct bufio_aux *x = dm_bufio_get_aux_data(buf);
 
 	x->aux.validator = NULL;
-	x->nr = 0;
 	atomic_set(&x->nr_held, 0);
 	x->changed = false;
 }
@@ -132,10 +129,6 @@ static int hold_buffer(struct bufio_store *s, pd_block_t b, void *content,
 		return store_error(PTR_ERR(content));
 	}
 	x = dm_bufio_get_aux_data(buf);
-	if (READ_ONCE(x->nr) != b) {	/* keeps I2 */
-		WRITE_ONCE(x->aux.validator, NULL);
-		WRITE_ONCE(x->nr, b);
-	}
 	atomic_inc(&x->nr_held);
 	*handle = buf;
 	*data = content;
@@ -167,7 +160,7 @@ static void bufio_mark_dirty(struct pd_block_io *io, void *handle)
 {
 	struct bufio_aux *x = dm_bufio_get_aux_data(handle);
 
-	WRITE_ONCE(x->changed, true);
+	x->changed = true;
 	dm_bufio_mark_buffer_dirty(handle);
 }
 
@@ -175,10 +168,10 @@ static void bufio_release(struct pd_block_io *io, void *handle)
 {
 	struct bufio_aux *x = dm_bufio_get_aux_data(handle);
 
-	if (READ_ONCE(x->changed))
+	if (x->changed)
 		dm_bufio_mark_buffer_dirty(handle);	/* keeps I1 */
 	if (atomic_dec_and_test(&x->nr_held))
-		WRITE_ONCE(x->changed, false);
+		x->changed = false;
 	dm_bufio_release(handle);
 }
 

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Build the test modules of this folder and load them in a virtual machine.
+#
+#   tests/kernel/run.sh [KERNEL]      6.1 (default), 6.12, debug
+#
+# dm-bufio gets so little memory that it reuses buffers all the time.
+
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=../../scripts/kernels.sh
+. scripts/kernels.sh
+
+kernel=${1:-6.1}
+kernel_find "$kernel" || {
+	echo "run.sh: kernel '$kernel' is not here" >&2
+	exit 4
+}
+
+# A copy, so that one tree serves several kernels.
+copy=$PWD/build/test-modules-$kernel
+rm -rf "$copy"
+mkdir -p "$copy"
+cp -r tests/kernel/Kbuild tests/kernel/*.[ch] persistent-data include "$copy"
+make -s -C "$k_build" M="$copy" modules
+
+# shellcheck disable=SC2016 # expanded in the guest
+scripts/vm.sh -k "$kernel" -d 256M -t 900 -- sh -c '
+	modprobe dm-bufio &&
+	echo 2000000 >/sys/module/dm_bufio/parameters/max_cache_size_bytes &&
+	insmod "$1" disk=/dev/vda
+	r=$?
+	dmesg | grep thinx-test:
+	exit $r' sh "$copy/thinx-test-block-io.ko"
