@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * A random life of a pool: devices, snapshots, mappings, growth, a metadata
+ * snapshot, commits with changes going on beneath them, failures and aborts.
+ *
+ *   op op op ─describe─ commit ─┬─ close ─ op op (next generation) ─ super
+ *                               └─ the description belongs to that superblock
+ *
+ * I1  A data block that the last completed or the closing generation uses is
+ *     never handed out.
+ */
+#include "workload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *wl_describe(struct thinx_md *md)
+{
+	char *text = NULL, *dump;
+	struct thinx_md_space s;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	u32 id;
+
+	thinx_md_get_space(md, &s);
+	fprintf(f, "tid %llu held %llu data %llu/%llu meta %llu\n",
+		(unsigned long long)thinx_md_transaction_id(md),
+		(unsigned long long)thinx_md_held_root(md),
+		(unsigned long long)s.data_used,
+		(unsigned long long)s.data_total,
+		(unsigned long long)s.meta_total);
+	for (id = 0; id < WL_NR_DEVS; id++) {
+		dump = md_dump(md, id);
+		if (dump)
+			fprintf(f, "%s\n", dump);
+		free(dump);
+	}
+	fclose(f);
+	return text;
+}
+
+static u32 rnd(struct workload *w, u32 n)
+{
+	return md_rnd(&w->rng) % n;
+}
+
+/* ---- which data blocks a crash could bring back ---- */
+
+static void mark_used(const char *text, unsigned char *used)
+{
+	const char *p;
+
+	memset(used, 0, WL_NR_DATA);
+	for (p = strchr(text, '>'); p; p = strchr(p + 1, '>')) {
+		u64 b = strtoull(p + 1, NULL, 10);
+
+		md_insist(b < WL_NR_DATA);
+		used[b] = 1;
+	}
+}
+
+static void insist_unused(struct workload *w, u64 begin, u64 nr)
+{
+	u64 b;
+
+	for (b = begin; b < begin + nr; b++) {
+		md_insist(!w->used_completed[b]);
+		md_insist(!w->used_closing[b]);
+	}
+}
+
+/* ---- operations ---- */
+
+static void give_up_change(struct workload *w)
+{
+	int r = thinx_md_abort(w->e.md);
+
+	md_insist(!r);
+	w->nr_aborts++;
+}
+
+/* Only a lack of space may refuse what we do. */
+static bool worked(int r)
+{
+	md_insist(!r || r == -ENOSPC || r == -EXFULL || r == -ENODATA ||
+		  r == -EEXIST);
+	return !r;
+}
+
+static void map_run(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
+{
+	thinx_mapping_t m;
+	u64 begin, got;
+
+	thinx_md_lock(w->e.md);
+	while (nr && worked(thinx_md_find_run_locked(w->e.md, nr, &begin,
+						     &got))) {
+		insist_unused(w, begin, got);
+		if (!worked(thinx_md_insert_run_locked(dev, v, begin, got,
+						       &m))) {
+			thinx_md_unhold_locked(w->e.md, begin, begin + got);
+			break;
+		}
+		v += got;
+		nr -= got;
+	}
+	thinx_md_unlock(w->e.md);
+}
+
+static void unmap(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
+{
+	struct thinx_md_removal *rm = calloc(1, sizeof(*rm));
+	bool ok = true;
+	u32 i;
+
+	rm->begin = v;
+	rm->end = v + nr;
+	rm->want_freed = rnd(w, 2);
+	while (ok && !rm->done) {
+		thinx_md_lock(w->e.md);
+		ok = worked(thinx_md_remove_range_locked(dev, rm));
+		for (i = 0; ok && i < rm->nr_freed; i++)
+			thinx_md_unhold_locked(w->e.md, rm->freed[i].begin,
+					       rm->freed[i].end);
+		thinx_md_unlock(w->e.md);
+	}
+	free(rm);
+}
+
+static void restamp(struct workload *w, struct thinx_md_dev *dev, u64 v, u32 nr)
+{
+	thinx_mapping_t m[64];
+	bool ex[64];
+
+	thinx_md_lock(w->e.md);
+	(void)worked(thinx_md_restamp_locked(dev, v, nr, m, ex));
+	thinx_md_unlock(w->e.md);
+}
+
+static void change_device(struct workload *w)
+{
+	u64 v = rnd(w, WL_NR_VBLOCKS);
+	struct thinx_md_dev *dev;
+
+	if (!worked(thinx_md_open_device(w->e.md, rnd(w, WL_NR_DEVS), &dev)))
+		return;
+	switch (rnd(w, 8)) {
+	case 0 ... 3:
+		map_run(w, dev, v, rnd(w, 8) ? rnd(w, 12) + 1 :
+					       rnd(w, 400) + 1);
+		break;
+	case 4:
+	case 5:
+		unmap(w, dev, v, rnd(w, 6) ? rnd(w, 30) + 1 : 1500);
+		break;
+	default:
+		restamp(w, dev, v, rnd(w, 64) + 1);
+		break;
+	}
+	thinx_md_close_device(dev);
+}
+
+static void grow_metadata(struct workload *w)
+{
+	if (w->nr_meta > 600)
+		return;
+	w->nr_meta += rnd(w, 100) + 20;
+	ram_store_grow(w->e.io, w->nr_meta);
+	md_insist(!thinx_md_resize_metadata(w->e.md, w->nr_meta));
+}
+
+static void grow_data(struct workload *w)
+{
+	u64 more = w->nr_data + rnd(w, 500) + 1;
+
+	if (more <= WL_NR_DATA && worked(thinx_md_resize_data(w->e.md, more)))
+		w->nr_data = more;
+}
+
+static void set_trans_id(struct workload *w)
+{
+	u64 old = thinx_md_transaction_id(w->e.md);
+
+	(void)worked(thinx_md_set_transaction_id(w->e.md, old,
+						 ++w->next_trans_id));
+}
+
+static void change(struct workload *w)
+{
+	u32 id = rnd(w, WL_NR_DEVS);
+
+	w->nr_changes++;
+	switch (rnd(w, 40)) {
+	case 0 ... 2:
+		(void)worked(thinx_md_create_thin(w->e.md, id));
+		break;
+	case 3 ... 6:
+		(void)worked(thinx_md_create_snap(w->e.md, id,
+						  rnd(w, WL_NR_DEVS)));
+		break;
+	case 7 ... 8:
+		(void)worked(thinx_md_delete(w->e.md, id));
+		break;
+	case 9:
+		set_trans_id(w);
+		break;
+	case 10:
+		grow_data(w);
+		break;
+	case 11:
+		if (rnd(w, 3) == 0)
+			grow_metadata(w);
+		break;
+	case 12:
+		if (thinx_md_held_root(w->e.md))
+			(void)worked(thinx_md_release_snap(w->e.md));
+		break;
+	default:
+		change_device(w);
+		break;
+	}
+}
+
+/* ---- commits ---- */
+
+/* The superblocks written since the last call stand for @text. */
+static void note_supers(struct workload *w, const char *text)
+{
+	size_t i, n = ram_store_nr_events(w->e.io);
+	unsigned int nr = 0;
+
+	for (i = 0; i < n; i++)
+		nr += ram_store_event(w->e.io, i)->kind == RAM_SUPER;
+	md_insist(nr < WL_MAX_SUPERS);
+	while (w->nr_supers < nr)
+		w->wanted[w->nr_supers++] = strdup(text);
+}
+
+static int change_beneath(void *context)
+{
+	struct workload *w = context;
+	u32 n = rnd(w, 12);
+
+	if (n)
+		w->nr_pipelined++;
+	while (n--)
+		change(w);
+	return 0;
+}
+
+static void commit(struct workload *w, bool reserve)
+{
+	char *text = wl_describe(w->e.md);
+	bool fail = rnd(w, 12) == 0;
+	int r;
+
+	mark_used(text, w->used_closing);
+	if (fail)
+		ram_store_fail(w->e.io, rnd(w, 2) ? RAM_OP_WRITE : RAM_OP_FLUSH,
+			       rnd(w, 2), false);
+	r = reserve ? thinx_md_reserve_snap(w->e.md, change_beneath, w) :
+		      thinx_md_commit(w->e.md, change_beneath, w);
+	ram_store_fail(w->e.io, RAM_OP_WRITE, -1, false);
+	ram_store_fail(w->e.io, RAM_OP_FLUSH, -1, false);
+	note_supers(w, text);
+	if (r == -EIO) {
+		give_up_change(w);
+		note_supers(w, w->wanted[w->nr_supers - 1]);
+		if (rnd(w, 2)) {
+			md_insist(!thinx_md_set_needs_check(w->e.md));
+			note_supers(w, w->wanted[w->nr_supers - 1]);
+		}
+		/* What was undone is no concern any more. */
+		w->nr_data = 0;
+	} else {
+		md_insist(!r || r == -EBUSY || r == -ENOSPC);
+		if (r != -EBUSY)
+			mark_used(text, w->used_completed);
+		w->nr_commits++;
+	}
+	memset(w->used_closing, 0, WL_NR_DATA);
+	free(text);
+}
+
+static void resync_sizes(struct workload *w)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(w->e.md, &s);
+	w->nr_data = s.data_total;
+	w->nr_meta = thinx_md_device_blocks(w->e.md);
+}
+
+void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
+{
+	unsigned int i;
+	char *text;
+
+	memset(w, 0, sizeof(*w));
+	w->rng = seed;
+	w->used_completed = calloc(1, WL_NR_DATA);
+	w->used_closing = calloc(1, WL_NR_DATA);
+	w->nr_meta = 200 + rnd(w, 100);
+	w->e.io = ram_store_create(w->nr_meta);
+	ram_store_record(w->e.io, true);
+	ram_store_shake(w->e.io, seed, 6 + rnd(w, 30));
+	md_insist(!thinx_md_open(w->e.io, MD_BLOCK_SECTORS, true, false,
+				 &w->e.md));
+	text = wl_describe(w->e.md);
+	note_supers(w, text);
+	free(text);
+	w->nr_data = 1000 + rnd(w, 3000);
+	md_insist(!thinx_md_resize_data(w->e.md, w->nr_data));
+	for (i = 0; i < nr_ops; i++) {
+		if (rnd(w, 14) == 0) {
+			commit(w, rnd(w, 8) == 0);
+			resync_sizes(w);
+		} else if (rnd(w, 200) == 0) {
+			give_up_change(w);
+			note_supers(w, w->wanted[w->nr_supers - 1]);
+			resync_sizes(w);
+		} else {
+			change(w);
+		}
+	}
+	commit(w, false);
+}
+
+void wl_continue(struct md_env *e, u64 seed)
+{
+	struct workload w = { .e = *e, .rng = seed };
+	unsigned int i;
+
+	w.used_completed = calloc(1, WL_NR_DATA);
+	w.used_closing = calloc(1, WL_NR_DATA);
+	resync_sizes(&w);
+	for (i = 0; i < 30; i++) {
+		if (i % 10 == 9)
+			md_commit(e);
+		else
+			change(&w);
+	}
+	md_check(e);
+	free(w.used_completed);
+	free(w.used_closing);
+}
+
+void wl_end(struct workload *w)
+{
+	unsigned int i;
+
+	ram_store_shake(w->e.io, 0, 0);
+	md_close(&w->e);
+	for (i = 0; i < w->nr_supers; i++)
+		free(w->wanted[i]);
+	free(w->used_completed);
+	free(w->used_closing);
+}

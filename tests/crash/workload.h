@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * A random life of a pool, recorded: what was written when, and what every
+ * superblock written stands for.
+ */
+#ifndef CRASH_WORKLOAD_H
+#define CRASH_WORKLOAD_H
+
+#include "tests/unit/md-env.h"
+
+#define WL_NR_DEVS	6
+#define WL_NR_VBLOCKS	1500
+#define WL_NR_DATA	6000
+#define WL_MAX_SUPERS	400
+
+/* What a superblock stands for, as text, to compare. */
+char *wl_describe(struct thinx_md *md);
+
+struct workload {
+	struct md_env e;
+	u64 rng;
+	bool in_commit;		/* changes belong to the next generation */
+
+	u64 nr_data, nr_meta;
+	u32 next_trans_id;
+
+	/* By ordinal of the superblock write, the format's first. */
+	char *wanted[WL_MAX_SUPERS];
+	unsigned int nr_supers;
+
+	/* Data blocks a crash could bring back; nobody may get them. */
+	unsigned char *used_completed, *used_closing;
+
+	unsigned long nr_commits, nr_pipelined, nr_aborts, nr_changes;
+};
+
+/* Run @nr_ops operations; events are recorded in w->e.io. */
+void wl_run(struct workload *w, u64 seed, unsigned int nr_ops);
+
+/* A few more changes and commits on whatever is in @e. */
+void wl_continue(struct md_env *e, u64 seed);
+
+void wl_end(struct workload *w);
+
+#endif /* CRASH_WORKLOAD_H */
