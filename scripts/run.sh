@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Show what thinx does, with real files, and check all of it.
+#
+#   scripts/run.sh [options] [DIRECTORY]...
+#
+#   DIRECTORY     what to copy into the volume (/usr/share/perl), 200 MiB at most
+#   --here        in the running kernel, or not at all
+#   --vm          in a virtual machine, even if the running kernel would do
+#   -k KERNEL     kernel of the virtual machine: 6.1 (default), 6.12
+#
+# Installs what is missing (scripts/deps.sh), builds the module, and runs
+# scripts/demo.sh: in this machine's kernel if we are root and can load modules,
+# else in a virtual machine.  Takes no disk: pools live in sparse files.
+# Nothing is left behind but build/.  Exit status 0 means every check held.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=kernels.sh
+. scripts/kernels.sh
+
+where=auto
+kernel=6.1
+trees=()
+
+usage()
+{
+	sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2
+	exit 2
+}
+
+say() { echo "run.sh: $*"; }
+die() { echo "run.sh: $*" >&2; exit 1; }
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--here) where=here ;;
+	--vm) where=vm ;;
+	-k) [ $# -ge 2 ] || usage
+		kernel=$2
+		shift ;;
+	-*) usage ;;
+	*) tree=$(realpath -e -- "$1") || exit 1
+		[ -d "$tree" ] || die "$1 is no directory"
+		trees+=("$tree") ;;
+	esac
+	shift
+done
+[ ${#trees[@]} -gt 0 ] || trees=(/usr/share/perl)
+
+can_load_modules()
+{
+	local caps
+
+	caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
+	(( 0x$caps >> 16 & 1 )) &&
+		[ "$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)" = 0 ]
+}
+
+# Why the demonstration cannot run in this kernel; nothing if it can.
+why_not_here()
+{
+	local release lockdown=/sys/kernel/security/lockdown
+
+	release=$(uname -r)
+	if [ "$(id -u)" != 0 ]; then
+		echo "we are not root"
+	elif ! can_load_modules; then
+		echo "this kernel takes no modules from us"
+	elif grep -q '\[\(integrity\|confidentiality\)\]' $lockdown 2>/dev/null
+	then
+		echo "this kernel is locked down: it takes signed modules only"
+	elif ! kernel_find "$release" || [ ! -e "$k_build/Makefile" ]; then
+		echo "there are no headers here for this kernel, $release"
+	elif ! modprobe -q dm-mod || ! modprobe -q loop; then
+		echo "this kernel has no device mapper or no loop devices"
+	fi
+}
+
+scripts/deps.sh || die "cannot install what is missing"
+
+reason=$(why_not_here)
+case $where in
+here)	[ -z "$reason" ] || die "cannot run here: $reason" ;;
+auto)	where=vm
+	[ -n "$reason" ] || where=here ;;
+vm)	reason="asked for" ;;
+esac
+
+if [ $where = here ]; then
+	kernel=$(uname -r)
+	say "in this machine's kernel, $kernel (--vm for a virtual machine)"
+else
+	if ! kernel_find "$kernel"; then
+		scripts/deps.sh --kernel "$kernel" ||
+			die "cannot get a $kernel kernel"
+	fi
+	kernel_find "$kernel" || die "there is no kernel $kernel"
+	say "in a virtual machine with kernel $k_release, because: $reason"
+fi
+
+say "building the module"
+module=$(scripts/module.sh -k "$kernel") || die "cannot build the module"
+if [ $where = here ]; then
+	exec scripts/demo.sh "$module" "${trees[@]}"
+fi
+say "booting, which takes a while where the processor is emulated"
+exec scripts/vm.sh -k "$kernel" -d none -t 1200 -- \
+	scripts/demo.sh "$module" "${trees[@]}"
