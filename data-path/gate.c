@@ -109,14 +109,18 @@ void thinx_gate_leave(struct thinx_gate *g, unsigned int epoch)
 static bool epoch_is_empty(struct thinx_gate *g, unsigned int e)
 {
 	unsigned long left = 0, entered = 0;
+	struct thinx_gate_counts *c;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		left += atomic_long_read(&per_cpu_ptr(g->counts, cpu)->left[e]);
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(g->counts, cpu);
+		left += atomic_long_read(&c->left[e]);
+	}
 	smp_mb();		/* M6, keeps I1 */
-	for_each_possible_cpu(cpu)
-		entered += atomic_long_read(
-				&per_cpu_ptr(g->counts, cpu)->entered[e]);
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(g->counts, cpu);
+		entered += atomic_long_read(&c->entered[e]);
+	}
 	return left == entered;
 }
 

@@ -306,6 +306,7 @@ out:
 
 static void store_word(struct thinx_map_chunk *c, thinx_vblock_t b, u64 word)
 {
+	/* With the acquire of thinx_map_chunk_word(). */
 	smp_store_release(&c->words[b & CHUNK_MASK], word);
 }
 

@@ -183,15 +183,16 @@ thinx_map_cache_chunk(struct thinx_map_cache *mc, thinx_vblock_t b)
  * @c: chunk
  * @b: virtual block, one of the chunk's
  *
- * Acquire, with the release of whoever stored the word: what is read through a
- * mapping is at least what was written before it was stored.
- *
  * Context: Any, never sleeps; under rcu_read_lock().
  * Return: UNKNOWN, HOLE or the mapping.
  */
 static inline u64 thinx_map_chunk_word(struct thinx_map_chunk *c,
 				       thinx_vblock_t b)
 {
+	/*
+	 * With the release in store_word(): what is read through a mapping is
+	 * at least what was written before the mapping was stored.
+	 */
 	return smp_load_acquire(&c->words[b & (THINX_MAP_CHUNK_WORDS - 1)]);
 }
 

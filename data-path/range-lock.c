@@ -106,7 +106,7 @@ bool thinx_range_is_held(struct thinx_range_lock *rl, u64 begin, u64 end)
 	bool held;
 
 	spin_lock(&rl->lock);
-	held = thinx_range_first_held_locked(rl, begin, end) != NULL;
+	held = thinx_range_first_held_locked(rl, begin, end);
 	spin_unlock(&rl->lock);
 	return held;
 }

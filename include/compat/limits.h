@@ -2,13 +2,12 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Queue limits and target fields that came in between Linux 6.1 and now.
+ * Queue limits that changed between Linux 6.1 and now.
  */
 #ifndef THINX_COMPAT_LIMITS_H
 #define THINX_COMPAT_LIMITS_H
 
 #include <linux/blkdev.h>
-#include <linux/device-mapper.h>
 #include <linux/version.h>
 
 /**
@@ -25,22 +24,6 @@ static inline void thinx_set_discard_limit(struct queue_limits *limits,
 	limits->max_hw_discard_sectors = max_sectors;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
 	limits->max_discard_sectors = max_sectors;
-#endif
-}
-
-/**
- * thinx_cut_discards() - have device-mapper cut discards at max_discard_sectors
- * @ti: target
- *
- * Return: false if this kernel cannot (before Linux 6.5): the target has to.
- */
-static inline bool thinx_cut_discards(struct dm_target *ti)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-	return false;
-#else
-	ti->max_discard_granularity = true;
-	return true;
 #endif
 }
 
