@@ -351,6 +351,7 @@ spawn()
 }
 
 running() { kill -0 "$1" 2>/dev/null; }
+opened() { [ "$(dmsetup info -c --noheadings -o open "$1")" -gt 0 ]; }
 stopped() { ! running "$1"; }
 stop()
 {

@@ -15,13 +15,13 @@ make_thin t2 2 64M
 require blockio write /dev/mapper/t2 0 16M 2
 fails "the pool is busy while volumes exist" busy dmsetup remove pool
 spawn fio --name=w --filename=/dev/mapper/t1 --direct=1 --ioengine=libaio \
-	--iodepth=8 --rw=randwrite --bs=16k --size=64M --time_based --runtime=60
+	--iodepth=8 --rw=randwrite --bs=16k --size=64M --time_based --runtime=600
 writer=$spawned
-sleep 2
+require wait_until 60 opened t1
 fails "an open volume is busy" busy dmsetup remove t1
 # It may say busy, but it has replaced the table by one that fails all I/O.
 timeout 60 dmsetup remove --force t1 > /dev/null 2>&1
-ok "a forced removal ends the load" wait_until 30 stopped $writer
+ok "a forced removal ends the load" wait_until 60 stopped $writer
 dmsetup remove t1 > /dev/null 2>&1
 fails "it is gone" "" dmsetup info -c t1
 ok "the other volume is unharmed" blockio verify /dev/mapper/t2 0 16M 2

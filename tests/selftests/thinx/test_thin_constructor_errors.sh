@@ -26,8 +26,6 @@ refused()
 refused EINVAL "Invalid argument count" ""
 refused EINVAL "Invalid argument count" "$p"
 refused EINVAL "Invalid argument count" "$p 1 $PLAIN more"
-refused EINVAL "Error setting origin device" "$p 1 $p"
-refused ENODEV "Error opening origin device" "$p 1 /nonexistent"
 refused ENODEV "Error opening pool device" "/nonexistent 1"
 for id in x -1 0x1 16777216 1.5 4294967296; do
 	refused EINVAL "Invalid device id" "$p $id"
@@ -52,10 +50,6 @@ ok "pool by number, id with sign and zeros" \
 is "$(dmsetup table a)" "0 1000 $TARGET_THIN $pp 1" "reads back plainly"
 ok "the same id twice" dmsetup create b --table "0 500000 $TARGET_THIN $p 1"
 ok "a read-only one" dmsetup create c -r --table "0 1000 $TARGET_THIN $p 1"
-ok "with an external origin" \
-	dmsetup create d --table "0 1000 $TARGET_THIN $p 1 $PLAIN"
-is "$(dmsetup table d)" "0 1000 $TARGET_THIN $pp 1 $(major_minor "$PLAIN")" \
-	"which reads back"
 ok "two targets in one table" dmsetup create e --table \
 "0 1000 $TARGET_THIN $p 1
 1000 1000 $TARGET_THIN $p 1"

@@ -1,0 +1,287 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The style gate: one script for hand, hook and CI.
+#
+#   scripts/style.sh           everything
+#   scripts/style.sh GATE...   some of it; the gates are the functions gate_*
+#
+# Each gate prints what is wrong and where; lines starting with "note:" refuse
+# nothing.  Output is TAP, the exit status says whether all gates passed.
+# What a gate needs and cannot have makes it a skip, with the reason.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=kernels.sh
+. scripts/kernels.sh
+
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+
+git ls-files --cached --others --exclude-standard | sort -u |
+	while read -r f; do [ -f "$f" ] && echo "$f"; done > "$temp/files"
+mapfile -t all_c < <(grep -E '\.[ch]$' "$temp/files")
+mapfile -t module < <(grep -E '\.[ch]$' "$temp/files" | grep -v '^tests/')
+mapfile -t module_c < <(printf '%s\n' "${module[@]}" | grep '\.c$')
+mapfile -t headers < <(printf '%s\n' "${module[@]}" | grep '\.h$')
+mapfile -t shell < <(grep -E '\.sh$|^\.ci/' "$temp/files")
+SKIP=77
+
+tool()
+{
+	[ -n "${tools:-}" ] || tools=$(scripts/deps.sh --scripts 2> "$temp/why")
+	[ -n "$tools" ] || { tail -n 1 "$temp/why"; return $SKIP; }
+}
+
+#
+# checkpatch, strict on the module; on the tests, which are user-space programs,
+# its errors and warnings.  tests/shim is the kernel's interface in miniature:
+# macros that checkpatch cannot like.  A file found clean is remembered by its
+# content.
+#
+checkpatch_one()
+{
+	local f=$1 r=0 key strict=() out
+
+	case $f in
+	tests/shim/*) return 0 ;;
+	tests/*) strict=(--ignore "$user_space") ;;
+	*) strict=(--strict) ;;
+	esac
+	key=$( (echo "${strict[*]}"; cat "$f" .checkpatch.conf
+		stat -c %s "$tools/scripts/checkpatch.pl") | sha256sum)
+	key=$thinx_cache/checkpatch/${key%% *}
+	[ ! -e "$key" ] || return 0
+	out=$("$tools/scripts/checkpatch.pl" --terse "${strict[@]}" -f "$f" 2>&1 |
+		grep -vE '^total:|^$|has no obvious style problems')
+	if [ -n "$out" ]; then
+		echo "$out"
+		r=1
+	else
+		mkdir -p "${key%/*}"
+		: > "$key"
+	fi
+	return $r
+}
+
+gate_checkpatch()
+{
+	tool || return
+	user_space=ARRAY_SIZE,MACRO_WITH_FLOW_CONTROL,EMBEDDED_FUNCTION_NAME
+	user_space=$user_space,PREFER_FALLTHROUGH,MEMORY_BARRIER,COMPLEX_MACRO
+	export tools thinx_cache user_space
+	export -f checkpatch_one
+	# shellcheck disable=SC2016 # for the inner shell
+	printf '%s\n' "${all_c[@]}" |
+		xargs -P 2 -n 4 bash -c 'for f; do checkpatch_one "$f" || r=1; done
+			exit ${r:-0}' _
+}
+
+gate_shellcheck()
+{
+	command -v shellcheck > /dev/null || { echo no shellcheck; return $SKIP; }
+	shellcheck -x "${shell[@]}"
+}
+
+# SPDX first, then the copyright
+gate_licence()
+{
+	local f bad=0
+
+	for f in "${all_c[@]}" "${shell[@]}"; do
+		head -n 2 "$f" | grep -q 'SPDX-License-Identifier: GPL-2.0-only' ||
+			{ echo "$f: no licence in line 1"; bad=1; }
+		head -n 5 "$f" | grep -q 'Copyright (C) .* The thinx authors' ||
+			{ echo "$f: no copyright"; bad=1; }
+	done
+	return $bad
+}
+
+#
+# Who may include whom: a layer sees itself and the one below, never upwards.
+#
+gate_includes()
+{
+	grep -HnoE '^[ \t]*#[ \t]*include "[^"]+"' "${module[@]}" | awk -F: '
+	function layer(path) {
+		if (path ~ /^include\/[a-z-]*format\.h$/) return "format"
+		if (path ~ /^include\/compat\//) return "compat"
+		if (path ~ /^include\/trace\//) return "trace"
+		if (path ~ /^dm-thinx-types\.h$/) return "types"
+		if (path ~ /^dm-thinx-metadata\.h$/) return "facade"
+		if (path ~ /^dm-thinx-metadata\.c$/) return "metadata"
+		if (path ~ /^dm-thinx\.h$/) return "common"
+		if (path ~ /^dm-thinx\.c$/) return "top"
+		sub(/\/.*/, "", path)
+		return path
+	}
+	BEGIN {
+		may["format"] = "format"
+		may["types"] = "format types"
+		may["compat"] = "compat"
+		may["trace"] = "types trace"
+		may["persistent-data"] = "persistent-data format compat"
+		may["metadata"] = "metadata persistent-data format types facade compat trace"
+		may["facade"] = "types"
+		may["common"] = "types common"
+		may["data-path"] = "data-path facade types common compat trace"
+		may["control"] = "control data-path facade types common compat format trace"
+		may["top"] = "control data-path common compat trace"
+	}
+	{
+		file = $1
+		split($3, q, "\"")
+		target = q[2]
+		dir = file
+		if (!sub(/\/[^\/]*$/, "", dir)) dir = ""
+		if (target !~ /\// && dir != "" &&
+		    !(target ~ /^dm-thinx/)) target = dir "/" target
+		from = layer(file)
+		to = layer(target)
+		if (index(" " may[from] " ", " " to " ") == 0) {
+			printf "%s:%s: %s must not include \"%s\" (%s)\n", file, $2, from, target, to
+			bad = 1
+		}
+	}
+	END { exit bad }'
+}
+
+# guarded, and compiling alone: in user space over the shim, or in the kernel
+gate_headers()
+{
+	local h flags bad=0 left=()
+
+	for h in "${headers[@]}"; do
+		grep -qE '^#(ifndef|if !defined)' "$h" || [[ $h == include/trace/* ]] ||
+			{ echo "$h: no include guard"; bad=1; }
+		printf '#include "%s"\n#include "%s"\n' "$h" "$h" |
+			gcc -std=gnu11 -fsyntax-only -D_GNU_SOURCE -Werror \
+			-Itests/shim -I. -x c - 2> "$temp/h" || left+=("$h")
+	done
+	[ ${#left[@]} -gt 0 ] || return $bad
+	if ! kernel_find 6.1 || ! [ -e "$k_build/Makefile" ]; then
+		echo "note: no kernel headers: ${#left[@]} headers not compiled"
+		return $bad
+	fi
+	mkdir -p "$temp/m"
+	{
+		echo "obj-m := $(for h in "${left[@]}"; do
+			echo "h_${h//[\/.]/_}.o"; done | tr '\n' ' ')"
+		echo "ccflags-y += -I$PWD"
+	} > "$temp/m/Kbuild"
+	for h in "${left[@]}"; do
+		printf '#include "%s"\n#include "%s"\n' "$h" "$h" \
+			> "$temp/m/h_${h//[\/.]/_}.c"
+	done
+	flags=$(for h in "${left[@]}"; do echo "h_${h//[\/.]/_}.o"; done)
+	# shellcheck disable=SC2086 # words
+	make -s -k -j2 -C "$k_build" "M=$temp/m" $flags > "$temp/h" 2>&1 || {
+		grep -E 'error:|warning:' "$temp/h" | head -n 20
+		bad=1
+	}
+	return $bad
+}
+
+# choose by file or in a header, never inside a function
+gate_conditionals()
+{
+	! grep -nE '^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else)\b' "${module_c[@]}"
+}
+
+gate_versions()
+{
+	! printf '%s\n' "${module[@]}" | grep -v '^include/compat/' |
+		xargs grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION|linux/version\.h'
+}
+
+gate_bug()
+{
+	! grep -nE '\bBUG(_ON)?[ \t]*\(' "${module[@]}"
+}
+
+gate_todo()
+{
+	! grep -nwE '(TODO|FIXME|XXX|HACK)' "${all_c[@]}" "${shell[@]}" |
+		grep -v '^scripts/style\.sh:'
+}
+
+# kernel-doc in headers is well-formed
+gate_kernel_doc()
+{
+	tool || return
+	# A prototype continued after an attribute is beyond kernel-doc 6.1.
+	"$tools/scripts/kernel-doc" -none "${headers[@]}" > "$temp/doc" 2>&1
+	! grep -E 'warning:|error:' "$temp/doc"
+}
+
+# comments name what exists; lengths are told
+gate_comments()
+{
+	local dirs=()
+
+	kernel_find 6.1 && dirs+=("--kernel=$(realpath "$k_build/source" 2>/dev/null ||
+		realpath "$k_build")/include")
+	for d in /usr/src/linux-headers-6.1*-common/include; do
+		[ -d "$d" ] && dirs+=("--kernel=$d")
+	done
+	scripts/check-comments.py "${dirs[@]+"${dirs[@]}"}" \
+		"${all_c[@]}" "${shell[@]}"
+}
+
+# how far we are from what clang-format would write: advice only
+gate_clang_format()
+{
+	local n
+
+	tool || return
+	command -v clang-format > /dev/null ||
+		{ echo "no clang-format"; return $SKIP; }
+	n=$(for f in "${module[@]}"; do
+		clang-format --style="file:$tools/.clang-format" "$f" |
+			diff "$f" - | grep -c '^<'
+	done | awk '{ n += $1 } END { print n + 0 }')
+	echo "note: clang-format would change $n lines"
+}
+
+gates=("$@")
+[ ${#gates[@]} -gt 0 ] ||
+	mapfile -t gates < <(declare -F | sed -n 's/^declare -f gate_//p')
+
+# checkpatch takes the longest: it runs beside the others.
+for g in "${gates[@]}"; do
+	if [ "$g" = checkpatch ]; then
+		tool > /dev/null
+		gate_checkpatch > "$temp/out.checkpatch" 2>&1 &
+		checkpatch=$!
+	fi
+done
+
+n=0
+failures=0
+echo "1..${#gates[@]}"
+for g in "${gates[@]}"; do
+	n=$((n + 1))
+	if [ "$g" = checkpatch ]; then
+		continue
+	fi
+	"gate_$g" > "$temp/out.$g" 2>&1
+	echo $? > "$temp/status.$g"
+done
+[ -z "${checkpatch:-}" ] || { wait "$checkpatch"; echo $? > "$temp/status.checkpatch"; }
+
+n=0
+for g in "${gates[@]}"; do
+	n=$((n + 1))
+	r=$(cat "$temp/status.$g")
+	sed 's/^/# /' "$temp/out.$g"
+	if [ "$r" = $SKIP ]; then
+		echo "ok $n - $g # SKIP $(head -n 1 "$temp/out.$g")"
+	elif [ "$r" = 0 ]; then
+		echo "ok $n - $g"
+	else
+		echo "not ok $n - $g"
+		failures=$((failures + 1))
+	fi
+done
+[ $failures = 0 ]
