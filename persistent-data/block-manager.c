@@ -5,11 +5,11 @@
  * Gives out metadata blocks: checks them once when their content comes from
  * the device, seals them each time before they go there.
  *
- *   pd_bm_read()  ──► store's buffer ──► aux.validator set? ── yes ──► caller
- *                                             │ no: block number, checksum,
- *                                             └─────type ──► set it ──► caller
- *   pd_bm_write_zero() ──► buffer of zeros, aux.validator set
- *   store writes a buffer ──► pd_block_io_prepare(): block number, checksum
+ *   pd_bm_read() ──► buffer ──► validator set? ── yes ──► caller
+ *                                     │ no: check number, checksum,
+ *                                     └─────type; set it ──► caller
+ *   pd_bm_write_zero() ──► buffer of zeros, validator set
+ *   store writes a buffer ──► pd_block_io_prepare(): number, checksum
  *
  * I1  aux.validator != NULL means: the content passed this validator, or was
  *     made here under it.  Bad content is never remembered as good.

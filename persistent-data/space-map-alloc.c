@@ -441,22 +441,18 @@ static void unhold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 
 int pd_sm_hold(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 {
-	pd_block_t b = begin;
 	int r = 0;
 
 	if (begin > end || end > sm->nr_blocks)
 		return -EINVAL;
 
-	while (b < end && !r) {
-		u32 e, i = pd_sm_index_of(b, &e);
-		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - b));
+	while (begin < end && !r) {
+		u32 e, i = pd_sm_index_of(begin, &e);
+		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - begin));
 
 		r = hold_in_bitmap(sm, i, e, stop);
-		if (!r)
-			b += stop - e;
+		begin += stop - e;
 	}
-	if (r)
-		pd_sm_unhold(sm, begin, b);
 	return r;
 }
 

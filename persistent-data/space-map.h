@@ -97,15 +97,22 @@ int __must_check pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b,
 					   bool *result);
 
 /**
- * pd_sm_inc() - one more reference to each block of [@begin, @end)
+ * pd_sm_inc() - one more reference to each block of a range
+ * @sm: space map
+ * @begin: first block
+ * @end: one past the last block
  *
- * Return: 0; -EINVAL beyond the space; -EOVERFLOW the count does not fit u32;
- * -ENOMEM.
+ * Return: 0; -EINVAL beyond the space; -EOVERFLOW the count does not fit u32
+ * (for counts of three and more only pd_sm_close() finds out); -ENOMEM, -EIO,
+ * -EILSEQ.
  */
 int __must_check pd_sm_inc(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
 
 /**
- * pd_sm_dec() - one reference to each block of [@begin, @end) fewer
+ * pd_sm_dec() - one reference to each block of a range fewer
+ * @sm: space map
+ * @begin: first block
+ * @end: one past the last block
  *
  * Return: 0; -EINVAL beyond the space or a count was zero already (the map
  * does not match the trees: damaged metadata); -ENOMEM, -EIO, -EILSEQ.
@@ -140,16 +147,24 @@ int __must_check pd_sm_find_run(struct pd_sm *sm, pd_block_t want,
 				pd_block_t *begin, pd_block_t *nr);
 
 /**
- * pd_sm_hold() - keep [@begin, @end) from being handed out
+ * pd_sm_hold() - keep a range of blocks from being handed out
+ * @sm: space map
+ * @begin: first block
+ * @end: one past the last block
  *
  * In memory only.  Holds do not nest.  They survive commits and are forgotten
- * with the map object.
+ * with the map object.  On failure the first part of the range may be held.
  *
- * Return: 0, -ENOMEM, -EINVAL beyond the space.
+ * Return: 0, -ENOMEM, -EINVAL beyond the space, -EIO, -EILSEQ.
  */
 int __must_check pd_sm_hold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
 
-/** pd_sm_unhold() - end holds; blocks not held are ignored */
+/**
+ * pd_sm_unhold() - end holds
+ * @sm: space map
+ * @begin: first block; those not held are ignored
+ * @end: one past the last block
+ */
 void pd_sm_unhold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
 
 /**

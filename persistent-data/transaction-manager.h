@@ -6,9 +6,9 @@
  *
  * A transaction has three states:
  *
- *   open ──pd_tm_close()──► closing ──flush, superblock, pd_tm_complete()──► completed
+ *   open ──pd_tm_close()──► closing ──pd_tm_complete()──► completed
  *     ▲                        │
- *     └── the next one opens ◄─┘  at once, while the closed one travels to disk
+ *     └── the next one opens ◄─┘  at once, while the closed one is flushed
  *
  * I1  A block reachable from the completed or the closing transaction is never
  *     changed: pd_tm_shadow() copies it into a block of the open transaction.

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <linux/kernel.h>
 #include <asm/byteorder.h>
 
 #define NR_META		65536
@@ -317,7 +318,7 @@ int main(int argc, char **argv)
 	const char *wanted = argc > 1 ? argv[1] : "";
 	size_t i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		if (strstr(cases[i].name, wanted))
 			cases[i].fn(&cases[i]);
 	return 0;

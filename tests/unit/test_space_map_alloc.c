@@ -378,14 +378,21 @@ static void test_holds_survive_failed_allocations(void **state)
 	long n;
 	int r = -ENOMEM;
 
+	ok(pd_sm_hold(e->data, E - 10, E - 9));
 	for (n = 0; r; n++) {
 		shim_fail_alloc(n, false);
 		r = pd_sm_hold(e->data, E - 10, 2 * E + 10);
 		shim_fail_alloc(-1, false);
 		assert_true(r == 0 || r == -ENOMEM);
+		/* What was held before stays held. */
+		assert_true(pd_sm_is_held(e->data, E - 10));
 		if (r)
-			assert_int_equal(pd_sm_nr_allocatable(e->data), free);
+			pd_sm_unhold(e->data, E - 9, 3 * E);
+		if (r)
+			assert_int_equal(pd_sm_nr_allocatable(e->data),
+					 free - 1);
 	}
+	assert_true(n > 1);
 	assert_int_equal(pd_sm_nr_allocatable(e->data), free - E - 20);
 }
 

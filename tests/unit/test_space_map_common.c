@@ -7,6 +7,7 @@
 #include "sm-env.h"
 
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/slab.h>
 #include <asm/byteorder.h>
@@ -37,7 +38,7 @@ static void test_counts_go_up_and_down_over_transactions(void **state)
 	size_t i;
 	int n;
 
-	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (n = 0; n < steps[i]; n++)
 			ok(pd_sm_inc(e->data, 7, 8));
 		for (n = 0; n > steps[i]; n--)

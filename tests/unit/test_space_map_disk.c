@@ -7,6 +7,7 @@
 #include "sm-env.h"
 
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/slab.h>
 #include <asm/byteorder.h>
 
@@ -60,7 +61,7 @@ static void test_growing_in_small_steps(void **state)
 	size_t i;
 
 	sm_begin(e, 200, 0);
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		ok(pd_sm_extend(e->data, sizes[i]));
 		assert_int_equal(pd_sm_nr_allocatable(e->data), sizes[i] - n);
 		/* Use all of it before the next step. */

@@ -7,6 +7,7 @@
 #include "sm-env.h"
 
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
@@ -364,7 +365,7 @@ static void test_damaged_roots_are_refused(void **state)
 	struct pd_sm *sm;
 	size_t i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		memcpy(&root, e->meta_root, sizeof(root));
 		root.nr_blocks = cpu_to_le64(cases[i].nr_blocks);
 		root.bitmap_root = cpu_to_le64(cases[i].bitmap_root);
