@@ -515,6 +515,8 @@ int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
 
 	lockdep_assert_held_write(&md->lock);
 	drop->nr_removed = 0;
+	/* Which of its nodes are shared only the btree knows. */
+	md->unshared_gen = md->open_gen;
 	if (drop->stepwise)
 		return drop_leaves(md, roots, drop, nr_mapped);
 	r = pd_btree_lookup(&md->top, roots->mappings, &drop->id, &root);

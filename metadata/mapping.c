@@ -14,7 +14,9 @@
  * I2  No data block number from disk is believed before it was compared with
  *     the size of the data space.
  * I3  Whether a block is shared is decided by its count, and only after the
- *     path down to it was shadowed.
+ *     path down to it was shadowed.  That a block is shared no more counts only
+ *     once it is durable: the space map sees to it where the block's own count
+ *     changed, unshared_gen where a node above it lost a reference.
  * I4  Blocks listed as freed are held, so that nobody gets them before the
  *     caller has passed the discard down.
  *
@@ -280,6 +282,8 @@ static int restamp_one(void *context, u64 key, void *value)
 					      thinx_mapping_block(m), &ours);
 		if (r)
 			return r;
+		if (md->unshared_gen > md->completed_gen)
+			ours = false;
 		if (ours) {
 			m = thinx_mapping_pack(thinx_mapping_block(m),
 					       rs->time);
@@ -337,6 +341,8 @@ int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 
 struct removed_blocks {
 	struct thinx_md *md;
+	bool want_freed;
+	u64 nr_counted;		/* entries that lost a reference */
 	u32 nr;			/* entries used in md->scratch */
 };
 
@@ -347,6 +353,9 @@ static int note_removed(void *context, const __le64 *keys, const void *values,
 	const __le64 *v = values;
 	u32 i;
 
+	rb->nr_counted += nr;
+	if (!rb->want_freed)
+		return 0;
 	/*
 	 * A block too many for the list is only not discarded.  Damaged numbers
 	 * are refused when they are counted.
@@ -412,11 +421,11 @@ int thinx_mapping_remove_step(struct thinx_md_dev *dev,
 			      struct thinx_md_removal *r)
 {
 	struct thinx_md *md = dev->md;
-	struct removed_blocks rb = { .md = md };
+	struct removed_blocks rb = { .md = md, .want_freed = r->want_freed };
 	struct pd_btree_range range = {
 		.begin = r->begin,
 		.end = r->end,
-		.removed = r->want_freed ? note_removed : NULL,
+		.removed = note_removed,
 		.context = &rb,
 	};
 	u64 keys[2] = { dev->id, 0 };
@@ -437,6 +446,8 @@ int thinx_mapping_remove_step(struct thinx_md_dev *dev,
 	if (err)
 		return err;
 	thinx_device_sub_mapped(dev, range.nr_removed);
+	if (range.nr_removed != rb.nr_counted)
+		md->unshared_gen = md->open_gen;
 	r->begin = range.begin;
 	r->done = range.done;
 	return list_freed(md, &rb, r);

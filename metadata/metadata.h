@@ -116,6 +116,9 @@ struct thinx_md_dev {
  * @trans_id: L; user space's transaction id
  * @held_root: L; block of the metadata snapshot, or 0
  * @grown: L; the metadata space was extended in this transaction
+ * @unshared_gen: L; generation that last let go of shared nodes: until it has
+ *	completed a crash could bring back others who use the blocks below them,
+ *	and the counts of those blocks do not tell
  *
  * @committed: commit mutex; superblock as last completed
  * @closing: commit mutex; superblock under way
@@ -160,6 +163,7 @@ struct thinx_md {
 	u64 trans_id;
 	u64 held_root;
 	bool grown;
+	u64 unshared_gen;
 
 	struct thinx_disk_superblock *committed;
 	struct thinx_disk_superblock *closing;

@@ -305,6 +305,90 @@ static void test_block_a_crash_could_share_again_is_not_exclusive(void **state)
 	md_end(&e);
 }
 
+static void test_delete_makes_blocks_exclusive_only_when_durable(void **state)
+{
+	struct thinx_md_dev *snap;
+	thinx_mapping_t m[1];
+	struct md_env e;
+	bool ex[1];
+
+	/* The origin goes; no count of a data block ever changes. */
+	md_begin(&e, 128, 100);
+	snap = md_create(&e, 1);
+	md_map(&e, snap, 0, 10);
+	thinx_md_close_device(snap);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	md_commit(&e);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	snap = md_open(&e, 2);
+	restamp(&e, snap, 0, 1, m, ex);
+	assert_false(ex[0]);	/* a crash brings the origin back */
+	md_commit(&e);
+	restamp(&e, snap, 0, 1, m, ex);
+	assert_true(ex[0]);
+	thinx_md_close_device(snap);
+	md_end(&e);
+}
+
+struct restamp_beneath {
+	struct md_env *e;
+	struct thinx_md_dev *dev;
+	bool exclusive;
+};
+
+static int restamp_beneath(void *context)
+{
+	struct restamp_beneath *rb = context;
+	thinx_mapping_t m;
+
+	restamp(rb->e, rb->dev, 0, 1, &m, &rb->exclusive);
+	return 0;
+}
+
+static void test_closing_a_delete_is_not_yet_durable(void **state)
+{
+	struct md_env e;
+	struct restamp_beneath rb = { .e = &e, .exclusive = true };
+
+	md_begin(&e, 128, 100);
+	rb.dev = md_create(&e, 1);
+	md_map(&e, rb.dev, 0, 10);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	md_commit(&e);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
+	assert_int_equal(thinx_md_commit(e.md, restamp_beneath, &rb), 0);
+	assert_false(rb.exclusive);
+	restamp_beneath(&rb);
+	assert_true(rb.exclusive);
+	thinx_md_close_device(rb.dev);
+	md_end(&e);
+}
+
+static void test_discard_of_shared_leaves_makes_exclusive_when_durable(void **state)
+{
+	struct thinx_md_dev *dev, *snap;
+	thinx_mapping_t m[1];
+	struct md_env e;
+	bool ex[1];
+
+	md_begin(&e, 256, 5000);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 3000);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	md_commit(&e);
+	/* Whole leaves are let go without a look at what they hold. */
+	md_unmap(&e, dev, 0, 2900);
+	snap = md_open(&e, 2);
+	restamp(&e, snap, 1000, 1, m, ex);
+	assert_false(ex[0]);
+	md_commit(&e);
+	restamp(&e, snap, 1000, 1, m, ex);
+	assert_true(ex[0]);
+	thinx_md_close_device(dev);
+	thinx_md_close_device(snap);
+	md_end(&e);
+}
+
 static void test_metadata_snapshot_keeps_blocks_from_being_exclusive(void **state)
 {
 	struct thinx_md_dev *dev;
@@ -600,6 +684,9 @@ int main(void)
 		cmocka_unit_test(test_shared_block_is_not_exclusive),
 		cmocka_unit_test(test_block_left_by_all_others_is_restamped),
 		cmocka_unit_test(test_block_a_crash_could_share_again_is_not_exclusive),
+		cmocka_unit_test(test_delete_makes_blocks_exclusive_only_when_durable),
+		cmocka_unit_test(test_closing_a_delete_is_not_yet_durable),
+		cmocka_unit_test(test_discard_of_shared_leaves_makes_exclusive_when_durable),
 		cmocka_unit_test(test_metadata_snapshot_keeps_blocks_from_being_exclusive),
 		cmocka_unit_test(test_restamp_over_several_leaves),
 		cmocka_unit_test(test_restamp_refuses_impossible_arguments),
