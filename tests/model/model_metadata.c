@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Random operations on the metadata façade beside a stupid twin.
+ *
+ *   pool ─┬─ thinx_md                         every answer is compared,
+ *         └─ twin: devices, flat arrays of    now and then everything
+ *            mappings; one more for what the
+ *            last commit left, one for what
+ *            the metadata snapshot pins
+ *
+ * Beyond equality three rules are checked that keep volumes apart:
+ *
+ * I1  A data block handed out is in no twin: not the working one, not the
+ *     committed or closing one, not the pinned one.
+ * I2  A block reported exclusive is mapped by nobody else, now or after a crash.
+ * I3  A block two devices map has, in each, a time older than that device's last
+ *     snapshot: dm-thin's test for sharing must hold (docs/format.md 15).
+ *
+ * model_metadata [--ops N] [--seed S]
+ */
+#include "unit/md-env.h"
+
+#include <asm/byteorder.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NR_DEVS		10
+#define NR_VBLOCKS	4000
+#define NR_DATA		16000
+#define CHECK_EVERY	500
+
+#define NONE	THINX_MAPPING_NONE
+#define insist(what) md_insist(what)
+
+struct twin_dev {
+	bool exists;
+	u32 snapshotted_time;
+	u64 map[NR_VBLOCKS];
+};
+
+struct twin {
+	struct twin_dev devs[NR_DEVS];
+	u32 time;
+	u64 trans_id;
+	bool held;
+	u64 nr_data;
+};
+
+struct model {
+	struct md_env e;
+	struct twin now, committed, closing, pinned, closing_pinned,
+		    committed_pinned;
+	bool in_commit;
+	struct thinx_md_dev *open[NR_DEVS];
+	u64 rng;
+	unsigned long nr_ops, nr_checks, nr_commits, nr_pipelined, nr_undone,
+		      nr_snaps, nr_mapped, nr_restamped, nr_refused;
+};
+
+static u32 rnd(struct model *m, u32 n)
+{
+	return md_rnd(&m->rng) % n;
+}
+
+/* ---- rules ---- */
+
+static bool uses(const struct twin *t, u64 dblock)
+{
+	u32 d, v;
+
+	for (d = 0; d < NR_DEVS; d++)
+		for (v = 0; t->devs[d].exists && v < NR_VBLOCKS; v++)
+			if (t->devs[d].map[v] != NONE &&
+			    thinx_mapping_block(t->devs[d].map[v]) == dblock)
+				return true;
+	return false;
+}
+
+/* I1, for a run: looked up one by one only in a sample, it is slow. */
+static void insist_unused(struct model *m, u64 begin, u64 nr)
+{
+	u64 b;
+
+	for (b = begin; b < begin + nr; b++) {
+		if (nr > 4 && rnd(m, nr) > 4)
+			continue;
+		insist(!uses(&m->now, b));
+		insist(!uses(&m->committed, b));
+		if (m->in_commit)
+			insist(!uses(&m->closing, b));
+		if (m->now.held)
+			insist(!uses(&m->pinned, b));
+		if (m->committed.held)
+			insist(!uses(&m->committed_pinned, b));
+	}
+}
+
+static bool used_by_others(const struct twin *t, u32 id, u64 v, u64 dblock)
+{
+	u32 d, i;
+
+	for (d = 0; d < NR_DEVS; d++)
+		for (i = 0; t->devs[d].exists && i < NR_VBLOCKS; i++)
+			if ((d != id || i != v) && t->devs[d].map[i] != NONE &&
+			    thinx_mapping_block(t->devs[d].map[i]) == dblock)
+				return true;
+	return false;
+}
+
+static void check_times(struct model *m)
+{
+	static u8 count[NR_DATA];
+	u32 d, v;
+
+	memset(count, 0, sizeof(count));
+	for (d = 0; d < NR_DEVS; d++)
+		for (v = 0; m->now.devs[d].exists && v < NR_VBLOCKS; v++)
+			if (m->now.devs[d].map[v] != NONE)
+				count[thinx_mapping_block(m->now.devs[d].map[v])]++;
+	for (d = 0; d < NR_DEVS; d++) {
+		const struct twin_dev *t = &m->now.devs[d];
+
+		for (v = 0; t->exists && v < NR_VBLOCKS; v++)
+			if (t->map[v] != NONE &&
+			    count[thinx_mapping_block(t->map[v])] > 1)
+				insist(thinx_mapping_time(t->map[v]) <
+				       t->snapshotted_time);	/* I3 */
+	}
+}
+
+/* ---- comparing ---- */
+
+struct compare {
+	const struct twin_dev *twin;
+	u64 next;
+	bool last;
+	u64 nr;
+};
+
+static void compare_leaf(void *context, const struct thinx_md_leaf *l)
+{
+	const __le64 *keys = l->keys, *values = l->values;
+	struct compare *c = context;
+	u64 v, end;
+	u32 i = 0;
+
+	end = l->end && l->end < NR_VBLOCKS ? l->end : NR_VBLOCKS;
+	for (v = l->begin; v < end; v++) {
+		bool there = i < l->nr && le64_to_cpu(keys[i]) == v;
+
+		insist(c->twin->map[v] ==
+		       (there ? le64_to_cpu(values[i]) : NONE));
+		i += there;
+	}
+	insist(i == l->nr);
+	c->nr += i;
+	c->last = !l->end;
+	c->next = l->end;
+}
+
+static void compare_device(struct model *m, u32 id)
+{
+	const struct twin_dev *t = &m->now.devs[id];
+	struct compare c = { .twin = t };
+	struct thinx_md_dev *dev;
+	int r;
+
+	r = thinx_md_open_device(m->e.md, id, &dev);
+	insist(r == (t->exists ? 0 : -ENODATA));
+	if (r)
+		return;
+	while (!c.last)
+		insist(!thinx_md_lookup(dev, c.next, compare_leaf, &c));
+	insist(thinx_md_dev_mapped_blocks(dev) == c.nr);
+	insist(thinx_md_dev_snapshotted_time(dev) == t->snapshotted_time);
+	thinx_md_close_device(dev);
+}
+
+static void compare_all(struct model *m)
+{
+	struct thinx_md_space s;
+	u32 id;
+
+	for (id = 0; id < NR_DEVS; id++)
+		compare_device(m, id);
+	insist(thinx_md_transaction_id(m->e.md) == m->now.trans_id);
+	insist(!thinx_md_held_root(m->e.md) == !m->now.held);
+	thinx_md_get_space(m->e.md, &s);
+	insist(s.data_total == m->now.nr_data);
+	check_times(m);
+	md_check(&m->e);
+	m->nr_checks++;
+}
+
+/* ---- operations ---- */
+
+/* Lack of space is an answer; the twin then has not changed either. */
+static bool worked(struct model *m, int r)
+{
+	insist(!r || r == -ENOSPC || r == -EXFULL);
+	m->nr_refused += r != 0;
+	return !r;
+}
+
+static void op_create(struct model *m, u32 id)
+{
+	struct twin_dev *t = &m->now.devs[id];
+	int r = thinx_md_create_thin(m->e.md, id);
+	u32 v;
+
+	if (t->exists) {
+		insist(r == -EEXIST);
+	} else if (worked(m, r)) {
+		t->exists = true;
+		t->snapshotted_time = m->now.time;
+		for (v = 0; v < NR_VBLOCKS; v++)
+			t->map[v] = NONE;
+	}
+}
+
+static void op_snap(struct model *m, u32 id, u32 origin)
+{
+	struct twin_dev *t = &m->now.devs[id], *o = &m->now.devs[origin];
+	int r = thinx_md_create_snap(m->e.md, id, origin);
+
+	if (t->exists) {
+		insist(r == -EEXIST);
+	} else if (!o->exists) {
+		insist(r == -ENODATA);
+	} else if (worked(m, r)) {
+		m->now.time++;
+		o->snapshotted_time = m->now.time;
+		*t = *o;
+		m->nr_snaps++;
+	}
+}
+
+static void op_delete(struct model *m, u32 id)
+{
+	struct twin_dev *t = &m->now.devs[id];
+	int r = thinx_md_delete(m->e.md, id);
+
+	if (!t->exists) {
+		insist(r == -ENODATA);
+	} else if (m->open[id]) {
+		insist(r == -EBUSY);
+	} else if (worked(m, r)) {
+		t->exists = false;
+	}
+}
+
+static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
+		   u64 nr)
+{
+	struct twin_dev *t = &m->now.devs[id];
+	thinx_mapping_t first;
+	u64 begin, got, i;
+
+	thinx_md_lock(m->e.md);
+	while (nr) {
+		if (!worked(m, thinx_md_find_run_locked(m->e.md, nr, &begin,
+							&got)))
+			break;
+		insist_unused(m, begin, got);
+		if (!worked(m, thinx_md_insert_run_locked(dev, v, begin, got,
+							  &first))) {
+			thinx_md_unhold_locked(m->e.md, begin, begin + got);
+			break;
+		}
+		insist(first == thinx_mapping_pack(begin, m->now.time));
+		for (i = 0; i < got; i++)
+			t->map[v + i] = thinx_mapping_pack(begin + i,
+							   m->now.time);
+		m->nr_mapped += got;
+		v += got;
+		nr -= got;
+	}
+	thinx_md_unlock(m->e.md);
+}
+
+static void insist_freed(struct model *m, const struct thinx_md_removal *rm)
+{
+	u32 i;
+	u64 b;
+
+	for (i = 0; i < rm->nr_freed; i++)
+		for (b = rm->freed[i].begin; b < rm->freed[i].end; b++)
+			if (rnd(m, 50) == 0)
+				insist(!uses(&m->now, b));
+}
+
+static void op_unmap(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
+		     u64 end)
+{
+	struct thinx_md_removal *rm = calloc(1, sizeof(*rm));
+	struct twin_dev *t = &m->now.devs[id];
+	bool ok = true;
+	u64 from;
+	u32 i;
+
+	rm->begin = v;
+	rm->end = end;
+	rm->want_freed = rnd(m, 2);
+	while (ok && !rm->done) {
+		thinx_md_lock(m->e.md);
+		from = rm->begin;
+		ok = worked(m, thinx_md_remove_range_locked(dev, rm));
+		if (ok && rm->done)
+			rm->begin = end;
+		for (; from < rm->begin && from < NR_VBLOCKS; from++)
+			t->map[from] = NONE;
+		if (ok)
+			insist_freed(m, rm);
+		for (i = 0; ok && i < rm->nr_freed; i++)
+			thinx_md_unhold_locked(m->e.md, rm->freed[i].begin,
+					       rm->freed[i].end);
+		thinx_md_unlock(m->e.md);
+	}
+	free(rm);
+}
+
+static void op_restamp(struct model *m, struct thinx_md_dev *dev, u32 id,
+		       u64 v, u32 nr)
+{
+	struct twin_dev *t = &m->now.devs[id];
+	thinx_mapping_t now[128];
+	bool ex[128], ok;
+	u32 i;
+
+	thinx_md_lock(m->e.md);
+	ok = worked(m, thinx_md_restamp_locked(dev, v, nr, now, ex));
+	thinx_md_unlock(m->e.md);
+	for (i = 0; ok && i < nr; i++) {
+		u64 old = t->map[v + i], b = thinx_mapping_block(old);
+
+		if (old == NONE) {
+			insist(now[i] == NONE && !ex[i]);
+			continue;
+		}
+		insist(thinx_mapping_block(now[i]) == b);
+		insist(now[i] == old ||
+		       thinx_mapping_time(now[i]) == m->now.time);
+		m->nr_restamped += now[i] != old;
+		t->map[v + i] = now[i];
+		if (ex[i]) {
+			insist(!used_by_others(&m->now, id, v + i, b));
+			insist(!used_by_others(&m->committed, id, v + i, b));
+			if (m->in_commit)
+				insist(!used_by_others(&m->closing, id, v + i,
+						       b));
+		}
+	}
+}
+
+static void op_device(struct model *m, u32 id)
+{
+	u64 v = rnd(m, NR_VBLOCKS);
+	u32 nr = rnd(m, 10) ? rnd(m, 16) + 1 : rnd(m, 900) + 1;
+	struct thinx_md_dev *dev;
+
+	if (!m->now.devs[id].exists)
+		return;
+	insist(!thinx_md_open_device(m->e.md, id, &dev));
+	if (v + nr > NR_VBLOCKS)
+		nr = NR_VBLOCKS - v;
+	switch (rnd(m, 9)) {
+	case 0 ... 4:
+		op_map(m, dev, id, v, nr);
+		break;
+	case 5:
+		op_unmap(m, dev, id, v, v + nr * 4);
+		break;
+	case 6:
+		if (rnd(m, 10) == 0)
+			op_unmap(m, dev, id, 0, ~0ULL);
+		break;
+	default:
+		op_restamp(m, dev, id, v, nr > 128 ? 128 : nr);
+		break;
+	}
+	thinx_md_close_device(dev);
+}
+
+static void op_open_or_close(struct model *m, u32 id)
+{
+	if (m->open[id]) {
+		thinx_md_close_device(m->open[id]);
+		m->open[id] = NULL;
+	} else if (m->now.devs[id].exists) {
+		insist(!thinx_md_open_device(m->e.md, id, &m->open[id]));
+	}
+}
+
+static void op_release(struct model *m)
+{
+	int r = thinx_md_release_snap(m->e.md);
+
+	if (!m->now.held)
+		insist(r == -EINVAL);
+	else if (worked(m, r))
+		m->now.held = false;
+}
+
+static void op_others(struct model *m)
+{
+	u64 nr = m->now.nr_data + rnd(m, 200) + 1;
+
+	switch (rnd(m, 3)) {
+	case 0:
+		if (worked(m, thinx_md_set_transaction_id(m->e.md,
+				m->now.trans_id, m->now.trans_id + 1)))
+			m->now.trans_id++;
+		break;
+	case 1:
+		if (nr <= NR_DATA && worked(m, thinx_md_resize_data(m->e.md,
+								    nr)))
+			m->now.nr_data = nr;
+		break;
+	default:
+		op_release(m);
+		break;
+	}
+}
+
+static void change(struct model *m)
+{
+	u32 id = rnd(m, NR_DEVS);
+
+	switch (rnd(m, 60)) {
+	case 0 ... 1:
+		op_create(m, id);
+		break;
+	case 2 ... 4:
+		op_snap(m, id, rnd(m, NR_DEVS));
+		break;
+	case 5:
+		op_delete(m, id);
+		break;
+	case 6:
+		op_others(m);
+		break;
+	case 7 ... 10:
+		op_open_or_close(m, id);
+		break;
+	default:
+		op_device(m, id);
+		break;
+	}
+}
+
+/* ---- transactions ---- */
+
+static int change_beneath(void *context)
+{
+	struct model *m = context;
+	u32 n = rnd(m, 10);
+
+	m->in_commit = true;
+	m->closing = m->now;
+	m->closing_pinned = m->pinned;
+	m->nr_pipelined += n > 0;
+	while (n--)
+		change(m);
+	return 0;
+}
+
+static void committed(struct model *m)
+{
+	/* Nothing was dirty: nothing was closed either. */
+	if (!m->in_commit) {
+		m->closing = m->now;
+		m->closing_pinned = m->pinned;
+	}
+	m->committed = m->closing;
+	m->committed_pinned = m->closing_pinned;
+	m->in_commit = false;
+	m->nr_commits++;
+}
+
+static void op_commit(struct model *m)
+{
+	insist(!thinx_md_commit(m->e.md, change_beneath, m));
+	committed(m);
+}
+
+static void op_reserve(struct model *m)
+{
+	bool held = m->now.held;
+	int r;
+
+	r = thinx_md_reserve_snap(m->e.md, change_beneath, m);
+	if (held) {
+		insist(r == -EBUSY);
+		return;
+	}
+	committed(m);
+	if (worked(m, r)) {
+		m->now.held = true;
+		m->pinned = m->now;
+	}
+}
+
+static void close_gone(struct model *m)
+{
+	u32 id;
+
+	for (id = 0; id < NR_DEVS; id++)
+		if (m->open[id] && !m->now.devs[id].exists) {
+			thinx_md_close_device(m->open[id]);
+			m->open[id] = NULL;
+		}
+}
+
+static void op_undo(struct model *m, bool crash)
+{
+	u32 id;
+
+	if (crash) {
+		for (id = 0; id < NR_DEVS; id++)
+			if (m->open[id])
+				op_open_or_close(m, id);
+		md_crash(&m->e);
+		ram_store_shake(m->e.io, m->rng, 20);
+	} else {
+		insist(!thinx_md_abort(m->e.md));
+	}
+	m->now = m->committed;
+	m->pinned = m->committed_pinned;
+	close_gone(m);
+	m->nr_undone++;
+}
+
+static void step(struct model *m)
+{
+	u32 what = rnd(m, 400);
+
+	if (what < 25)
+		op_commit(m);
+	else if (what < 28)
+		op_undo(m, what == 25);
+	else if (what < 30)
+		op_reserve(m);
+	else
+		change(m);
+}
+
+static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	u32 id;
+
+	m->rng = seed;
+	md_begin(&m->e, nr_meta, NR_DATA / 2);
+	ram_store_shake(m->e.io, seed, 20);
+	m->now.nr_data = NR_DATA / 2;
+	m->committed = m->now;
+	while (m->nr_ops++ < nr_ops) {
+		step(m);
+		if (m->nr_ops % CHECK_EVERY == 0)
+			compare_all(m);
+	}
+	compare_all(m);
+	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu commits (%lu with changes beneath), %lu undone, %lu refused, %lu full checks\n",
+	       (unsigned long long)seed, (unsigned long long)nr_meta, nr_ops,
+	       m->nr_mapped, m->nr_restamped, m->nr_snaps, m->nr_commits,
+	       m->nr_pipelined, m->nr_undone, m->nr_refused, m->nr_checks);
+	fflush(stdout);
+	for (id = 0; id < NR_DEVS; id++)
+		if (m->open[id])
+			op_open_or_close(m, id);
+	md_end(&m->e);
+	free(m);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "ops", required_argument, NULL, 'o' },
+		{ "seed", required_argument, NULL, 's' },
+		{ }
+	};
+	unsigned long nr_ops = 10000;
+	u64 seed = 1;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'o')
+			nr_ops = strtoul(optarg, NULL, 10);
+		else if (c == 's')
+			seed = strtoull(optarg, NULL, 10);
+		else
+			return 2;
+	}
+	/* An operation is a big thing here; plenty of room, little, none. */
+	run(seed, nr_ops / 4, 4096);
+	run(seed + 1, nr_ops / 8, 400);
+	run(seed + 2, nr_ops / 16, 100);
+	return 0;
+}
