@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Damaged metadata, and a life led on them.
+ */
+#ifndef FUZZ_HOSTILE_H
+#define FUZZ_HOSTILE_H
+
+#include "tests/unit/md-env.h"
+
+/* A fuzzer's input, eaten from the front; zeros behind its end. */
+struct input {
+	const u8 *p;
+	size_t left;
+};
+
+u8 in_u8(struct input *in);
+u32 in_u16(struct input *in);
+u64 in_u64(struct input *in);
+
+/* A small sound image with everything in it. */
+const struct ram_image *hostile_seed(void);
+
+/* How a block of the seed is sealed; 0: it is not in use. */
+u32 hostile_salt(pd_block_t b);
+
+/* Put block number and checksum right. */
+void hostile_seal(void *block, pd_block_t b, u32 salt);
+
+/*
+ * Open the image, lead a life on it as @in says, close.  Errors are fine;
+ * crashes, hangs and leaks are not.  The image is eaten.
+ */
+void hostile_live(struct ram_image *img, struct input *in);
+
+/* Called by libFuzzer. */
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+#endif /* FUZZ_HOSTILE_H */
