@@ -9,7 +9,8 @@
 #   -k KERNEL   6.1 (default), 6.12, debug
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
-#   -o DIR      where the TAP files go (build/selftests/tap-<kernel>)
+#   -o DIR      where the TAP files go; default: build/selftests/<kernel>-<pid>,
+#               removed when all is well
 #   TEST        names or parts of names; default: all
 #
 # A machine dirtied by one test is thrown away and another booted for the rest.
@@ -50,11 +51,14 @@ done
 make -s -C tests/selftests programs || die "cannot build the test programs"
 if [ $stock = 1 ]; then
 	env=(TARGET_POOL=thin-pool TARGET_THIN=thin)
-	: "${out:=build/selftests/tap-$kernel-stock}"
 else
 	module=$(scripts/module.sh -k "$kernel") || die "cannot build the module"
 	env=("THINX_MODULE=$module")
-	: "${out:=build/selftests/tap-$kernel}"
+fi
+keep=1
+if [ -z "$out" ]; then
+	keep=0
+	out=build/selftests/$kernel-$$
 fi
 rm -rf "$out"
 mkdir -p "$out/tap"
@@ -87,3 +91,10 @@ for attempt in 1 2 3 4 5 6; do
 	[ $left -gt 0 ] || break
 done
 prove -Q -e cat "$out"/tap/*.tap
+r=$?
+if [ $r = 0 ] && [ $keep = 0 ]; then
+	rm -rf "$out"
+else
+	echo "selftests.sh: results in $out"
+fi
+exit $r

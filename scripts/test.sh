@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Every test there is; the last lines are prove's summary.
+#
+#   scripts/test.sh            style, build, sparse, user-space tests, and the
+#                              tests in virtual machines with 6.1 and 6.12
+#   scripts/test.sh --quick    without the virtual machines
+#   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
+#                              lockdep, fault injection) instead
+#   scripts/test.sh --all      both
+#   scripts/test.sh -k KERNEL  (repeatable) with these kernels
+#
+# Installs what is missing.  Results: build/test/*.tap, one per program; what a
+# failed one said is in it.  $JOBS (processors) machines run at a time.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$PWD
+
+kernels=()
+quick=0
+debug=0
+all=0
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) quick=1 ;;
+	--debug) debug=1 ;;
+	--all) all=1 ;;
+	-k) kernels+=("${2:?}"); shift ;;
+	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+	esac
+	shift
+done
+[ $debug = 1 ] && [ ${#kernels[@]} = 0 ] && kernels=(debug)
+[ ${#kernels[@]} -gt 0 ] || kernels=(6.1 6.12)
+[ $all = 0 ] || kernels=(6.1 6.12 debug)
+[ $quick = 0 ] || kernels=()
+
+results=$top/build/test
+rm -rf "$results"
+mkdir -p "$results"
+: "${JOBS:=$(nproc)}"
+
+say() { echo "test.sh: $(date +%T) $*"; }
+
+# tap NAME DESCRIPTION COMMAND...: a program that only has an exit status, as
+# a line of TAP in <results>/NAME.tap
+tap()
+{
+	local file=$results/$1.tap what=$2 n r
+
+	shift 2
+	"$@" > "$results/log" 2>&1
+	r=$?
+	n=$(($(grep -cE '^(not )?ok ' "$file" 2>/dev/null) + 1))
+	case $r in
+	0) echo "ok $n - $what" ;;
+	4) echo "ok $n - $what # SKIP $(tail -n 1 "$results/log")" ;;
+	*) sed 's/^/# /' "$results/log" | tail -n 100
+	   echo "not ok $n - $what" ;;
+	esac >> "$file"
+	if [ $r != 0 ] && [ $r != 4 ]; then
+		say "FAILED: $what"
+		tail -n 15 "$results/log"
+	fi
+	return $r
+}
+
+plan()
+{
+	echo "1..$(grep -cE '^(not )?ok ' "$results/$1.tap")" >> "$results/$1.tap"
+}
+
+say "dependencies"
+scripts/deps.sh || exit 1
+scripts/deps.sh --scripts > /dev/null
+for k in "${kernels[@]+"${kernels[@]}"}"; do
+	case $k in
+	debug) tap dependencies "the debug kernel builds" scripts/debug-kernel.sh ;;
+	6.1) ;;
+	*) tap dependencies "kernel $k can be had" scripts/deps.sh --kernel "$k" ;;
+	esac
+done
+[ ! -e "$results/dependencies.tap" ] || plan dependencies
+
+say "style"
+scripts/style.sh > "$results/style.tap"
+grep '^not ok' "$results/style.tap"
+
+say "module"
+builds_quietly()
+{
+	local out
+
+	out=$(scripts/module.sh -k "$1" 2>&1 >/dev/null) || { echo "$out"; return 1; }
+	! grep -E 'warning|error' <<< "$out"
+}
+sparse_is_quiet()
+{
+	local out
+
+	# A copy of its own: sparse only looks at what is being rebuilt.
+	touch "$top/build/module-6.1/"*.c
+	out=$(scripts/module.sh -k 6.1 C=2 CF=-D__CHECK_ENDIAN__ 2>&1 >/dev/null) ||
+		{ echo "$out"; return 1; }
+	! grep -E 'warning:|error:' <<< "$out"
+}
+for k in 6.1 "${kernels[@]+"${kernels[@]}"}"; do
+	[ -z "${built[*]+x}" ] || [[ " ${built[*]} " != *" $k "* ]] || continue
+	built+=("$k")
+	tap module "builds for $k without a warning" builds_quietly "$k"
+done
+tap module "sparse finds nothing (endianness, locks)" sparse_is_quiet
+plan module
+
+say "user-space tests"
+for d in tests/*/Makefile; do
+	d=${d%/Makefile}
+	tap "user-space" "make -C $d check" timeout 1500 make -s -C "$d" check
+done
+plan user-space
+
+#
+# The machines, some at a time.
+#
+one_kernel()
+{
+	local k=$1
+
+	say "virtual machine: $k"
+	scripts/selftests.sh -k "$k" -o "$results/vm-$k" > "$results/vm-$k.log" 2>&1
+	if [ -x tests/kernel/run.sh ]; then
+		if timeout 1200 tests/kernel/run.sh "$k" > "$results/vm-$k.kernel" 2>&1
+		then
+			echo "ok 1 - tests/kernel on $k"
+		else
+			sed 's/^/# /' "$results/vm-$k.kernel" | tail -n 60
+			echo "not ok 1 - tests/kernel on $k"
+		fi > "$results/kernel-$k.tap"
+		echo 1..1 >> "$results/kernel-$k.tap"
+	fi
+	grep -E '^test_.*(FAILED|skipped)' "$results/vm-$k.log" | sed "s/^/$k: /"
+	say "virtual machine $k is done"
+}
+for k in "${kernels[@]+"${kernels[@]}"}"; do
+	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
+		wait -n
+	done
+	one_kernel "$k" &
+done
+wait
+
+cd "$results" || exit 1
+rm -f log
+for k in "${kernels[@]+"${kernels[@]}"}"; do
+	for t in "vm-$k"/tap/*.tap; do
+		[ -e "$t" ] || { echo "not ok 1 - $k: no results"; echo 1..1; } > "vm-$k.tap"
+		[ ! -e "$t" ] || mv "$t" "$k-$(basename "$t")"
+	done
+done
+prove -Q -e cat ./*.tap

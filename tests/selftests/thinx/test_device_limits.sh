@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The limits pool and volume show to who stacks on them.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 128
+t=/dev/mapper/t1
+p=/dev/mapper/pool
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+for d in $p $t; do
+	is "$(queue "$d" minimum_io_size)" 65536 "${d##*/}: minimum_io_size"
+	is "$(queue "$d" optimal_io_size)" 65536 "${d##*/}: optimal_io_size"
+	is "$(queue "$d" write_zeroes_max_bytes)" 0 "${d##*/}: no write zeroes"
+	is "$(queue "$d" logical_block_size)" 512 "${d##*/}: logical block"
+done
+is "$(queue $t discard_granularity)" 65536 "volume: discard granularity"
+is "$(queue $t fua)" 1 "volume: FUA"
+is "$(queue $t write_cache)" "write back" "volume: write cache"
+is "$(queue $t zoned)" none "volume: not zoned"
+remove t1
+remove pool
+require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+bs=384
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+is "$(queue $t minimum_io_size)" 196608 "192 KiB blocks: minimum_io_size"
+is "$(queue $t optimal_io_size)" 196608 "192 KiB blocks: optimal_io_size"
+is "$(queue $t discard_granularity)" 196608 "192 KiB blocks: discard granularity"
+remove t1
+remove pool
+require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+bs=8192
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+is "$(queue $t optimal_io_size)" 4194304 "4 MiB blocks: optimal_io_size"
+max=$(queue $p max_sectors_kb)
+like "$(queue $t minimum_io_size)" "^($((max * 1024))|4194304)$" \
+	"4 MiB blocks: minimum_io_size fits max_sectors"
+is $((4096 % max)) 0 "max_sectors divides the block"
+ok "stacking works" dmsetup create top --table "0 131072 linear $t 0"
+is "$(queue /dev/mapper/top optimal_io_size)" 4194304 "a linear on top inherits"
+ok "writes through it" blockio write /dev/mapper/top 1M 9M 1
+ok "are in the volume" blockio verify $t 1M 9M 1
+like "$(dmsetup targets | grep "^$TARGET_POOL ")" 'v1\.(2[0-9]|[3-9][0-9])\.' \
+	"the target's version tells LVM of every feature"
+finish
