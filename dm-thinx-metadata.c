@@ -5,11 +5,12 @@
  * The metadata façade: the lock, the generations, the one commit sequence, the
  * way back.  What a change does is in metadata/.
  *
- *            changes               changes               changes
- *   ───── generation g ─────┬──── generation g+1 ────┬──── g+2 ────
+ *            changes               changes                 changes
+ *   ----- generation g -----+---- generation g+1 ----+---- g+2 ----
  *                     close g under the lock   close g+1
- *                           │                        ▲
- *                           └─ data flush, blocks, flush, superblock ─┘
+ *                           |                        ^
+ *                           +- data flush, blocks,   |
+ *                              flush, superblock ----+
  *                              complete g under the lock
  *
  * I1  Closing and completing happen under the metadata lock, everything slow
@@ -60,6 +61,18 @@ static int may_change(const struct thinx_md *md)
 		return -EUCLEAN;
 	/* Pairs with thinx_md_set_read_only(). */
 	return READ_ONCE(md->read_only) || md->bdev_read_only ? -EPERM : 0;
+}
+
+/*
+ * Read-only refuses new changes.  Those made before may still be committed, and
+ * the needs_check flag written: whoever stops changes in a hurry does not
+ * leave the last ones behind.
+ */
+static int may_write(const struct thinx_md *md)
+{
+	if (READ_ONCE(md->failed))	/* pairs with thinx_md_fail() */
+		return -ENODEV;
+	return md->bdev_read_only ? -EPERM : 0;
 }
 
 /* The change is over: keeps I3. */
@@ -150,7 +163,9 @@ static int commit_mutex_held(struct thinx_md *md,
 	int r;
 
 	thinx_md_lock(md);
-	r = may_change(md);
+	r = may_write(md);
+	if (!r && md->broken)
+		r = -EUCLEAN;
 	if (r == -EPERM && !md->dirty)
 		r = 0;
 	if (r || !md->dirty) {
@@ -265,10 +280,10 @@ int thinx_md_set_needs_check(struct thinx_md *md)
 	thinx_md_lock(md);
 	note_needs_check(md);
 	memcpy(md->closing, md->committed, sizeof(*md->closing));
-	r = may_change(md);
-	thinx_md_unlock(md);
 	/* A broken transaction is not what is written here. */
-	if (!r || r == -EUCLEAN)
+	r = may_write(md);
+	thinx_md_unlock(md);
+	if (!r)
 		r = pd_bm_write_super(md->bm, &thinx_superblock_validator,
 				      md->closing);
 	if (!r) {

@@ -204,14 +204,15 @@ int __must_check thinx_md_dev_highest_mapped(struct thinx_md_dev *dev,
  * @begin: everything in [begin, end) is known: a block not listed is a hole
  * @end: one past the last block known; 0 stands for 2^64
  * @nr: entries
- * @dev: the device
+ * @keys: __le64[@nr], strictly increasing
+ * @values: __le64[@nr], mapping values
  */
 struct thinx_md_leaf {
 	thinx_vblock_t begin;
 	thinx_vblock_t end;
 	u32 nr;
-	const void *keys;	/* __le64[nr], strictly increasing */
-	const void *values;	/* __le64[nr], mapping values */
+	const void *keys;
+	const void *values;
 };
 
 typedef void (*thinx_md_leaf_fn)(void *context, const struct thinx_md_leaf *l);
@@ -238,7 +239,7 @@ int __must_check thinx_md_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
  * They stay held until they are inserted or thinx_md_unhold_locked().
  *
  * Return: 0, -EXFULL no free data block (some may come free with the next
- * commit: thinx_md_data_pending()), common errors.
+ * commit: thinx_md_space.data_pending), common errors.
  */
 int __must_check thinx_md_find_run_locked(struct thinx_md *md, u64 want,
 					  thinx_dblock_t *begin, u64 *nr);
@@ -392,7 +393,12 @@ bool thinx_md_needs_check(const struct thinx_md *md);
 /** thinx_md_is_broken() - must the transaction be aborted (I2)?  Lock-free */
 bool thinx_md_is_broken(const struct thinx_md *md);
 
-/** thinx_md_set_read_only() - refuse all changes with -EPERM */
+/**
+ * thinx_md_set_read_only() - refuse all changes with -EPERM
+ * @md: metadata
+ *
+ * Changes made before can still be committed, and needs_check be set.
+ */
 void thinx_md_set_read_only(struct thinx_md *md);
 
 /** thinx_md_set_read_write() - allow changes again */

@@ -16,8 +16,9 @@
  *
  * I1  thinx_pool_set_mode() is the only writer of the mode.
  * I2  Fail is left by nobody.  needs_check keeps the pool from write mode.
- * I3  The data path gets its capabilities before the metadata is opened for
- *     changes, and loses them after, so that it never meets a wrong refusal.
+ * I3  Metadata is open for changes before the data path may ask for them and
+ *     closed after it may not, except for an abort, where changes under way must
+ *     be refused.  What was changed when a mode forbids more is still committed.
  */
 #include "control/pool.h"
 
@@ -166,6 +167,12 @@ static void abort_transaction(struct thinx_pool *pool)
 	int r;
 
 	DMERR("%s: aborting current metadata transaction", pool->name);
+	/*
+	 * The abort forgets which blocks updates under way hold: none of these
+	 * may be inserted any more once the gates open again.
+	 */
+	WRITE_ONCE(pool->plane.caps, modes[THINX_MODE_READ_ONLY].caps);
+	thinx_md_set_read_only(pool->md);
 	r = thinx_plane_abort(&pool->plane);
 	if (r) {
 		DMERR("%s: failed to abort metadata transaction: error = %d",
@@ -190,10 +197,7 @@ void thinx_pool_write_needs_check(struct thinx_pool *pool)
 	lockdep_assert_held(&pool->mode_lock);
 	if (!pool->needs_check_unwritten || pool->mode == THINX_MODE_FAIL)
 		return;
-	thinx_md_set_read_write(pool->md);
 	r = thinx_md_set_needs_check(pool->md);
-	if (modes[pool->mode].read_only)
-		thinx_md_set_read_only(pool->md);
 	if (r) {
 		DMERR_LIMIT("%s: failed to set 'needs_check' flag in metadata: error = %d",
 			    pool->name, r);
@@ -294,6 +298,8 @@ static void space_changed(void *context)
 	    s.meta_free <= s.meta_reserve) {
 		DMERR("%s: No free metadata blocks", pool->name);
 		thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
+		/* What was changed since this commit. */
+		thinx_commit_note_change(&pool->plane);
 	} else if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
 		   s.data_allocatable) {
 		thinx_pool_set_mode(pool, THINX_MODE_WRITE);

@@ -50,9 +50,6 @@ static int commit(struct thinx_plane *plane, bool *flushed)
 	struct commit_context c = { .plane = plane };
 	int r;
 
-	*flushed = false;
-	if (!(thinx_plane_caps(plane) & THINX_CAN_CHANGE))
-		return thinx_md_is_dirty(plane->md) ? -EIO : 0;
 	r = thinx_md_commit(plane->md, flush_data, &c);
 	*flushed = c.flushed;
 	if (r) {

@@ -31,6 +31,9 @@
 /* Groups decided about in one hold of the metadata lock. */
 #define GROUPS_PER_PASS 64
 
+/* Rounds before the work item lets others have its thread. */
+#define ROUNDS_PER_RUN 16
+
 size_t thinx_group_size(unsigned int nr)
 {
 	return offsetof(struct thinx_group, blocks) +
@@ -604,16 +607,25 @@ static bool process_deferred(struct thinx_volume *v)
 	return again;
 }
 
+/*
+ * Fast devices have ended the I/O of an update when its submission returns, so
+ * there is often something prepared again at once.
+ */
 void thinx_volume_work(struct work_struct *work)
 {
 	struct thinx_volume *v = container_of(work, struct thinx_volume, work);
 	bool starving_for_memory, more;
+	unsigned int round = 0;
 
-	thinx_process_prepared(v);
-	starving_for_memory = process_deferred(v);
-	more = thinx_process_discards(v);
+	do {
+		thinx_process_prepared(v);
+		starving_for_memory = process_deferred(v);
+		more = thinx_process_discards(v);
+		cond_resched();
+	} while (++round < ROUNDS_PER_RUN && !starving_for_memory &&
+		 !list_empty_careful(&v->prepared));
 	if (starving_for_memory)
 		usleep_range(1000, 2000);
-	if (starving_for_memory || more)
+	if (starving_for_memory || more || !list_empty_careful(&v->prepared))
 		thinx_volume_kick(v);
 }

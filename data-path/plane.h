@@ -245,6 +245,9 @@ void thinx_passdown_flush(struct thinx_plane *plane);
  */
 int __must_check thinx_plane_pre_commit(void *context);
 
+/** thinx_commit_note_change() - a change was made: commit within a second */
+void thinx_commit_note_change(struct thinx_plane *plane);
+
 /* ---- between the files of the data path ---- */
 
 /** thinx_plane_caps() - capabilities now */
@@ -287,9 +290,6 @@ void thinx_commit_init(struct thinx_plane *plane);
 
 /** thinx_commit_exit() - stop the timer and the committer */
 void thinx_commit_exit(struct thinx_plane *plane);
-
-/** thinx_commit_note_change() - a change was made: commit within a second */
-void thinx_commit_note_change(struct thinx_plane *plane);
 
 /**
  * thinx_commit_queue() - complete a bio after a commit

@@ -127,17 +127,29 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 		g->blocks[i + k].update = u;
 }
 
-/* Is the low water mark reached by taking @nr of @free blocks? */
-static bool reaches_low_water(struct thinx_plane *plane, u64 free, u64 nr)
+/**
+ * struct plan - what one pass of planning carries along
+ * @caps: capabilities at its beginning
+ * @free: data blocks that can still be handed out
+ * @low: the low water mark was reached
+ */
+struct plan {
+	unsigned int caps;
+	u64 free;
+	bool low;
+};
+
+/* @nr blocks were taken; the last of them found this many free. */
+static void note_taken(struct thinx_plane *plane, struct plan *p, u64 nr)
 {
-	return !READ_ONCE(plane->low_water_sent) &&
-	       free - nr + 1 <= READ_ONCE(plane->low_water);
+	if (p->free - nr + 1 <= READ_ONCE(plane->low_water))
+		p->low = true;
+	p->free -= min(p->free, nr);
 }
 
-static int allocate(struct thinx_group *g, bool *low)
+static int allocate(struct thinx_group *g, struct plan *p)
 {
 	struct thinx_plane *plane = g->volume->plane;
-	struct thinx_md_space s;
 	thinx_dblock_t dbegin;
 	u32 i = 0, want;
 	u64 nr;
@@ -149,18 +161,16 @@ static int allocate(struct thinx_group *g, bool *low)
 			continue;
 		}
 		want = alike(g, i);
-		thinx_md_get_space_locked(plane->md, &s);
 		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
 		if (r == -EXFULL) {
-			*low = true;
+			p->low = true;
 			set_fate(g, i, i + want, THINX_STARVED);
 			i += want;
 			continue;
 		}
 		if (r)
 			return r;
-		if (reaches_low_water(plane, s.data_allocatable, nr))
-			*low = true;
+		note_taken(plane, p, nr);
 		init_update(g, i, nr, dbegin);
 		i += nr;
 	}
@@ -168,9 +178,10 @@ static int allocate(struct thinx_group *g, bool *low)
 }
 
 /* Give every block of a write group a fate. */
-static int plan_group(struct thinx_group *g, unsigned int caps, bool *low)
+static int plan_group(struct thinx_group *g, struct plan *p)
 {
 	struct thinx_volume *v = g->volume;
+	unsigned int caps = p->caps;
 	u32 i, end;
 	int r;
 
@@ -195,7 +206,7 @@ static int plan_group(struct thinx_group *g, unsigned int caps, bool *low)
 		if (r)
 			return r;
 	}
-	return caps & THINX_CAN_PROVISION ? allocate(g, low) : 0;
+	return caps & THINX_CAN_PROVISION ? allocate(g, p) : 0;
 }
 
 /* A failed plan: what was not decided is refused, what was found is let go. */
@@ -234,10 +245,11 @@ static bool group_needs_plan(struct thinx_group *g)
 void thinx_plan(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_plane *plane = v->plane;
-	unsigned int caps = thinx_plane_caps(plane);
+	struct plan p = { .caps = thinx_plane_caps(plane) };
+	struct thinx_md_space s;
 	struct thinx_group *g;
-	bool low = false, locked = false;
-	int r = 0;
+	bool locked = false;
+	int r, failed = 0;
 	u32 i;
 
 	list_for_each_entry(g, groups, list) {
@@ -248,15 +260,20 @@ void thinx_plan(struct thinx_volume *v, struct list_head *groups)
 		if (!locked && group_needs_plan(g)) {
 			thinx_md_lock(plane->md);
 			locked = true;
+			thinx_md_get_space_locked(plane->md, &s);
+			p.free = s.data_allocatable;
 		}
-		if (!locked)
+		if (!locked) {
 			set_fate(g, 0, g->nr, THINX_IN_PLACE);
-		else if (!r)
-			r = plan_group(g, caps, &low);
-		else
-			plan_group(g, 0, &low);
-		if (r)
+			continue;
+		}
+		r = plan_group(g, &p);
+		if (r) {
+			/* The groups behind it are refused, too. */
+			failed = r;
+			p.caps = 0;
 			refuse_group(g);
+		}
 		hide_sources(g);
 	}
 	if (!locked)
@@ -265,10 +282,10 @@ void thinx_plan(struct thinx_volume *v, struct list_head *groups)
 
 	if (thinx_md_dev_is_dirty(v->dev))
 		thinx_commit_note_change(plane);
-	if (low && !xchg(&plane->low_water_sent, true))
+	if (p.low && !xchg(&plane->low_water_sent, true))
 		plane->ops->low_water(plane->context);
-	if (r)
-		thinx_plane_failed(plane, "planning a write", r);
+	if (failed)
+		thinx_plane_failed(plane, "planning a write", failed);
 }
 
 /* ---- writing the data ---- */
