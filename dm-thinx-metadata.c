@@ -81,7 +81,7 @@ static int end_change(struct thinx_md *md, int r)
 	if (r && md->changing) {
 		DMERR_LIMIT("%s: a metadata change failed half way: %d; the transaction has to be aborted",
 			    thinx_md_name(md), r);
-		md->broken = true;
+		WRITE_ONCE(md->broken, true);	/* pairs with the getter */
 		md->torn = true;
 	}
 	md->changing = false;
@@ -182,7 +182,7 @@ static int commit_mutex_held(struct thinx_md *md,
 	thinx_md_lock(md);
 	if (r) {
 		DMERR("%s: commit failed: %d", thinx_md_name(md), r);
-		md->broken = true;
+		WRITE_ONCE(md->broken, true);	/* pairs with the getter */
 	} else {
 		complete_generation(md);
 	}
@@ -264,7 +264,7 @@ int thinx_md_abort(struct thinx_md *md)
 		goto out;
 	}
 	WRITE_ONCE(md->dirty, false);
-	md->broken = false;
+	WRITE_ONCE(md->broken, false);	/* pairs with the getter */
 	md->torn = false;
 out:
 	thinx_md_unlock(md);
@@ -321,7 +321,8 @@ bool thinx_md_needs_check(const struct thinx_md *md)
 
 bool thinx_md_is_broken(const struct thinx_md *md)
 {
-	return READ_ONCE(md->broken);	/* pairs with end_change() */
+	/* Pairs with end_change(), commits and aborts. */
+	return READ_ONCE(md->broken);
 }
 
 void thinx_md_set_read_only(struct thinx_md *md)

@@ -4,12 +4,12 @@
  *
  * Thin devices: made, shared, taken apart, and remembered while in use.
  *
- *   details tree:  id ─► mapped, transaction id, created, snapshotted
- *        │ load                              ▲ thinx_device_flush() at a close
- *        ▼                                   │
- *   struct thinx_md_dev ──a change──► md.changed ──close──► md.closing_devices
- *        ▲                                                        │ complete
- *        └──────────── freed if nobody has it open ◄──────────────┘
+ *   details tree:  id -> mapped, transaction id, created, snapshotted
+ *        | load                              ^ thinx_device_flush() at a close
+ *        v                                   |
+ *   struct thinx_md_dev --a change--> md.changed --close--> closing_devices
+ *        ^                                                        | complete
+ *        +------------ freed if nobody has it open <--------------+
  *
  * I1  The top-level tree and the details tree hold the same ids.
  * I2  While there is an object its fields are the truth, the details tree may

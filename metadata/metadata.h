@@ -127,7 +127,7 @@ struct thinx_md_dev {
  * @completed_gen: L, read lock-free
  * @dirty: L, read lock-free; the open generation has a change
  * @changing: L; inside a change: an error now breaks the transaction
- * @broken: L; changes and commits are refused until an abort
+ * @broken: L, read lock-free; changes and commits are refused until an abort
  * @torn: L; implies @broken: trees may be malformed, look-ups are refused too
  * @failed: read lock-free, set for good
  * @read_only: read lock-free

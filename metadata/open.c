@@ -4,10 +4,10 @@
  *
  * From a block store to working state: format what is blank, load the rest.
  *
- *   block 0 all zero ──format──► superblock, empty trees, empty space maps
- *                                     │ durable, then
- *   block 0 anything else ──load──────┴──► transaction manager ► space maps
- *                                              ► kinds of trees ► roots
+ *   block 0 all zero --format--> superblock, empty trees, empty space maps
+ *                                     | durable, then
+ *   block 0 anything else --load------+--> transaction manager, space maps,
+ *                                          kinds of trees, roots
  *
  * I1  A device is formatted only if all 4096 bytes of block 0 are zero, and
  *     the format is durable before anybody uses it.

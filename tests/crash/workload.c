@@ -5,8 +5,8 @@
  * A random life of a pool: devices, snapshots, mappings, growth, a metadata
  * snapshot, commits with changes going on beneath them, failures and aborts.
  *
- *   op op op ─describe─ commit ─┬─ close ─ op op (next generation) ─ super
- *                               └─ the description belongs to that superblock
+ *   changes, describe, commit -+- close, changes (next generation), super
+ *                              +- the description belongs to that superblock
  *
  * I1  A data block that the last completed or the closing generation uses is
  *     never handed out.

@@ -245,13 +245,12 @@ static void op_delete(struct model *m, u32 id)
 	struct twin_dev *t = &m->now.devs[id];
 	int r = thinx_md_delete(m->e.md, id);
 
-	if (!t->exists) {
+	if (!t->exists)
 		insist(r == -ENODATA);
-	} else if (m->open[id]) {
+	else if (m->open[id])
 		insist(r == -EBUSY);
-	} else if (worked(m, r)) {
+	else if (worked(m, r))
 		t->exists = false;
-	}
 }
 
 static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,

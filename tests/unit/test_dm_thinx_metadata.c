@@ -228,12 +228,14 @@ static void test_failed_data_flush_breaks_the_transaction(void **state)
 	assert_int_equal(ram_store_nr_events(e.io), 0);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EUCLEAN);
 	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -EUCLEAN);
+	assert_true(thinx_md_is_broken(e.md));
 	/* The trees are sound: one may still look. */
 	assert_true(md_get(dev, 0) != THINX_MAPPING_NONE);
 	assert_true(thinx_md_dev_is_dirty(dev));
 	assert_false(thinx_md_dev_lost_changes(dev));
 
 	assert_int_equal(thinx_md_abort(e.md), 0);
+	assert_false(thinx_md_is_broken(e.md));
 	assert_true(thinx_md_dev_lost_changes(dev));
 	assert_false(thinx_md_dev_is_dirty(dev));
 	assert_true(md_get(dev, 0) == THINX_MAPPING_NONE);
