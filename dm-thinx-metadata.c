@@ -91,10 +91,12 @@ static int end_change(struct thinx_md *md, int r)
 void thinx_md_lock(struct thinx_md *md) __acquires(&md->lock)
 {
 	down_write(&md->lock);
+	__acquire(&md->lock);	/* for sparse, to which a rwsem says nothing */
 }
 
 void thinx_md_unlock(struct thinx_md *md) __releases(&md->lock)
 {
+	__release(&md->lock);
 	up_write(&md->lock);
 }
 
