@@ -26,6 +26,7 @@
 #include <linux/module.h>
 
 #include "dm-thinx.h"
+#include "include/trace/events/thinx.h"
 
 /* Between attempts to write the needs_check flag. */
 #define NEEDS_CHECK_RETRY (2 * HZ)
@@ -141,6 +142,7 @@ void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
 	/* Its work takes mode_lock, so do not wait for it here. */
 	if (old == THINX_MODE_OUT_OF_DATA_SPACE)
 		cancel_delayed_work(&pool->no_space);
+	trace_thinx_mode(pool->data_bdev->bd_dev, old, mode);
 	announce(pool);
 	thinx_pool_arm_no_space(pool);
 }

@@ -22,6 +22,8 @@
 
 #include <linux/device-mapper.h>
 
+#include "include/trace/events/thinx.h"
+
 /* How long a change may stay uncommitted if nobody asks. */
 #define COMMIT_DELAY HZ
 
@@ -52,6 +54,9 @@ static int commit(struct thinx_plane *plane, bool *flushed)
 
 	r = thinx_md_commit(plane->md, flush_data, &c);
 	*flushed = c.flushed;
+	trace_thinx_commit(plane->data_bdev->bd_dev,
+			   thinx_md_completed_generation(plane->md),
+			   c.flushed, r);
 	if (r) {
 		thinx_plane_failed(plane, "commit", r);
 		return r;

@@ -27,6 +27,7 @@
 #include <linux/slab.h>
 
 #include "dm-thinx.h"
+#include "include/trace/events/thinx.h"
 
 /* Groups decided about in one hold of the metadata lock. */
 #define GROUPS_PER_PASS 64
@@ -501,6 +502,8 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	if (last == tb)
 		list_add(&tb->list, &g->bios);
 
+	trace_thinx_group(plane->data_bdev->bd_dev, v->id, g->begin, g->nr,
+			  g->is_write);
 	r = learn(g);
 	if (r)
 		fail_group(g, r);

@@ -20,6 +20,8 @@
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
 
+#include "include/trace/events/thinx.h"
+
 /* Steps of all discards of a volume before other bios get their turn. */
 #define STEPS_PER_PASS 16
 
@@ -119,6 +121,8 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 
 		thinx_map_cache_set(&v->cache, d->next, upto - d->next,
 				    THINX_MAP_HOLE);
+		trace_thinx_discard_step(plane->data_bdev->bd_dev, v->id,
+					 d->next, upto);
 		d->next = upto;
 	}
 	generation = thinx_md_open_generation(plane->md);

@@ -18,6 +18,8 @@
 
 #include <linux/slab.h>
 
+#include "include/trace/events/thinx.h"
+
 /* bi_size has 32 bits. */
 #define MAX_DISCARD_SECTORS ((sector_t)1 << 21)
 
@@ -73,6 +75,8 @@ static void issue(struct passdown_run *run)
 	sector_t nr;
 	struct bio *bio;
 
+	trace_thinx_passdown(plane->data_bdev->bd_dev, 0, run->begin,
+			     run->end);
 	atomic_set(&run->pending, 1);
 	for (; sector < end; sector += nr) {
 		nr = min(end - sector, MAX_DISCARD_SECTORS);

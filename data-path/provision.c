@@ -27,6 +27,7 @@
 #include <linux/device-mapper.h>
 
 #include "dm-thinx.h"
+#include "include/trace/events/thinx.h"
 
 /* Updates inserted in one hold of the metadata lock. */
 #define UPDATES_PER_HOLD 64
@@ -371,6 +372,9 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 	struct thinx_bio *tb, *tmp;
 	struct bio *bio;
 
+	trace_thinx_update(v->plane->data_bdev->bd_dev, v->id, u->vbegin,
+			   u->dbegin, u->nr, u->copy,
+			   blk_status_to_errno(u->status));
 	list_for_each_entry_safe(tb, tmp, &u->bios, list) {
 		bio = thinx_bio_of(tb);
 		if (!u->status && (bio->bi_opf & REQ_FUA))
