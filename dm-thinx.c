@@ -17,9 +17,12 @@ static int __init thinx_init(void)
 	r = thinx_map_cache_setup();
 	if (r)
 		return r;
-	r = thinx_pool_target_register();
+	r = thinx_map_cache_shrinker_register();
 	if (r)
 		goto err_teardown_map_cache;
+	r = thinx_pool_target_register();
+	if (r)
+		goto err_unregister_shrinker;
 	r = thinx_thin_target_register();
 	if (r)
 		goto err_unregister_pool;
@@ -27,6 +30,8 @@ static int __init thinx_init(void)
 
 err_unregister_pool:
 	thinx_pool_target_unregister();
+err_unregister_shrinker:
+	thinx_map_cache_shrinker_unregister();
 err_teardown_map_cache:
 	thinx_map_cache_teardown();
 	return r;
@@ -36,6 +41,7 @@ static void __exit thinx_exit(void)
 {
 	thinx_thin_target_unregister();
 	thinx_pool_target_unregister();
+	thinx_map_cache_shrinker_unregister();
 	thinx_map_cache_teardown();
 	/* Memory freed by RCU callbacks needs our code no more after this. */
 	rcu_barrier();

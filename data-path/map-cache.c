@@ -110,7 +110,7 @@ static LIST_HEAD(caches);		/* L:caches_lock; the hand is at the first */
 
 int thinx_map_cache_setup(void)
 {
-	chunk_slab = KMEM_CACHE(thinx_map_chunk, 0);
+	chunk_slab = KMEM_CACHE(thinx_map_chunk, SLAB_RECLAIM_ACCOUNT);
 	return chunk_slab ? 0 : -ENOMEM;
 }
 

@@ -15,7 +15,7 @@ disk META 32
 disk DATA 512
 make_pool "$META" "$DATA" skip_block_zeroing
 make_thin t1 1 200M
-make_thin big 9 1T
+make_thin big 9 1024G
 t=/dev/mapper/t1
 
 # 200 MiB are 50 chunks of 536 bytes; leave room for three.
@@ -63,7 +63,7 @@ echo "$default" > "$limit"
 before=$(chunks)
 ok "read holes all over a large volume" fio --name=h \
 	--filename=/dev/mapper/big --direct=1 --rw=randread --bs=4k \
-	--size=1T --number_ios=500 --thread
+	--size=1024G --number_ios=500 --thread
 ok "they are remembered" test "$(chunks)" -gt $((before + 2000))
 given_back()
 {

@@ -51,6 +51,8 @@ struct kmem_cache {
 	size_t size;
 };
 
+#define SLAB_RECLAIM_ACCOUNT	0x1u
+
 #define KMEM_CACHE(type, flags)	kmem_cache_create(#type, sizeof(struct type), \
 						  0, flags, NULL)
 struct kmem_cache *kmem_cache_create(const char *name, size_t size,
