@@ -278,9 +278,13 @@ copy_in()
 	mount_again $volume a discard,noinit_itable
 	sums "$work/a" origin.0
 	note "files copied in"
-	for i in "${!trees[@]}"; do
-		check "all $(files_in source.$((i + 1))) files read back as they were" \
-			same "$work/a/files/${trees[i]##*/}" source.$((i + 1))
+	i=0
+	for tree in "${trees[@]}"; do
+		i=$((i + 1))
+		sed -n "s,  \./files/${tree##*/}/,  ./,p" "$work/origin.0" \
+			> "$work/copy.$i"
+		check "all $(files_in source.$i) files read back as they were" \
+			cmp "$work/source.$i" "$work/copy.$i"
 	done
 }
 
