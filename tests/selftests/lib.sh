@@ -193,6 +193,7 @@ disk()
 {
 	local dev
 
+	rm -f "$scratch/$1"
 	_truncate "$@"
 	dev=$(losetup -f --show "$scratch/$1") || bail "losetup $1"
 	_loops+=("$dev")

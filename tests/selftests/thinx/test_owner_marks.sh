@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A small pool whose blocks change hands all the time: volumes are written,
+# discarded, snapshotted, deleted and made anew while others are verified.  Nobody
+# ever reads what another wrote, or anything but zeros where nothing was written.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 16
+seconds=${MARKS_SECONDS:-25}
+kib=$((bs / 2))
+# 256 blocks for what may want 400: running out of space is part of it.
+make_pool "$META" "$DATA" error_if_no_space
+require blockio write "$DATA" 0 16M 666
+size=4M
+bad=0
+owner=10
+
+# fresh ID: a new volume with an empty state
+fresh()
+{
+	require msg create_thin "$1"
+	rm -f "$scratch/state$1"
+	activate "v$1" "$1" $size
+}
+
+# run ID SECONDS: marks in the background
+run()
+{
+	owner=$((owner + 1))
+	spawn_out=$scratch/out$1 spawn marks run "/dev/mapper/v$1" \
+		"$scratch/state$1" $owner "$2" $RANDOM $kib
+	pids[$1]=$spawned
+}
+
+# joined ID: it ended well
+joined()
+{
+	wait "${pids[$1]}" && return 0
+	diag < "$scratch/out$1"
+	bad=$((bad + 1))
+}
+
+checked()
+{
+	marks check "/dev/mapper/v$1" "$scratch/state$1" > "$scratch/check" 2>&1 &&
+		return 0
+	diag < "$scratch/check"
+	bad=$((bad + 1))
+}
+
+for id in 1 2 3 4; do fresh $id; done
+# The first is at it all the time; the others take turns.
+run 1 "$seconds"
+end=$((SECONDS + seconds))
+rounds=0
+while [ $SECONDS -lt $end ] && [ $bad = 0 ]; do
+	run 2 1
+	run 3 1
+	# Volume 4 is quiet: snapshot it, work on both, check both.
+	require dmsetup suspend v4
+	require msg create_snap 5 4
+	require dmsetup resume v4
+	cp "$scratch/state4" "$scratch/state5" 2>/dev/null || : > "$scratch/state5"
+	activate v5 5 $size
+	joined 2
+	joined 3
+	run 4 1
+	run 5 1
+	require blockio discard /dev/mapper/v2 0 $size
+	rm -f "$scratch/state2"
+	checked 2
+	joined 4
+	joined 5
+	checked 4
+	checked 5
+	checked 3
+	# The snapshot takes its origin's place every other round.
+	if [ $((rounds % 2)) = 0 ]; then
+		remove v5
+		require msg delete 5
+	else
+		remove v4 v5
+		require msg delete 4
+		require msg create_snap 4 5
+		require msg delete 5
+		mv "$scratch/state5" "$scratch/state4"
+		activate v4 4 $size
+		checked 4
+	fi
+	remove v3
+	require msg delete 3
+	fresh 3
+	checked 3
+	rounds=$((rounds + 1))
+done
+joined 1
+checked 1
+ok "in $rounds rounds every read was what its owner wrote" test $bad = 0
+ok "there were some rounds" test $rounds -ge 2
+diag < "$scratch/out1"
+remove v1 v2 v3 v4
+remove pool
+make_pool "$META" "$DATA" error_if_no_space
+for id in 1 2 4; do
+	activate v$id $id $size
+	checked $id
+done
+ok "the same after setting up again" test $bad = 0
+finish
