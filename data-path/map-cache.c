@@ -16,7 +16,8 @@
  *     hold of the metadata lock, and only where nobody holds the range; the last
  *     two tests and the stores are one section of the range lock's spinlock.
  * I2  set and invalidate store into held ranges only, and only the holder calls
- *     them; set in the write-locked section that changes the metadata.
+ *     them; set in the write-locked section that changes the metadata, or with
+ *     what a look-up found in the same hold of the lock.
  * I3  A chunk that left the xarray never comes back and is freed a grace period
  *     later.  What is still stored in it is lost, which is always allowed: its
  *     place in the xarray says "ask", or a newer chunk does.

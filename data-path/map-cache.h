@@ -16,7 +16,8 @@
  * R3  Who changes the metadata of a block holds a range lock over the block,
  *     invalidates it and drains the gate before (unless it is a hole), and
  *     calls thinx_map_cache_set() in the same write-locked section as the
- *     change.
+ *     change.  A holder may also set what a look-up found, in the same hold
+ *     of the metadata lock.
  */
 #ifndef THINX_MAP_CACHE_H
 #define THINX_MAP_CACHE_H
@@ -283,7 +284,7 @@ int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
  * Where there is no memory for it the blocks become UNKNOWN.
  *
  * Context: Process, never sleeps.  The caller holds a range over these blocks
- * and the metadata lock for writing; see R3.
+ * and the metadata lock; see R3.
  */
 void thinx_map_cache_set(struct thinx_map_cache *mc, thinx_vblock_t begin,
 			 u64 nr, u64 first);
