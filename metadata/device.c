@@ -316,6 +316,7 @@ static int enter_device(struct thinx_md_dev *dev, pd_block_t root)
 	if (r)
 		return r;
 	thinx_device_mark_changed(dev);
+	thinx_space_note_devices(md);
 	return 0;
 }
 
@@ -325,7 +326,7 @@ static int create_empty(struct thinx_md_dev *dev)
 	pd_block_t root;
 	int r;
 
-	r = thinx_space_ensure(md, upper_insert_blocks(md) + 1, 0);
+	r = thinx_space_ensure_growth(md, upper_insert_blocks(md) + 1, 0);
 	if (r)
 		return r;
 	dev->creation_time = md->time;
@@ -367,7 +368,7 @@ static int share_origin(struct thinx_md_dev *dev, struct thinx_md_dev *origin)
 	r = pd_btree_lookup(&md->top, md->roots.mappings, &key, &root);
 	if (r)
 		return r;
-	r = thinx_space_ensure(md, upper_insert_blocks(md), 0);
+	r = thinx_space_ensure_growth(md, upper_insert_blocks(md), 0);
 	if (r)
 		return r;
 
@@ -437,28 +438,47 @@ static int shadow_top(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 			       root);
 }
 
-/* All of it, if it is small or somebody else has it too; else -E2BIG. */
+static u32 depth_above(const struct thinx_md *md,
+		       const struct thinx_roots *roots)
+{
+	return roots == &md->roots ? thinx_space_upper_depth(md) :
+				     thinx_space_any_depth(md);
+}
+
+/*
+ * All of it, if it is small or somebody else has it too; else -E2BIG.  In each
+ * of the two trees of devices the path and its neighbours are copied at worst.
+ */
 static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id)
 {
+	u32 upper = depth_above(md, roots);
 	pd_block_t root;
+	u32 nr_nodes;
 	int r;
 
-	r = thinx_space_ensure(md, 7ULL * thinx_space_upper_depth(md),
-			       (u64)DROP_NODES * THINX_LEAF_ENTRIES);
+	for (nr_nodes = DROP_NODES; nr_nodes > 1; nr_nodes /= 2)
+		if (thinx_space_has_room(md, 6 * upper, (u64)nr_nodes *
+					 THINX_LEAF_ENTRIES))
+			break;
+	r = thinx_space_ensure(md, 6 * upper, (u64)nr_nodes *
+			       THINX_LEAF_ENTRIES);
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
 	r = shadow_top(md, roots, id, &root);
 	if (r)
 		return r;
-	r = pd_btree_delete(&md->dev_mappings, root, DROP_NODES);
+	r = pd_btree_delete(&md->dev_mappings, root, nr_nodes);
 	if (r)
 		return r;
 	r = pd_btree_remove(&md->top, &roots->mappings, &id);
 	if (r)
 		return r;
 	r = pd_btree_remove(&md->details, &roots->details, &id);
-	return r == -ENODATA ? 0 : r;
+	if (r && r != -ENODATA)
+		return r;
+	thinx_space_note_devices(md);
+	return 0;
 }
 
 /* The next few leaves. */
@@ -468,7 +488,7 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 	struct pd_btree_range range = { .begin = drop->next };
 	u64 all = thinx_space_mapping_nodes(nr_mapped);
 	u32 depth = thinx_space_mapping_depth(md, nr_mapped);
-	u32 upper = thinx_space_upper_depth(md);
+	u32 upper = depth_above(md, roots);
 	u64 keys[2] = { drop->id, 0 };
 	u32 n;
 	int r;

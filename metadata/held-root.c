@@ -34,7 +34,7 @@ int thinx_held_root_reserve(struct thinx_md *md)
 
 	if (md->held_root)
 		return -EBUSY;
-	r = thinx_space_ensure(md, 1, 0);
+	r = thinx_space_ensure_growth(md, 1, 0);
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
@@ -153,7 +153,7 @@ static int drop_device(struct thinx_md *md, struct thinx_roots *roots,
 	int r;
 
 	/* The copy itself, and the path in the details tree. */
-	r = thinx_space_ensure(md, 1 + thinx_space_upper_depth(md), 0);
+	r = thinx_space_ensure(md, 1 + thinx_space_any_depth(md), 0);
 	if (r)
 		return r;
 	r = thinx_device_drop_step(md, roots, drop,

@@ -195,6 +195,24 @@ int thinx_mapping_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 
 /* ---- insert ---- */
 
+/*
+ * Each leaf has a third of its capacity at least and may have to be copied and
+ * split, or give to a sibling that is copied then; above the leaves the same
+ * once for each level, and a root may grow.  The run touches two bitmaps at
+ * most, what it replaces one for each block.
+ */
+static int ensure_insert(struct thinx_md_dev *dev, u64 nr)
+{
+	struct thinx_md *md = dev->md;
+	u32 depth = thinx_space_mapping_depth(md, dev->mapped_blocks + nr);
+	u64 nr_leaves = nr / (THINX_LEAF_ENTRIES / 3) + 1;
+	u64 nr_values = thinx_space_copied_values(md, nr_leaves + 2);
+
+	return thinx_space_ensure_growth(md, thinx_space_upper_depth(md) +
+					 3 * depth + 3 * (nr_leaves - 1) + 1,
+					 2 + nr + nr_values);
+}
+
 int thinx_mapping_insert_run(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 			     thinx_dblock_t dbegin, u64 nr,
 			     thinx_mapping_t *mapping)
@@ -203,27 +221,14 @@ int thinx_mapping_insert_run(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	u64 keys[2] = { dev->id, vbegin };
 	u32 time = min_t(u32, md->time, THINX_TIME_MAX);
 	u64 nr_data = pd_sm_nr_blocks(md->data_sm);
-	u32 depth, nr_inserted, i;
-	u64 nr_leaves;
 	__le64 *values = (__le64 *)md->scratch;
+	u32 nr_inserted, i;
 	int r;
 
 	if (!nr || nr > THINX_MD_RUN_MAX || vbegin + nr < vbegin ||
 	    nr > nr_data || dbegin > nr_data - nr)
 		return -EINVAL;
-
-	/*
-	 * Each leaf has a third of its capacity at least and may have to be
-	 * copied and split, or give to a sibling that is copied then; above the
-	 * leaves the same once for each level, and a root may grow.  The run
-	 * touches two bitmaps at most, what it replaces one for each block.
-	 */
-	depth = thinx_space_mapping_depth(md, dev->mapped_blocks + nr);
-	nr_leaves = nr / (THINX_LEAF_ENTRIES / 3) + 1;
-	r = thinx_space_ensure(md, thinx_space_upper_depth(md) + 3 * depth +
-			       3 * (nr_leaves - 1) + 1,
-			       2 + nr +
-			       thinx_space_copied_values(md, nr_leaves + 2));
+	r = ensure_insert(dev, nr);
 	if (r)
 		return r;
 
@@ -310,7 +315,7 @@ int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	};
 	u64 keys[2] = { dev->id, vbegin };
 	u64 nr_leaves;
-	u32 i;
+	u32 depth, i;
 	int r;
 
 	if (!nr || nr > THINX_MD_RUN_MAX || vbegin + nr < vbegin)
@@ -323,10 +328,10 @@ int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	/* Every leaf on the way, and the paths to them; nothing splits. */
 	nr_leaves = min_t(u64, nr / (THINX_LEAF_ENTRIES / 3) + 2,
 			  thinx_space_mapping_nodes(dev->mapped_blocks));
-	r = thinx_space_ensure(md, thinx_space_upper_depth(md) + nr_leaves +
-			       2 * (thinx_space_mapping_depth(md,
-						dev->mapped_blocks) - 1),
-			       thinx_space_copied_values(md, nr_leaves));
+	depth = thinx_space_mapping_depth(md, dev->mapped_blocks);
+	r = thinx_space_ensure_growth(md, thinx_space_upper_depth(md) +
+				      nr_leaves + 2 * (depth - 1),
+				      thinx_space_copied_values(md, nr_leaves));
 	if (r)
 		return r;
 	thinx_md_begin_change(md);

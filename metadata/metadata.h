@@ -115,6 +115,7 @@ struct thinx_md_dev {
  * @time: L; snapshot counter
  * @trans_id: L; user space's transaction id
  * @held_root: L; block of the metadata snapshot, or 0
+ * @few_devices: L; both trees of devices are a single leaf
  * @grown: L; the metadata space was extended in this transaction
  * @unshared_gen: L; generation that last let go of shared nodes: until it has
  *	completed a crash could bring back others who use the blocks below them,
@@ -162,6 +163,7 @@ struct thinx_md {
 	u32 time;
 	u64 trans_id;
 	u64 held_root;
+	bool few_devices;
 	bool grown;
 	u64 unshared_gen;
 

@@ -133,6 +133,7 @@ int thinx_open_load(struct thinx_md *md)
 	/* Pairs with thinx_md_needs_check(). */
 	WRITE_ONCE(md->needs_check, thinx_superblock_needs_check(sb));
 	init_kinds(md);
+	thinx_space_note_devices(md);
 	thinx_space_arm_threshold(md);
 	return 0;
 

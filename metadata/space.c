@@ -39,6 +39,10 @@
 /* Fewest entries of a leaf of the data index that is not a root. */
 #define MIN_INDEX_ENTRIES	56
 
+/* Metadata blocks that only deleting and unmapping may use. */
+#define SPARE_RATIO		32
+#define MAX_SPARE		32
+
 static u64 nr_bitmaps(u64 nr_blocks)
 {
 	return div_u64(nr_blocks + PD_ENTRIES_PER_BITMAP - 1,
@@ -64,16 +68,44 @@ static u64 leaf_bound(u64 nr_entries, u32 min_entries)
 					      div_u64(nr_entries, min_entries);
 }
 
-u32 thinx_space_upper_depth(const struct thinx_md *md)
+static void note_single_leaf(void *context, const struct pd_btree_leaf *l)
+{
+	bool *single = context;
+
+	*single = !l->begin && l->last == U64_MAX;
+}
+
+static bool is_single_leaf(const struct pd_btree *t, pd_block_t root)
+{
+	bool single = false;
+	u64 key = 0;
+
+	/* Whoever cannot read it will be told when it matters. */
+	return !pd_btree_lookup_leaf(t, root, &key, note_single_leaf,
+				     &single) && single;
+}
+
+void thinx_space_note_devices(struct thinx_md *md)
+{
+	md->few_devices = is_single_leaf(&md->top, md->roots.mappings) &&
+			  is_single_leaf(&md->details, md->roots.details);
+}
+
+u32 thinx_space_any_depth(const struct thinx_md *md)
 {
 	/* Each leaf is an allocated metadata block. */
 	return depth_bound(pd_sm_nr_allocated(pd_tm_sm(md->tm)));
 }
 
+u32 thinx_space_upper_depth(const struct thinx_md *md)
+{
+	return md->few_devices ? 1 : thinx_space_any_depth(md);
+}
+
 u32 thinx_space_mapping_depth(const struct thinx_md *md, u64 nr_mapped)
 {
 	return min(depth_bound(leaf_bound(nr_mapped, MIN_ENTRIES)),
-		   thinx_space_upper_depth(md));
+		   thinx_space_any_depth(md));
 }
 
 u64 thinx_space_mapping_nodes(u64 nr_mapped)
@@ -165,6 +197,15 @@ int thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 		     (unsigned long long)pd_sm_nr_allocatable(pd_tm_sm(md->tm)),
 		     (unsigned long long)close_blocks(md, nr_values, nr_blocks));
 	return -ENOSPC;
+}
+
+int thinx_space_ensure_growth(const struct thinx_md *md, u64 nr_blocks,
+			      u64 nr_values)
+{
+	u64 spare = min_t(u64, MAX_SPARE,
+			  pd_sm_nr_blocks(pd_tm_sm(md->tm)) / SPARE_RATIO);
+
+	return thinx_space_ensure(md, nr_blocks + spare, nr_values);
 }
 
 void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)

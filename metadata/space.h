@@ -24,6 +24,18 @@ int __must_check thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks,
 				    u64 nr_values);
 
 /**
+ * thinx_space_ensure_growth() - the same for changes that do not free anything:
+ * leaves some room for those that do
+ * @md: metadata
+ * @nr_blocks: see thinx_space_ensure()
+ * @nr_values: see thinx_space_ensure()
+ *
+ * Return: 0, -ENOSPC.
+ */
+int __must_check thinx_space_ensure_growth(const struct thinx_md *md,
+					   u64 nr_blocks, u64 nr_values);
+
+/**
  * thinx_space_has_room() - thinx_space_ensure() for those who can do with less
  * @md: metadata
  * @nr_blocks: see thinx_space_ensure()
@@ -33,11 +45,20 @@ bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,
 			  u64 nr_values);
 
 /**
+ * thinx_space_note_devices() - look again how large the trees of devices are
+ * @md: metadata; a device came or went, or all was loaded
+ */
+void thinx_space_note_devices(struct thinx_md *md);
+
+/**
  * thinx_space_upper_depth() - at most so many levels has the top-level mapping
  * tree, and the details tree too
  * @md: metadata
  */
 u32 thinx_space_upper_depth(const struct thinx_md *md);
+
+/** thinx_space_any_depth() - at most so many levels has any tree at all */
+u32 thinx_space_any_depth(const struct thinx_md *md);
 
 /**
  * thinx_space_mapping_depth() - at most so many levels has a device's tree

@@ -233,6 +233,78 @@ static void test_full_metadata_can_still_be_emptied(void **state)
 	md_end(&e);
 }
 
+static void test_device_that_fills_the_metadata_can_be_deleted(void **state)
+{
+	static const pd_block_t sizes[] = { 64, 128, 300 };
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	unsigned int i;
+	u64 v;
+	int r;
+
+	for (i = 0; i < 3; i++) {
+		md_begin(&e, sizes[i], 60000);
+		dev = md_create(&e, 1);
+		md_commit(&e);
+		for (v = 0, r = 0; !r; v++)
+			r = md_try_map(&e, dev, v * 7919 % 1000003, 1);
+		assert_int_equal(r, -ENOSPC);
+		md_commit(&e);
+		while (!md_try_map(&e, dev, v++ * 7919 % 1000003, 1))
+			;
+		thinx_md_close_device(dev);
+		for (v = 0, r = -ENOSPC; r && v < 20; v++) {
+			r = thinx_md_delete(e.md, 1);
+			assert_true(!r || r == -ENOSPC);
+			md_check(&e);
+			md_commit(&e);
+		}
+		print_message("%llu metadata blocks: deleted in %llu transactions\n",
+			      (unsigned long long)sizes[i],
+			      (unsigned long long)v);
+		assert_int_equal(r, 0);
+		assert_int_equal(space(&e).data_used, 0);
+		md_end(&e);
+	}
+}
+
+static void test_full_metadata_with_snapshots_can_be_emptied(void **state)
+{
+	struct thinx_md_dev *dev;
+	u32 id, nr_snaps = 2, left;
+	struct md_env e;
+	u64 v;
+	int r;
+
+	md_begin(&e, 128, 16000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	for (v = 0, r = 0; !r; v++) {
+		r = md_try_map(&e, dev, v * 7919 % 10007, 1);
+		if (!r && v % 100 == 99)
+			r = thinx_md_create_snap(e.md, nr_snaps++, 1);
+		if (v % 20 == 0)
+			md_commit(&e);
+	}
+	assert_int_equal(r, -ENOSPC);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	for (v = 0, left = nr_snaps - 1; left && v < 100; v++) {
+		for (id = 1; id < nr_snaps; id++) {
+			r = thinx_md_delete(e.md, id);
+			assert_true(!r || r == -ENOSPC || r == -ENODATA);
+			left -= !r;
+		}
+		md_check(&e);
+		md_commit(&e);
+	}
+	print_message("%u devices deleted in %llu rounds\n", nr_snaps - 1,
+		      (unsigned long long)v);
+	assert_int_equal(left, 0);
+	assert_int_equal(space(&e).data_used, 0);
+	md_end(&e);
+}
+
 static void count_call(void *context)
 {
 	++*(int *)context;
@@ -280,6 +352,8 @@ int main(void)
 		cmocka_unit_test(test_full_metadata_grows),
 		cmocka_unit_test(test_small_metadata_can_be_filled_to_a_good_part),
 		cmocka_unit_test(test_full_metadata_can_still_be_emptied),
+		cmocka_unit_test(test_device_that_fills_the_metadata_can_be_deleted),
+		cmocka_unit_test(test_full_metadata_with_snapshots_can_be_emptied),
 		cmocka_unit_test(test_threshold_is_reported_once),
 	};
 
