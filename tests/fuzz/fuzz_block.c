@@ -2,43 +2,35 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * One block in use, of any type, replaced by the input: header fields and the
- * first entries are the fuzzer's, the rest stays.
+ * One block in use, of any type, replaced by the input from some offset on.
  *
- *   input: which | length | bytes | steps
+ *   input: which | keep the header? | offset | length | bytes | steps
  */
 #include "hostile.h"
 
 #include <string.h>
-
-/* The n-th block in use. */
-static pd_block_t pick(u32 n)
-{
-	pd_block_t b, nr = hostile_seed()->nr_blocks, found = 0;
-
-	for (b = 0; b < nr; b++) {
-		if (!hostile_salt(b))
-			continue;
-		if (!n--)
-			return b;
-		found++;
-	}
-	return n % (found ? found : 1);
-}
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct ram_image *img = ram_image_copy(hostile_seed());
 	struct input in = { data, size };
 	unsigned char block[PD_BLOCK_SIZE];
-	u32 i, len;
+	u32 i, offset, len;
+	bool keep_header;
 	pd_block_t b;
 
-	b = pick(in_u8(&in) % 64);
+	b = hostile_used(in_u8(&in));
+	keep_header = in_u8(&in) & 1;
+	offset = in_u8(&in) % (PD_BLOCK_SIZE / 16) * 16;
 	len = in_u16(&in) % (PD_BLOCK_SIZE + 1);
 	memcpy(block, ram_image_read(img, b), sizeof(block));
-	for (i = 0; i < len && in.left; i++)
+	for (i = offset; i < PD_BLOCK_SIZE && i - offset < len && in.left; i++)
 		block[i] = in_u8(&in);
+	/* All but the number of entries. */
+	if (keep_header) {
+		memcpy(block, ram_image_read(img, b), 16);
+		memcpy(block + 20, ram_image_read(img, b) + 20, 12);
+	}
 	hostile_seal(block, b, hostile_salt(b));
 	ram_image_write(img, b, block);
 	hostile_live(img, &in);

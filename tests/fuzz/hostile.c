@@ -107,6 +107,19 @@ u32 hostile_salt(pd_block_t b)
 	return known[b];
 }
 
+pd_block_t hostile_used(u32 n)
+{
+	static pd_block_t used[SEED_BLOCKS];
+	static u32 nr;
+	u32 b;
+
+	if (!nr)
+		for (b = 0; b < SEED_BLOCKS; b++)
+			if (hostile_salt(b))
+				used[nr++] = b;
+	return used[n % nr];
+}
+
 void hostile_seal(void *block, pd_block_t b, u32 salt)
 {
 	struct pd_disk_header *h = block;

@@ -25,6 +25,9 @@ const struct ram_image *hostile_seed(void);
 /* How a block of the seed is sealed; 0: it is not in use. */
 u32 hostile_salt(pd_block_t b);
 
+/* The @n-th block in use, going round. */
+pd_block_t hostile_used(u32 n);
+
 /* Put block number and checksum right. */
 void hostile_seal(void *block, pd_block_t b, u32 salt);
 
