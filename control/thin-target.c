@@ -25,14 +25,48 @@
  * @port: its volume
  * @pool: I; counted
  * @pool_dev: I; the pool's dm device
+ * @origin_dev: I; external origin or NULL
  */
 struct thinx_thin {
 	struct thinx_port port;
 	struct thinx_pool *pool;
 	struct dm_dev *pool_dev;
+	struct dm_dev *origin_dev;
 };
 
 /* ---- constructor, by phases ---- */
+
+static int open_devices(struct thinx_thin *tc,
+			const struct thinx_thin_args *args, char **error)
+{
+	struct dm_target *ti = tc->port.ti;
+	int r;
+
+	if (args->origin) {
+		r = dm_get_device(ti, args->origin, BLK_OPEN_READ,
+				  &tc->origin_dev);
+		if (r) {
+			*error = "Error opening origin device";
+			return r;
+		}
+		tc->port.origin = tc->origin_dev->bdev;
+	}
+	r = dm_get_device(ti, args->pool, dm_table_get_mode(ti->table),
+			  &tc->pool_dev);
+	if (r) {
+		*error = "Error opening pool device";
+		if (tc->origin_dev)
+			dm_put_device(ti, tc->origin_dev);
+	}
+	return r;
+}
+
+static void close_devices(struct thinx_thin *tc)
+{
+	dm_put_device(tc->port.ti, tc->pool_dev);
+	if (tc->origin_dev)
+		dm_put_device(tc->port.ti, tc->origin_dev);
+}
 
 static int find_pool(struct thinx_thin *tc, char **error)
 {
@@ -100,30 +134,23 @@ static int thin_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = thinx_thin_args_parse(argc, argv, &args, &ti->error);
 	if (r)
 		return r;
-	if (args.origin) {
-		ti->error = "External origins are not supported";
-		return -EOPNOTSUPP;
-	}
 	tc = kzalloc(sizeof(*tc), GFP_KERNEL);
 	if (!tc) {
 		ti->error = "Out of memory";
 		return -ENOMEM;
 	}
 	tc->port.ti = ti;
-	r = dm_get_device(ti, args.pool, dm_table_get_mode(ti->table),
-			  &tc->pool_dev);
-	if (r) {
-		ti->error = "Error opening pool device";
+	r = open_devices(tc, &args, &ti->error);
+	if (r)
 		goto err_free;
-	}
 	r = thinx_parse_device_id(args.id, &id);
 	if (r) {
 		ti->error = "Invalid device id";
-		goto err_put_device;
+		goto err_close_devices;
 	}
 	r = find_pool(tc, &ti->error);
 	if (r)
-		goto err_put_device;
+		goto err_close_devices;
 	r = open_volume(tc, id, &ti->error);
 	if (r)
 		goto err_put_pool;
@@ -132,8 +159,8 @@ static int thin_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 
 err_put_pool:
 	thinx_pool_put(tc->pool);
-err_put_device:
-	dm_put_device(ti, tc->pool_dev);
+err_close_devices:
+	close_devices(tc);
 err_free:
 	kfree(tc);
 	return r;
@@ -146,7 +173,7 @@ static void thin_dtr(struct dm_target *ti)
 	/* Volume before pool before device: each is used by the one before. */
 	thinx_port_close(&tc->port);
 	thinx_pool_put(tc->pool);
-	dm_put_device(ti, tc->pool_dev);
+	close_devices(tc);
 	kfree(tc);
 }
 
@@ -167,7 +194,17 @@ static int thin_end_io(struct dm_target *ti, struct bio *bio,
 	return thinx_map_end_io(&tc->port, bio, error);
 }
 
-/* ---- suspend ---- */
+/* ---- suspend and resume ---- */
+
+static int thin_preresume(struct dm_target *ti)
+{
+	struct thinx_thin *tc = ti->private;
+
+	if (tc->origin_dev)
+		WRITE_ONCE(tc->port.origin_sectors,
+			   bdev_nr_sectors(tc->origin_dev->bdev));
+	return 0;
+}
 
 static void thin_presuspend(struct dm_target *ti)
 {
@@ -231,6 +268,8 @@ static void thin_status(struct dm_target *ti, status_type_t type,
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s %u", tc->pool_dev->name, tc->port.volume->id);
+		if (tc->origin_dev)
+			DMEMIT(" %s", tc->origin_dev->name);
 		break;
 	default:
 		*result = '\0';
@@ -276,6 +315,7 @@ static struct target_type thin_target = {
 	.presuspend = thin_presuspend,
 	.presuspend_undo = thin_stop_requeue,
 	.postsuspend = thin_stop_requeue,
+	.preresume = thin_preresume,
 	.status = thin_status,
 	.iterate_devices = thin_iterate_devices,
 	.io_hints = thin_io_hints,

@@ -2,9 +2,12 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What a write does not cover of its new blocks: zeros in a hole's place, a copy
- * of the old block where sharing is broken.  Whoever covers whole blocks pays
- * nothing.
+ * What a write does not cover of its new blocks: zeros in a hole's place, or the
+ * external origin; a copy of the old block where sharing is broken.  Whoever
+ * covers whole blocks pays nothing.
+ *
+ * Behind the end of an external origin there are always zeros, even if new
+ * blocks are not zeroed: its volume is read as if it were longer.
  *
  *   update   |........|........|........|      blocks
  *   bios       [----------]  [---------]       sorted by sector, may overlap
@@ -62,12 +65,14 @@ static void zero_gap(struct thinx_update *u, sector_t offset, sector_t nr)
 	}
 }
 
-static void copy_gap(struct thinx_update *u, sector_t offset, sector_t nr)
+/* Copy to sectors [offset, offset + nr) of the update. */
+static void copy_gap(struct thinx_update *u, struct block_device *from_bdev,
+		     sector_t from_sector, sector_t offset, sector_t nr)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
 	struct dm_io_region from = {
-		.bdev = plane->data_bdev,
-		.sector = thinx_plane_sector(plane, u->source) + offset,
+		.bdev = from_bdev,
+		.sector = from_sector,
 		.count = nr,
 	};
 	struct dm_io_region to = {
@@ -80,13 +85,36 @@ static void copy_gap(struct thinx_update *u, sector_t offset, sector_t nr)
 	dm_kcopyd_copy(plane->copier, &from, 1, &to, 0, copy_done, u);
 }
 
+static void fill_from_origin(struct thinx_update *u, sector_t begin,
+			     sector_t end)
+{
+	struct thinx_port *port = u->group->port;
+	sector_t vstart = thinx_plane_sector(u->group->volume->plane,
+					     u->vbegin);
+	sector_t origin_end = READ_ONCE(port->origin_sectors);
+	sector_t inside = origin_end > vstart ? origin_end - vstart : 0;
+
+	inside = clamp(inside, begin, end);
+	if (inside > begin)
+		copy_gap(u, port->origin, vstart + begin, begin,
+			 inside - begin);
+	if (end > inside)
+		zero_gap(u, inside, end - inside);
+}
+
 static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end)
 {
+	struct thinx_plane *plane = u->group->volume->plane;
+
 	if (begin >= end)
 		return;
 	if (u->copy)
-		copy_gap(u, begin, end - begin);
-	else
+		copy_gap(u, plane->data_bdev,
+			 thinx_plane_sector(plane, u->source) + begin, begin,
+			 end - begin);
+	else if (u->group->port->origin)
+		fill_from_origin(u, begin, end);
+	else if (READ_ONCE(plane->zero_new))
 		zero_gap(u, begin, end - begin);
 }
 
@@ -98,8 +126,6 @@ void thinx_update_fill_gaps(struct thinx_update *u)
 	struct thinx_bio *tb;
 	struct bio *bio;
 
-	if (!u->copy && !READ_ONCE(plane->zero_new))
-		return;
 	/* All offsets here count from the start of the update. */
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);

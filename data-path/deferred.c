@@ -293,9 +293,11 @@ static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 	case THINX_IN_PLACE:
 		submit_in_place(g->volume, tb, bio, blk->word, offset);
 		break;
-	case THINX_ZERO:
-		zero_fill_bio(bio);
-		bio_endio(bio);
+	case THINX_HOLE:
+		if (thinx_bio_read_hole(tb->port, bio))
+			thinx_bio_submit(tb, bio);
+		else
+			bio_endio(bio);
 		break;
 	case THINX_UPDATE:
 		list_add_tail(&tb->list, &blk->update->bios);
@@ -368,7 +370,7 @@ static void decide_reads(struct thinx_group *g)
 
 	for (i = 0; i < g->nr; i++)
 		g->blocks[i].fate = g->blocks[i].word == THINX_MAP_HOLE ?
-			THINX_ZERO : THINX_IN_PLACE;
+			THINX_HOLE : THINX_IN_PLACE;
 }
 
 /*
@@ -412,10 +414,13 @@ static void run_groups(struct thinx_volume *v, struct list_head *groups)
 
 /* ---- forming groups ---- */
 
+/* All bios of a group have the same port, so that they have the same origin. */
 static bool can_join(struct thinx_plane *plane, const struct thinx_group *g,
-		     thinx_vblock_t end, struct bio *bio)
+		     thinx_vblock_t end, struct thinx_bio *tb)
 {
-	return bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
+	struct bio *bio = thinx_bio_of(tb);
+
+	return tb->port == g->port && bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
 	       first_block(plane, bio) <= end &&
 	       end_block(plane, bio) - g->begin <= THINX_GROUP_BLOCKS;
 }
@@ -444,11 +449,9 @@ static thinx_vblock_t group_end(struct thinx_plane *plane,
 	if (!g->is_write)
 		return end;
 	list_for_each_entry_continue(tb, todo, list) {
-		struct bio *bio = thinx_bio_of(tb);
-
-		if (!can_join(plane, g, end, bio))
+		if (!can_join(plane, g, end, tb))
 			break;
-		end = max(end, end_block(plane, bio));
+		end = max(end, end_block(plane, thinx_bio_of(tb)));
 		*last = tb;
 	}
 	return end;
@@ -470,12 +473,14 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	int r;
 
 	probe.is_write = bio_data_dir(bio) == WRITE;
+	probe.port = tb->port;
 	probe.begin = first_block(plane, bio);
 	end = group_end(plane, todo, &probe, &last);
 	g = alloc_group(v, end - probe.begin);
 	if (!g)
 		return false;
 	g->is_write = probe.is_write;
+	g->port = probe.port;
 	g->begin = probe.begin;
 
 	/*

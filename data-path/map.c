@@ -7,7 +7,8 @@
  *
  *   map() ─ enter gate ─ look up ─┬ mapping, read, or write to a block that is
  *                                 │ ours alone ──────► remap, end_io leaves
- *                                 ├ hole, read ──────► zeros, end_io leaves
+ *                                 ├ hole, read ──────► zeros or external origin,
+ *                                 │                    end_io leaves
  *                                 └ else ─ leave gate ─► deferred
  *
  * I1  Nothing here sleeps or takes a lock but the spinlock of the deferred list,
@@ -83,6 +84,27 @@ static bool needs_commit(struct thinx_volume *v, struct bio *bio)
 	       thinx_md_dev_is_dirty(v->dev);
 }
 
+/*
+ * A bio that straddles the end of the origin is zeroed as a whole first, and then
+ * made to end where the origin does.
+ */
+bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	sector_t end = READ_ONCE(port->origin_sectors);
+
+	if (likely(!port->origin) || sector >= end) {
+		zero_fill_bio(bio);
+		return false;
+	}
+	if (bio_end_sector(bio) > end) {
+		zero_fill_bio(bio);
+		bio->bi_iter.bi_size = (end - sector) << SECTOR_SHIFT;
+	}
+	bio_set_dev(bio, port->origin);
+	return true;
+}
+
 static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		    struct bio *bio)
 {
@@ -125,7 +147,8 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	}
 	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ) {
 		cut(plane, bio, offset, nr);
-		zero_fill_bio(bio);
+		if (thinx_bio_read_hole(port, bio))
+			return DM_MAPIO_REMAPPED;
 		bio_endio(bio);
 		return DM_MAPIO_SUBMITTED;
 	}

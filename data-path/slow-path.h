@@ -10,7 +10,7 @@
  *                                    │ learn: what does the metadata say?
  *                                    │ plan: which blocks need new data blocks?
  *                                    ▼
- *              in place · zero · starved · update ──► data written ──► prepared
+ *              in place · hole · starved · update ──► data written ──► prepared
  *                                                                        │
  *            bios complete ◄── map cache, mappings, counts changed ◄─────┘
  *
@@ -27,7 +27,7 @@
 /* What is to happen to the bios of a block. */
 enum thinx_fate {
 	THINX_IN_PLACE,		/* submit to the block in thinx_group_block.word */
-	THINX_ZERO,		/* a hole is read */
+	THINX_HOLE,		/* a hole is read */
 	THINX_UPDATE,		/* wait for thinx_group_block.update */
 	THINX_STARVED,		/* no data block is free */
 	THINX_REFUSED,		/* fail with EIO */
@@ -77,6 +77,7 @@ struct thinx_group_block {
  * struct thinx_group - neighbouring blocks decided about together
  * @list: W; in the list of groups of one pass
  * @volume: I
+ * @port: I; of all its bios
  * @range: held
  * @refs: A; one of the planner, one of each update
  * @bios: W; struct thinx_bio by sector
@@ -89,6 +90,7 @@ struct thinx_group_block {
 struct thinx_group {
 	struct list_head list;
 	struct thinx_volume *volume;
+	struct thinx_port *port;
 	struct thinx_range range;
 	atomic_t refs;
 	struct list_head bios;
@@ -130,7 +132,7 @@ void thinx_update_start(struct thinx_update *u);
 void thinx_update_part_done(struct thinx_update *u, blk_status_t status);
 
 /**
- * thinx_update_fill_gaps() - zero or copy what the bios do not cover
+ * thinx_update_fill_gaps() - fill in what the bios do not cover
  * @u: update; its bios are sorted by sector
  *
  * Starts the writes; each ends in thinx_update_part_done().

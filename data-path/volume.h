@@ -82,11 +82,15 @@ struct thinx_volume {
  * @volume: I
  * @ti: I; the table's target
  * @requeue: A; a noflush suspend: give bios back to dm core
+ * @origin: I; external origin, what holes show; NULL: zeros
+ * @origin_sectors: its size, read at each resume; behind it are zeros
  */
 struct thinx_port {
 	struct thinx_volume *volume;
 	struct dm_target *ti;
 	bool requeue;
+	struct block_device *origin;
+	sector_t origin_sectors;
 };
 
 struct thinx_update;
@@ -224,6 +228,19 @@ int thinx_map_end_io(struct thinx_port *port, struct bio *bio,
  */
 bool thinx_bio_done(struct thinx_plane *plane, struct thinx_bio *tb,
 		    blk_status_t status);
+
+/**
+ * thinx_bio_read_hole() - let a read see what is where nothing is mapped
+ * @port: where it came in
+ * @bio: bio or piece, its sectors those of the volume
+ *
+ * Zeros, or the external origin and zeros behind its end.
+ *
+ * Return: true if the bio is ready to be submitted to the origin, false if it
+ * holds zeros and can complete.
+ */
+bool __must_check thinx_bio_read_hole(struct thinx_port *port,
+				      struct bio *bio);
 
 /** thinx_bio_end() - complete a bio with @status */
 void thinx_bio_end(struct bio *bio, blk_status_t status);
