@@ -28,8 +28,7 @@ job "sequential, large" t1 --direct=1 --ioengine=libaio --iodepth=8 \
 job "random, small, io_uring" t2 --direct=1 --ioengine=io_uring --iodepth=16 \
 	--rw=randwrite --bs=4k --io_size=12M
 job "random, odd sizes and places" t2 --direct=1 --ioengine=libaio \
-	--iodepth=16 --rw=randrw --bsrange=512-300k --bs_unaligned \
-	--io_size=24M --blockalign=512
+	--iodepth=16 --rw=randrw --bsrange=512-300k --io_size=24M
 job "buffered" t3 --ioengine=psync --rw=randwrite --bs=8k --io_size=16M \
 	--end_fsync=1
 job "with discards between" t3 --direct=1 --ioengine=psync --rw=randtrimwrite \

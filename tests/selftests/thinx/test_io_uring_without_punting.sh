@@ -12,7 +12,7 @@ events=/sys/kernel/tracing/events/io_uring/io_uring_queue_async_work
 [ -e $events ] || skip_all "no io_uring trace event"
 # A ramdisk: every layer below has to be NOWAIT too.
 disk META 8
-require modprobe brd rd_nr=1 rd_size=131072
+require modprobe brd rd_nr=1 rd_size=262144
 make_pool "$META" /dev/ram0
 make_thin t1 1 64M
 t=/dev/mapper/t1

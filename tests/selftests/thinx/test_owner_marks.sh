@@ -9,12 +9,12 @@
 . "$(dirname "$0")/../lib.sh"
 
 disk META 8
-disk DATA 16
+disk DATA 9
 seconds=${MARKS_SECONDS:-25}
 kib=$((bs / 2))
-# 256 blocks for what may want 400: running out of space is part of it.
+# 144 blocks for what may want 256: running out of space is part of it.
 make_pool "$META" "$DATA" error_if_no_space
-require blockio write "$DATA" 0 16M 666
+require blockio write "$DATA" 0 9M 666
 size=4M
 bad=0
 owner=10
