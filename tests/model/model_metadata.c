@@ -137,10 +137,27 @@ static void check_times(struct model *m)
 
 struct compare {
 	const struct twin_dev *twin;
+	struct twin_dev *resync;	/* it may have lost mappings */
 	u64 next;
 	bool last;
 	u64 nr;
 };
+
+/* A delete that ran out of room took mappings away, it changed none. */
+static void forget_what_is_gone(struct compare *c,
+				const struct thinx_md_leaf *l)
+{
+	u64 v, end = l->end && l->end < NR_VBLOCKS ? l->end : NR_VBLOCKS;
+	const __le64 *keys = l->keys;
+	u32 i = 0;
+
+	for (v = l->begin; v < end; v++) {
+		if (i < l->nr && le64_to_cpu(keys[i]) == v)
+			i++;
+		else
+			c->resync->map[v] = NONE;
+	}
+}
 
 static void compare_leaf(void *context, const struct thinx_md_leaf *l)
 {
@@ -149,6 +166,8 @@ static void compare_leaf(void *context, const struct thinx_md_leaf *l)
 	u64 v, end;
 	u32 i = 0;
 
+	if (c->resync)
+		forget_what_is_gone(c, l);
 	end = l->end && l->end < NR_VBLOCKS ? l->end : NR_VBLOCKS;
 	for (v = l->begin; v < end; v++) {
 		bool there = i < l->nr && le64_to_cpu(keys[i]) == v;
@@ -163,10 +182,10 @@ static void compare_leaf(void *context, const struct thinx_md_leaf *l)
 	c->next = l->end;
 }
 
-static void compare_device(struct model *m, u32 id)
+static void compare_device(struct model *m, u32 id, bool resync)
 {
-	const struct twin_dev *t = &m->now.devs[id];
-	struct compare c = { .twin = t };
+	struct twin_dev *t = &m->now.devs[id];
+	struct compare c = { .twin = t, .resync = resync ? t : NULL };
 	struct thinx_md_dev *dev;
 	int r;
 
@@ -187,7 +206,7 @@ static void compare_all(struct model *m)
 	u32 id;
 
 	for (id = 0; id < NR_DEVS; id++)
-		compare_device(m, id);
+		compare_device(m, id, false);
 	insist(thinx_md_transaction_id(m->e.md) == m->now.trans_id);
 	insist(!thinx_md_held_root(m->e.md) == !m->now.held);
 	thinx_md_get_space(m->e.md, &s);
@@ -251,6 +270,8 @@ static void op_delete(struct model *m, u32 id)
 		insist(r == -EBUSY);
 	else if (worked(m, r))
 		t->exists = false;
+	else
+		compare_device(m, id, true);
 }
 
 static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
@@ -403,6 +424,8 @@ static void op_release(struct model *m)
 		insist(r == -EINVAL);
 	else if (worked(m, r))
 		m->now.held = false;
+	else	/* devices it had may be gone: it promises nothing any more */
+		memset(m->pinned.devs, 0, sizeof(m->pinned.devs));
 }
 
 static void op_others(struct model *m)
