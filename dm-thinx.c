@@ -50,6 +50,17 @@ static void __exit thinx_exit(void)
 module_init(thinx_init);
 module_exit(thinx_exit);
 
+static int get_map_cache_bytes(char *buffer, const struct kernel_param *kp)
+{
+	return scnprintf(buffer, PAGE_SIZE, "%lu\n", thinx_map_cache_bytes());
+}
+
+static const struct kernel_param_ops map_cache_bytes_ops = {
+	.get = get_map_cache_bytes,
+};
+
+module_param_cb(map_cache_bytes, &map_cache_bytes_ops, NULL, 0444);
+MODULE_PARM_DESC(map_cache_bytes, "Memory all map caches together use, bytes");
 module_param_named(map_cache_limit_bytes, thinx_map_cache_limit_bytes, ulong,
 		   0644);
 MODULE_PARM_DESC(map_cache_limit_bytes,
