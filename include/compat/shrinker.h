@@ -8,6 +8,7 @@
 #ifndef THINX_COMPAT_SHRINKER_H
 #define THINX_COMPAT_SHRINKER_H
 
+#include <linux/gfp.h>		/* shrinker.h needs it, and does not say so */
 #include <linux/shrinker.h>
 #include <linux/version.h>
 

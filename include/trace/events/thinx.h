@@ -11,6 +11,7 @@
 #if !defined(TRACE_THINX_H) || defined(TRACE_HEADER_MULTI_READ)
 #define TRACE_THINX_H
 
+#include <linux/types.h>	/* kdev_t.h needs it, and does not say so */
 #include <linux/kdev_t.h>
 #include <linux/tracepoint.h>
 
