@@ -18,10 +18,11 @@
  * I2  Depths are bounded by what is there: a tree of d >= 2 levels has at least
  *     2 * 84^(d-2) leaves of at least 84 entries (a third of 252).  Bounds from
  *     damaged metadata may be wrong; then a change fails half way, no worse.
- * I3  The overflow trees get an allowance: two blocks and one more for each
- *     bitmap touched, but not more than an eighth of what is allocated, and
- *     four.  Counts above two that are scattered over more leaves than that, on
- *     a nearly full device, can still make a close fail.
+ * I3  Of the overflow trees those leaves are copied that changed counts fall
+ *     into.  The space map knows them for what was changed; each count that the
+ *     change in hand may touch could fall into another one, but there are not
+ *     more than the tree has.  Counts that move in or out split leaves or bring
+ *     siblings with them.
  * I4  Without a snapshot ever taken nothing is shared: no count exceeds two,
  *     and copying a leaf changes no count.
  *
@@ -38,6 +39,9 @@
 
 /* Fewest entries of a leaf of the data index that is not a root. */
 #define MIN_INDEX_ENTRIES	56
+
+/* Fewest entries of an overflow leaf that is not a root. */
+#define MIN_OVERFLOW_ENTRIES	112
 
 /* Metadata blocks that only deleting and unmapping may use. */
 #define SPARE_RATIO		32
@@ -127,18 +131,51 @@ static u64 path_blocks(u64 nr_leaves, u32 depth)
 	return nr_leaves + (depth - 1) * (1 + div_u64(nr_leaves, MIN_ENTRIES));
 }
 
+/*
+ * What copying or making @nr_leaves of the @all leaves of a tree of @depth costs
+ * above them, wherever they are.
+ */
+static u64 node_blocks(u64 nr_leaves, u64 all, u32 depth)
+{
+	u64 level = all, total = 0;
+
+	while (--depth > 0) {
+		level = depth == 1 ? 1 : 1 + div_u64(level, MIN_ENTRIES);
+		total += min(nr_leaves, level);
+	}
+	return total;
+}
+
 /* May a leaf or node be reached in two ways (I4)? */
 static bool may_share(const struct thinx_md *md)
 {
 	return md->time || md->held_root;
 }
 
-static u64 overflow_allowance(const struct thinx_md *md, u64 nr_dirty_bitmaps)
+/*
+ * Closing one overflow tree, if @nr_values more counts may change before (I3).
+ * A leaf is split once if it is full, and again for each third of a leaf that
+ * comes in; all counts there are fill so many leaves and no more.
+ */
+static u64 overflow_blocks(const struct thinx_md *md, struct pd_sm *sm,
+			   u64 nr_values)
 {
-	/* I3 */
-	return may_share(md) ?
-	       min(nr_dirty_bitmaps + 2,
-		   pd_sm_nr_allocated(pd_tm_sm(md->tm)) / 8 + 4) : 0;
+	u64 most = leaf_bound(pd_sm_nr_allocated(sm), MIN_OVERFLOW_ENTRIES);
+	struct pd_sm_overflow o;
+	u64 touched, moved, changed, copied, split;
+
+	if (!may_share(md))	/* I4 */
+		return 0;
+	pd_sm_get_overflow(sm, &o);
+	touched = min(o.nr_leaves, o.nr_touched + nr_values);
+	moved = o.nr_moved + nr_values;
+	if (!touched)
+		return 0;
+	changed = min(touched, moved);
+	copied = min(o.nr_leaves, touched + 2 * changed);
+	split = min(most, changed + div_u64(moved, MIN_OVERFLOW_ENTRIES));
+	return copied + split + node_blocks(copied + split, o.nr_leaves + split,
+					    o.depth + !!split);
 }
 
 u64 thinx_space_copied_values(const struct thinx_md *md, u64 nr_leaves)
@@ -157,17 +194,19 @@ static u64 data_close_blocks(const struct thinx_md *md, u64 nr_values)
 		return 0;
 	return dirty + path_blocks(min(dirty, nr_leaves),
 				   depth_bound(nr_leaves)) +
-	       overflow_allowance(md, dirty);
+	       overflow_blocks(md, md->data_sm, nr_values);
 }
 
-/* Blocks for closing the metadata space map, if @nr_blocks are taken before. */
-static u64 meta_close_blocks(const struct thinx_md *md, u64 nr_blocks)
+/*
+ * Blocks for closing the metadata space map, if @nr_values of its counts may
+ * change before.  They may be anywhere, and all its bitmaps are few.
+ */
+static u64 meta_close_blocks(const struct thinx_md *md, u64 nr_values)
 {
-	const struct pd_sm *sm = pd_tm_sm(md->tm);
-	u64 dirty = min(nr_bitmaps(pd_sm_nr_blocks(sm)),
-			pd_sm_nr_dirty_bitmaps(sm) + nr_blocks);
+	struct pd_sm *sm = pd_tm_sm(md->tm);
 
-	return dirty + 1 /* index block */ + overflow_allowance(md, dirty);
+	return nr_bitmaps(pd_sm_nr_blocks(sm)) + 1 /* index block */ +
+	       overflow_blocks(md, sm, nr_values);
 }
 
 static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
@@ -177,7 +216,9 @@ static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
 
 	/* One more device: the one the change in hand may be about. */
 	need += path_blocks(md->nr_changed + 1, thinx_space_upper_depth(md));
-	return need + meta_close_blocks(md, nr_blocks + need);
+	/* Each block may have children, those of data blocks' leaves too. */
+	return need + meta_close_blocks(md, nr_values + nr_blocks *
+					    THINX_LEAF_ENTRIES);
 }
 
 bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,

@@ -137,3 +137,33 @@ int pd_btree_lookup_leaf(const struct pd_btree *t, pd_block_t root,
 	pd_tm_release(t->tm, &leaf);
 	return 0;
 }
+
+int pd_btree_extent(const struct pd_btree *t, pd_block_t root, u32 *depth,
+		    u64 *nr_leaves)
+{
+	struct pd_tree tree = pd_tree_lowest(t);
+	struct pd_place place = pd_place_root();
+	pd_block_t b = root;
+
+	*depth = 0;
+	*nr_leaves = 1;
+	for (;;) {
+		const struct pd_disk_node *n;
+		struct pd_block blk;
+		int r = pd_tree_read(&tree, b, &place, &blk);
+
+		if (r)
+			return r;
+		++*depth;
+		n = blk.data;
+		if (pd_node_is_leaf(n)) {
+			pd_tm_release(t->tm, &blk);
+			return 0;
+		}
+		/* Of the root's children it is known how many there are. */
+		*nr_leaves *= *depth == 1 ? pd_node_nr(n) : pd_node_max(n);
+		b = pd_node_child(n, 0);
+		place = pd_place_child(&place, n, 0);
+		pd_tm_release(t->tm, &blk);
+	}
+}

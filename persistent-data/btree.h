@@ -107,6 +107,20 @@ int __must_check pd_btree_highest(const struct pd_btree *t, pd_block_t root,
 				  const u64 *keys, u64 *key, void *value);
 
 /**
+ * pd_btree_extent() - how large a tree is, at most
+ * @t: kind of tree, one level
+ * @root: its root
+ * @depth: nodes from the root to a leaf, exactly
+ * @nr_leaves: exact up to a depth of two, else not fewer than there are
+ *
+ * Reads one node of each level.
+ *
+ * Return: 0, -EIO, -EILSEQ.
+ */
+int __must_check pd_btree_extent(const struct pd_btree *t, pd_block_t root,
+				 u32 *depth, u64 *nr_leaves);
+
+/**
  * struct pd_btree_leaf - one leaf's whole knowledge
  * @begin: the leaf decides about keys [begin, last]: those not listed are not
  *	in the tree

@@ -204,6 +204,7 @@ void pd_sm_switch_overlays(struct pd_sm *sm)
 {
 	sm->open = !sm->open;
 	sm->nr_dirty = 0;
+	pd_sm_forget_overflow(sm);
 }
 
 void pd_sm_complete(struct pd_sm *sm)

@@ -16,6 +16,9 @@
  *     where it matters: the overflow tree is not touched while the transaction
  *     is open.
  *
+ * I4  Changes of counts of three and more are noted by window: so many leaves of
+ *     the overflow tree the close will copy, and nobody knows it before.
+ *
  * Context: metadata lock, for writing where anything changes.
  * Crash: nothing here is on disk before the transaction closes.
  */
@@ -87,6 +90,7 @@ struct pd_sm *pd_sm_init(struct pd_tm *tm, const struct pd_sm_ops *ops,
 	sm->overflow.name = "overflow counts";
 	xa_init(&sm->overlays[0]);
 	xa_init(&sm->overlays[1]);
+	xa_init(&sm->windows);
 	xa_init(&sm->held);
 	return sm;
 }
@@ -99,6 +103,7 @@ void pd_sm_destroy(struct pd_sm *sm)
 	pd_sm_free_holds(sm);
 	xa_destroy(&sm->overlays[0]);
 	xa_destroy(&sm->overlays[1]);
+	xa_destroy(&sm->windows);
 	kvfree(sm->bitmaps);
 	kvfree(sm->slots);
 	kfree(sm);
@@ -388,6 +393,79 @@ bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b)
 	return entry && pd_sm_entry_flags(entry) & PD_SM_NEW;
 }
 
+/* ---- what a close will do to the overflow tree ---- */
+
+void pd_sm_forget_overflow(struct pd_sm *sm)
+{
+	xa_destroy(&sm->windows);
+	sm->nr_windows = 0;
+	sm->nr_window_runs = 0;
+	sm->nr_moved = 0;
+	sm->overflow_known = false;
+}
+
+/* Does the count enter the tree, or might it leave it? */
+static bool is_moved(unsigned int value, s64 delta)
+{
+	return value == PD_BITMAP_MANY ? delta < 0 :
+					 value + delta >= PD_BITMAP_MANY;
+}
+
+static int note_window(struct pd_sm *sm, pd_block_t b)
+{
+	pd_block_t w = div_u64(b, PD_SM_WINDOW);
+	int r;
+
+	if (xa_load(&sm->windows, w))
+		return 0;
+	r = xa_err(xa_store(&sm->windows, w, xa_mk_value(1), GFP_NOIO));
+	if (r)
+		return r;
+	sm->nr_windows++;
+	sm->nr_window_runs++;
+	if (w && xa_load(&sm->windows, w - 1))
+		sm->nr_window_runs--;
+	if (xa_load(&sm->windows, w + 1))
+		sm->nr_window_runs--;
+	return 0;
+}
+
+/* Keeps I4. */
+static int note_overflow(struct pd_sm *sm, pd_block_t b, unsigned int value,
+			 s64 before, s64 after)
+{
+	if (value != PD_BITMAP_MANY && !is_moved(value, after) &&
+	    !is_moved(value, before))
+		return 0;
+	sm->nr_moved += is_moved(value, after);
+	sm->nr_moved -= is_moved(value, before);
+	return note_window(sm, b);
+}
+
+static void look_at_overflow(struct pd_sm *sm)
+{
+	if (pd_btree_extent(&sm->overflow, sm->overflow_root,
+			    &sm->overflow_depth, &sm->overflow_leaves)) {
+		/* Whoever needs it will be told why it cannot be read. */
+		sm->overflow_depth = PD_BTREE_MAX_DEPTH;
+		sm->overflow_leaves = sm->nr_blocks;
+	}
+	sm->overflow_known = true;
+}
+
+void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o)
+{
+	if (!sm->overflow_known)
+		look_at_overflow(sm);
+	*o = (struct pd_sm_overflow){
+		.depth = sm->overflow_depth,
+		.nr_leaves = sm->overflow_leaves,
+		.nr_touched = min(sm->overflow_leaves,
+				  sm->nr_windows + sm->nr_window_runs),
+		.nr_moved = sm->nr_moved,
+	};
+}
+
 /* ---- changing counts ---- */
 
 /* Put an entry into the open overlay. */
@@ -499,6 +577,8 @@ static int change_count(struct pd_sm *sm, pd_block_t b, unsigned int value,
 	}
 
 	r = store_entry(sm, b, delta + step, keep);
+	if (!r)
+		r = note_overflow(sm, b, value, delta, delta + step);
 	if (r)
 		return r;
 

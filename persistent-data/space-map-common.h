@@ -40,6 +40,13 @@ struct pd_bm;
 struct pd_validator;
 
 #define PD_SM_NR_SLOTS 4
+
+/*
+ * Fewest entries of an overflow leaf that is not a root.  So a run of n windows
+ * of as many blocks lies in n + 1 leaves at most.
+ */
+#define PD_SM_WINDOW 112
+
 #define PD_SM_BITMAP_LONGS BITS_TO_LONGS(PD_ENTRIES_PER_BITMAP)
 
 /**
@@ -111,6 +118,13 @@ struct pd_sm_ops {
  * @index_root: data: root of the index tree; metadata: the index block
  * @overflow: the tree of counts of three and more
  * @overflow_root: its root
+ * @overflow_known: the next two fields are about @overflow_root
+ * @overflow_depth: see struct pd_sm_overflow
+ * @overflow_leaves: see struct pd_sm_overflow
+ * @windows: windows of PD_SM_WINDOW blocks with changed counts of three and more
+ * @nr_windows: how many
+ * @nr_window_runs: so many runs of neighbours they form
+ * @nr_moved: see struct pd_sm_overflow
  * @bitmaps: index entries in core
  * @nr_bitmaps: how many
  * @nr_full: how many have @full set
@@ -140,6 +154,13 @@ struct pd_sm {
 	pd_block_t index_root;
 	struct pd_btree overflow;
 	pd_block_t overflow_root;
+	bool overflow_known;
+	u32 overflow_depth;
+	u64 overflow_leaves;
+	struct xarray windows;
+	u64 nr_windows;
+	u64 nr_window_runs;
+	u64 nr_moved;
 
 	struct pd_sm_bitmap *bitmaps;
 	u32 nr_bitmaps;
@@ -279,6 +300,9 @@ void pd_sm_pack_root(const struct pd_sm *sm, void *root);
 /** pd_sm_overflow_lookup() - count of a block whose entry says "many" */
 int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,
 				       u32 *count);
+
+/** pd_sm_forget_overflow() - a transaction ends: nothing is changed */
+void pd_sm_forget_overflow(struct pd_sm *sm);
 
 /**
  * pd_sm_take() - enter a block known to be free as allocated

@@ -204,6 +204,27 @@ void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm);
 
 /**
+ * struct pd_sm_overflow - counts of three and more, and what a close does there
+ * @depth: of the tree that holds them
+ * @nr_leaves: of that tree, at most
+ * @nr_touched: leaves the open transaction's changes fall into, at most
+ * @nr_moved: counts that enter or leave the tree, at most
+ */
+struct pd_sm_overflow {
+	u32 depth;
+	u64 nr_leaves;
+	u64 nr_touched;
+	u64 nr_moved;
+};
+
+/**
+ * pd_sm_get_overflow() - how much of the overflow tree a close will change
+ * @sm: space map
+ * @o: result; without a readable tree the largest there can be
+ */
+void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o);
+
+/**
  * pd_sm_close() - apply the overlay of a disk map to bitmaps and index
  * @sm: disk map
  * @root: 32 bytes for the superblock

@@ -305,6 +305,76 @@ static void test_full_metadata_with_snapshots_can_be_emptied(void **state)
 	md_end(&e);
 }
 
+/*
+ * Snapshots that differ in every leaf: the next one to copy a leaf changes 252
+ * counts of three and more, each leaf in another part of the overflow tree.
+ */
+static u32 make_diverging_snaps(struct md_env *e, u64 nr_mapped, u32 nr_snaps)
+{
+	struct thinx_md_dev *dev = md_create(e, 0);
+	u32 i;
+	u64 v;
+
+	md_map(e, dev, 0, nr_mapped);
+	thinx_md_close_device(dev);
+	md_commit(e);
+	for (i = 1; i < nr_snaps; i++) {
+		assert_int_equal(thinx_md_create_snap(e->md, i, 0), 0);
+		md_commit(e);
+		dev = md_open(e, i);
+		for (v = 0; v < nr_mapped; v += 248) {
+			md_unmap(e, dev, v, v + 1);
+			if (v / 248 % 10 == 9)
+				md_commit(e);
+		}
+		thinx_md_close_device(dev);
+		md_commit(e);
+	}
+	assert_int_equal(thinx_md_create_snap(e->md, nr_snaps, 0), 0);
+	md_commit(e);
+	return nr_snaps;
+}
+
+/* Changes that were accepted can be committed, whatever is left. */
+static void diverge_with_little_left(u64 nr_mapped, pd_block_t left)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	u64 v, n = 0;
+	u32 snap;
+	int r;
+
+	md_begin(&e, 1024, 200000);
+	snap = make_diverging_snaps(&e, nr_mapped, 4);
+	dev = md_create(&e, 100);
+	md_commit(&e);
+	for (v = 0; space(&e).meta_free > left; v++) {
+		if (md_try_map(&e, dev, v, 1))
+			break;
+		if (v % 60 == 59)
+			md_commit(&e);
+	}
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	dev = md_open(&e, snap);
+	for (v = 0, r = 0; v < nr_mapped && r >= 0; v += 248, n++)
+		r = md_try_unmap(&e, dev, v, v + 1);
+	assert_true(r >= 0 || r == -ENOSPC);
+	print_message("%llu left: %llu leaves copied\n",
+		      (unsigned long long)left, (unsigned long long)n);
+	md_commit(&e);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_what_was_accepted_with_many_references_is_committed(void **s)
+{
+	diverge_with_little_left(24000, 300);
+	diverge_with_little_left(24000, 160);
+	diverge_with_little_left(10000, 110);
+	diverge_with_little_left(10000, 600);
+}
+
 static void count_call(void *context)
 {
 	++*(int *)context;
@@ -354,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_full_metadata_can_still_be_emptied),
 		cmocka_unit_test(test_device_that_fills_the_metadata_can_be_deleted),
 		cmocka_unit_test(test_full_metadata_with_snapshots_can_be_emptied),
+		cmocka_unit_test(test_what_was_accepted_with_many_references_is_committed),
 		cmocka_unit_test(test_threshold_is_reported_once),
 	};
 

@@ -74,6 +74,65 @@ static void test_range_may_cross_bitmaps(void **state)
 	sm_verify(e);
 }
 
+static void test_changed_overflow_leaves_are_counted(void **state)
+{
+	struct pd_sm_overflow o;
+	int n;
+
+	pd_sm_get_overflow(e->data, &o);
+	assert_int_equal(o.depth, 1);
+	assert_int_equal(o.nr_leaves, 1);
+	assert_int_equal(o.nr_touched, 0);
+	assert_int_equal(o.nr_moved, 0);
+	/* One and two are none of its business. */
+	ok(pd_sm_inc(e->data, 0, NR));
+	ok(pd_sm_inc(e->data, 0, NR));
+	pd_sm_get_overflow(e->data, &o);
+	assert_int_equal(o.nr_touched, 0);
+	assert_int_equal(o.nr_moved, 0);
+	ok(pd_sm_inc(e->data, 0, NR));
+	pd_sm_get_overflow(e->data, &o);
+	assert_int_equal(o.nr_touched, 1);
+	assert_int_equal(o.nr_moved, NR);
+	ok(pd_sm_dec(e->data, 10, 20));
+	pd_sm_get_overflow(e->data, &o);
+	assert_int_equal(o.nr_moved, NR - 10);
+	ok(pd_sm_inc(e->data, 10, 20));
+	sm_commit(e);
+	sm_verify(e);
+
+	for (n = 0; n < 2; n++) {
+		pd_sm_get_overflow(e->data, &o);
+		assert_int_equal(o.depth, 2);
+		assert_true(o.nr_leaves >= NR / 336);
+		assert_true(o.nr_leaves <= NR / 112);
+		assert_int_equal(o.nr_touched, 0);
+		assert_int_equal(o.nr_moved, 0);
+		/* A window may lie in two leaves, two neighbours in three. */
+		ok(pd_sm_inc(e->data, 1120, 1130));
+		pd_sm_get_overflow(e->data, &o);
+		assert_int_equal(o.nr_touched, 2);
+		assert_int_equal(o.nr_moved, 0);
+		ok(pd_sm_inc(e->data, 1344, 1345));
+		pd_sm_get_overflow(e->data, &o);
+		assert_int_equal(o.nr_touched, 4);
+		ok(pd_sm_inc(e->data, 1232, 1345));
+		pd_sm_get_overflow(e->data, &o);
+		assert_int_equal(o.nr_touched, 4);
+		/* These may leave it: what they are exactly was not read. */
+		ok(pd_sm_dec(e->data, 5000, 5010));
+		pd_sm_get_overflow(e->data, &o);
+		assert_int_equal(o.nr_touched, 6);
+		assert_int_equal(o.nr_moved, 10);
+		/* A change forgotten with its transaction, and one committed. */
+		if (n)
+			sm_commit(e);
+		else
+			sm_reopen(e);
+	}
+	sm_verify(e);
+}
+
 static void test_empty_range_changes_nothing(void **state)
 {
 	ok(pd_sm_inc(e->data, 5, 5));
@@ -318,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		t(test_counts_go_up_and_down_over_transactions),
 		t(test_range_may_cross_bitmaps),
+		t(test_changed_overflow_leaves_are_counted),
 		t(test_empty_range_changes_nothing),
 		t(test_impossible_ranges_are_einval),
 		t(test_count_below_zero_is_refused),
