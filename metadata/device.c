@@ -445,11 +445,18 @@ static u32 depth_above(const struct thinx_md *md,
 				     thinx_space_any_depth(md);
 }
 
+/* Values of @nr_leaves leaves of a device with @nr_mapped mappings. */
+static u64 leaf_values(u32 nr_leaves, u64 nr_mapped)
+{
+	return min((u64)nr_leaves * THINX_LEAF_ENTRIES, nr_mapped);
+}
+
 /*
  * All of it, if it is small or somebody else has it too; else -E2BIG.  In each
  * of the two trees of devices the path and its neighbours are copied at worst.
  */
-static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id)
+static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
+		      u64 nr_mapped)
 {
 	u32 upper = depth_above(md, roots);
 	pd_block_t root;
@@ -457,11 +464,10 @@ static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id)
 	int r;
 
 	for (nr_nodes = DROP_NODES; nr_nodes > 1; nr_nodes /= 2)
-		if (thinx_space_has_room(md, 6 * upper, (u64)nr_nodes *
-					 THINX_LEAF_ENTRIES))
+		if (thinx_space_has_room(md, 6 * upper,
+					 leaf_values(nr_nodes, nr_mapped)))
 			break;
-	r = thinx_space_ensure(md, 6 * upper, (u64)nr_nodes *
-			       THINX_LEAF_ENTRIES);
+	r = thinx_space_ensure(md, 6 * upper, leaf_values(nr_nodes, nr_mapped));
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
@@ -495,10 +501,10 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 
 	for (n = DROP_LEAVES; n > 1; n /= 2)
 		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
-					 (n + 2) * THINX_LEAF_ENTRIES))
+					 leaf_values(n + 2, nr_mapped)))
 			break;
 	r = thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
-			       (n + 2) * THINX_LEAF_ENTRIES);
+			       leaf_values(n + 2, nr_mapped));
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
@@ -542,7 +548,7 @@ int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
 	r = pd_btree_lookup(&md->top, roots->mappings, &drop->id, &root);
 	if (r)
 		return r;
-	r = drop_whole(md, roots, drop->id);
+	r = drop_whole(md, roots, drop->id, nr_mapped);
 	if (r == -E2BIG)
 		return begin_steps(md, drop);
 	drop->done = !r;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "include/thinx-format.h"
+#include "metadata/space.h"
 
 static struct thinx_md_space space(struct md_env *e)
 {
@@ -375,6 +376,37 @@ static void test_what_was_accepted_with_many_references_is_committed(void **s)
 	diverge_with_little_left(10000, 600);
 }
 
+/*
+ * Use up metadata in the open transaction as long as there is room for a change
+ * of @nr_blocks and @nr_values and more; only a commit gives it back.
+ */
+static void use_up(struct md_env *e, u64 nr_blocks, u64 nr_values)
+{
+	struct pd_sm *sm = pd_tm_sm(e->md->tm);
+	pd_block_t b;
+
+	thinx_md_lock(e->md);
+	while (thinx_space_has_room(e->md, nr_blocks + 1, nr_values)) {
+		assert_int_equal(pd_sm_alloc(sm, &b), 0);
+		assert_int_equal(pd_sm_dec(sm, b, b + 1), 0);
+	}
+	thinx_md_unlock(e->md);
+}
+
+static void test_deleting_an_empty_device_takes_hardly_any_room(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 1024, 16320ULL * 300);
+	thinx_md_close_device(md_create(&e, 1));
+	thinx_md_close_device(md_create(&e, 2));
+	md_commit(&e);
+	use_up(&e, 8, 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	md_commit(&e);
+	md_end(&e);
+}
+
 static void count_call(void *context)
 {
 	++*(int *)context;
@@ -425,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_device_that_fills_the_metadata_can_be_deleted),
 		cmocka_unit_test(test_full_metadata_with_snapshots_can_be_emptied),
 		cmocka_unit_test(test_what_was_accepted_with_many_references_is_committed),
+		cmocka_unit_test(test_deleting_an_empty_device_takes_hardly_any_room),
 		cmocka_unit_test(test_threshold_is_reported_once),
 	};
 
