@@ -189,10 +189,11 @@ static u64 data_close_blocks(const struct thinx_md *md, u64 nr_values)
 	u64 all = nr_bitmaps(pd_sm_nr_blocks(md->data_sm));
 	u64 dirty = min(all, pd_sm_nr_dirty_bitmaps(md->data_sm) + nr_values);
 	u64 nr_leaves = leaf_bound(all, MIN_INDEX_ENTRIES);
+	u64 entries = dirty + pd_sm_nr_dirty_index(md->data_sm);
 
-	if (!dirty)
+	if (!entries)
 		return 0;
-	return dirty + path_blocks(min(dirty, nr_leaves),
+	return dirty + path_blocks(min(entries, nr_leaves),
 				   depth_bound(nr_leaves)) +
 	       overflow_blocks(md, md->data_sm, nr_values);
 }

@@ -114,13 +114,15 @@ static int apply_entry(struct pd_sm *sm, struct pd_disk_bitmap *disk,
 
 /* ---- one bitmap ---- */
 
-static void update_hints(struct pd_sm_bitmap *bitmap,
+static void update_hints(struct pd_sm *sm, u32 i,
 			 const struct pd_disk_bitmap *disk)
 {
+	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
+
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
 			  pd_bitmap_nr_used(disk, PD_ENTRIES_PER_BITMAP);
 	bitmap->none_free_before = pd_bitmap_first_free(disk);
-	bitmap->index_dirty = true;
+	pd_sm_mark_index_dirty(sm, i);
 }
 
 static int apply_entries(struct pd_sm *sm, u32 i, struct pd_disk_bitmap *disk)
@@ -158,7 +160,7 @@ static int apply_bitmap(struct pd_sm *sm, u32 i)
 	bitmap->pending = false;
 	bitmap->blocknr = blk.nr;
 	r = apply_entries(sm, i, blk.data);
-	update_hints(bitmap, blk.data);
+	update_hints(sm, i, blk.data);
 	pd_tm_release(sm->tm, &blk);
 	return r;
 }

@@ -116,6 +116,14 @@ const char *pd_sm_device(const struct pd_sm *sm)
 
 /* ---- index entries ---- */
 
+void pd_sm_mark_index_dirty(struct pd_sm *sm, u32 i)
+{
+	if (sm->bitmaps[i].index_dirty)
+		return;
+	sm->bitmaps[i].index_dirty = true;
+	sm->nr_index_dirty++;
+}
+
 int pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps)
 {
 	struct pd_sm_bitmap *n;
@@ -144,7 +152,7 @@ static int refresh_nr_free(struct pd_sm *sm, u32 i)
 
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
 			  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
-	bitmap->index_dirty = true;
+	pd_sm_mark_index_dirty(sm, i);
 	pd_tm_release(sm->tm, &blk);
 	return 0;
 }
@@ -234,6 +242,11 @@ pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm)
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm)
 {
 	return sm->nr_dirty;
+}
+
+u32 pd_sm_nr_dirty_index(const struct pd_sm *sm)
+{
+	return sm->nr_index_dirty;
 }
 
 void pd_sm_arm_threshold(struct pd_sm *sm)

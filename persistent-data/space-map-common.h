@@ -129,6 +129,7 @@ struct pd_sm_ops {
  * @nr_bitmaps: how many
  * @nr_full: how many have @full set
  * @nr_dirty: how many have @touched set for the open overlay
+ * @nr_index_dirty: how many have @index_dirty set
  * @overlays: one open, one closed, see @open
  * @open: number of the open overlay
  * @closing: the open overlay is being applied
@@ -166,6 +167,7 @@ struct pd_sm {
 	u32 nr_bitmaps;
 	u32 nr_full;
 	u32 nr_dirty;
+	u32 nr_index_dirty;
 
 	struct xarray overlays[2];
 	unsigned int open;
@@ -289,6 +291,9 @@ void pd_sm_unset_size(struct pd_sm *sm, pd_block_t nr_blocks);
  */
 int __must_check pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
 				       const struct pd_disk_index_entry *e);
+
+/** pd_sm_mark_index_dirty() - entry @i differs from the index on disk */
+void pd_sm_mark_index_dirty(struct pd_sm *sm, u32 i);
 
 /** pd_sm_get_index_entry() - an entry as it is to be written */
 void pd_sm_get_index_entry(const struct pd_sm *sm, u32 i,

@@ -161,6 +161,7 @@ static int write_index(struct pd_sm *sm)
 		sm->bitmaps[i].index_dirty = false;
 		cond_resched();
 	}
+	sm->nr_index_dirty = 0;
 	return 0;
 }
 
@@ -177,7 +178,7 @@ static int add_bitmap(struct pd_sm *sm, u32 i)
 
 	sm->bitmaps[i].blocknr = blk.nr;
 	sm->bitmaps[i].nr_free = PD_ENTRIES_PER_BITMAP;
-	sm->bitmaps[i].index_dirty = true;
+	pd_sm_mark_index_dirty(sm, i);
 	pd_tm_release(sm->tm, &blk);
 	return 0;
 }

@@ -58,7 +58,7 @@ static int add_bitmap(struct pd_sm *sm, u32 i, pd_block_t b)
 	memset(bitmap, 0, sizeof(*bitmap));
 	bitmap->blocknr = b;
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP;
-	bitmap->index_dirty = true;
+	pd_sm_mark_index_dirty(sm, i);
 	return 0;
 }
 
@@ -131,6 +131,7 @@ static int write_index(struct pd_sm *sm)
 		pd_sm_get_index_entry(sm, i, &disk->index[i]);
 		sm->bitmaps[i].index_dirty = false;
 	}
+	sm->nr_index_dirty = 0;
 	pd_tm_release(sm->tm, &blk);
 	return 0;
 }

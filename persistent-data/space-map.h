@@ -204,6 +204,14 @@ void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm);
 
 /**
+ * pd_sm_nr_dirty_index() - index entries that changed; (R)
+ * @sm: space map
+ *
+ * A close writes them, and those of the bitmaps it writes.
+ */
+u32 pd_sm_nr_dirty_index(const struct pd_sm *sm);
+
+/**
  * struct pd_sm_overflow - counts of three and more, and what a close does there
  * @depth: of the tree that holds them
  * @nr_leaves: of that tree, at most

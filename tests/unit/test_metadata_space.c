@@ -407,6 +407,17 @@ static void test_deleting_an_empty_device_takes_hardly_any_room(void **state)
 	md_end(&e);
 }
 
+static void test_new_bitmaps_can_be_entered_in_the_index(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 1024, 100);
+	assert_int_equal(thinx_md_resize_data(e.md, 16320ULL * 600), 0);
+	use_up(&e, 0, 0);
+	md_commit(&e);
+	md_end(&e);
+}
+
 static void count_call(void *context)
 {
 	++*(int *)context;
@@ -458,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_full_metadata_with_snapshots_can_be_emptied),
 		cmocka_unit_test(test_what_was_accepted_with_many_references_is_committed),
 		cmocka_unit_test(test_deleting_an_empty_device_takes_hardly_any_room),
+		cmocka_unit_test(test_new_bitmaps_can_be_entered_in_the_index),
 		cmocka_unit_test(test_threshold_is_reported_once),
 	};
 
