@@ -293,7 +293,7 @@ int thinx_space_extend_data(struct thinx_md *md, u64 nr_blocks)
 int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 {
 	struct pd_sm *sm = pd_tm_sm(md->tm);
-	u64 old = pd_sm_nr_blocks(sm);
+	u64 old = pd_sm_nr_blocks(sm), added, nr_new;
 	int r;
 
 	if (nr_blocks <= old || nr_blocks > thinx_space_device_blocks(md)) {
@@ -303,7 +303,19 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 		      (unsigned long long)pd_bm_nr_blocks(md->bm));
 		return -EINVAL;
 	}
-	/* The new area brings the room for its own bitmaps. */
+	/*
+	 * The new area has to bring the room for its own bitmaps, and for what
+	 * is missing for the commit.
+	 */
+	added = nr_blocks - old;
+	nr_new = nr_bitmaps(nr_blocks) - nr_bitmaps(old);
+	if (added < nr_new || added - nr_new + pd_sm_nr_allocatable(sm) <
+			      close_blocks(md, 0, 0) + nr_new) {
+		DMERR("%s: growing the metadata space from %llu to %llu blocks leaves no room for the commit",
+		      thinx_md_name(md), (unsigned long long)old,
+		      (unsigned long long)nr_blocks);
+		return -ENOSPC;
+	}
 	thinx_md_begin_change(md);
 	r = pd_sm_extend(sm, nr_blocks);
 	if (!r)

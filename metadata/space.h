@@ -98,8 +98,8 @@ int __must_check thinx_space_extend_data(struct thinx_md *md, u64 nr_blocks);
  * @md: metadata
  * @nr_blocks: new size, metadata blocks
  *
- * Return: 0, -EINVAL not larger, or larger than the device; -ENOSPC, errors of
- * metadata.
+ * Return: 0, -EINVAL not larger, or larger than the device; -ENOSPC too little
+ * is gained to commit it, errors of metadata.
  */
 int __must_check thinx_space_extend_metadata(struct thinx_md *md,
 					     u64 nr_blocks);

@@ -418,6 +418,34 @@ static void test_new_bitmaps_can_be_entered_in_the_index(void **state)
 	md_end(&e);
 }
 
+static void test_metadata_grows_by_enough_to_commit_or_not_at_all(void **state)
+{
+	struct pd_sm *sm;
+	struct md_env e;
+	pd_block_t b;
+	int r;
+
+	md_begin(&e, 64, 100);
+	ram_store_grow(e.io, 1000);
+	sm = pd_tm_sm(e.md->tm);
+	thinx_md_lock(e.md);
+	do {
+		r = pd_sm_alloc(sm, &b);
+		if (!r)
+			r = pd_sm_dec(sm, b, b + 1);
+	} while (!r);
+	thinx_md_unlock(e.md);
+	assert_int_equal(r, -ENOSPC);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 65), -ENOSPC);
+	assert_false(thinx_md_is_broken(e.md));
+	assert_false(thinx_md_is_dirty(e.md));
+	assert_int_equal(space(&e).meta_total, 64);
+	assert_int_equal(thinx_md_resize_metadata(e.md, 1000), 0);
+	md_commit(&e);
+	assert_int_equal(space(&e).meta_total, 1000);
+	md_end(&e);
+}
+
 static void count_call(void *context)
 {
 	++*(int *)context;
@@ -470,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_accepted_with_many_references_is_committed),
 		cmocka_unit_test(test_deleting_an_empty_device_takes_hardly_any_room),
 		cmocka_unit_test(test_new_bitmaps_can_be_entered_in_the_index),
+		cmocka_unit_test(test_metadata_grows_by_enough_to_commit_or_not_at_all),
 		cmocka_unit_test(test_threshold_is_reported_once),
 	};
 
