@@ -136,6 +136,11 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	if (!m)
 		return -EINVAL;
 	r = m->handle(pool, argv);
+	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
+		/* A commit gives back what this transaction freed. */
+		thinx_plane_commit(&pool->plane);
+		r = m->handle(pool, argv);
+	}
 	if (!r)
 		return thinx_plane_commit(&pool->plane);
 	if (!is_clean_refusal(pool, r))

@@ -98,9 +98,12 @@ void thinx_pool_arm_no_space(struct thinx_pool *pool)
 
 	lockdep_assert_held(&pool->mode_lock);
 	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
-	    !pool->error_if_no_space && seconds)
+	    !pool->error_if_no_space && seconds) {
+		pool->no_space_until = jiffies + (u64)seconds * HZ;
 		mod_delayed_work(pool->plane.wq, &pool->no_space,
-				 min_t(u64, (u64)seconds * HZ, MAX_JIFFY_OFFSET));
+				 min_t(u64, (u64)seconds * HZ,
+				       MAX_JIFFY_OFFSET));
+	}
 }
 
 static enum thinx_mode allowed_mode(struct thinx_pool *pool,
@@ -142,7 +145,7 @@ void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
 	/* Its work takes mode_lock, so do not wait for it here. */
 	if (old == THINX_MODE_OUT_OF_DATA_SPACE)
 		cancel_delayed_work(&pool->no_space);
-	trace_thinx_mode(pool->data_bdev->bd_dev, old, mode);
+	trace_thinx_mode(pool->plane.dev, old, mode);
 	announce(pool);
 	thinx_pool_arm_no_space(pool);
 }
@@ -155,8 +158,10 @@ static void no_space_expired(struct work_struct *work)
 					       struct thinx_pool, no_space);
 
 	mutex_lock(&pool->mode_lock);
+	/* It may have waited here since an earlier time without space. */
 	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
-	    !pool->error_if_no_space) {
+	    !pool->error_if_no_space &&
+	    time_after_eq(jiffies, pool->no_space_until)) {
 		pool->error_if_no_space = true;
 		announce(pool);
 		set_caps(pool);
@@ -242,7 +247,10 @@ void thinx_pool_metadata_failed(void *context, const char *what, int r)
 
 	mutex_lock(&pool->mode_lock);
 	/* Others may have met the same failure first. */
-	if (pool->mode >= THINX_MODE_OUT_OF_METADATA_SPACE)
+	if (pool->mode >= THINX_MODE_READ_ONLY)
+		goto out;
+	if (pool->mode == THINX_MODE_OUT_OF_METADATA_SPACE &&
+	    !thinx_md_is_broken(pool->md))
 		goto out;
 	DMERR_LIMIT("%s: metadata operation '%s' failed: error = %d",
 		    pool->name, what, r);
@@ -258,7 +266,7 @@ out:
 	mutex_unlock(&pool->mode_lock);
 }
 
-static void no_data_space(void *context)
+static void no_data_space(void *context, bool sure)
 {
 	struct thinx_pool *pool = context;
 	struct thinx_md_space s;
@@ -266,7 +274,7 @@ static void no_data_space(void *context)
 	mutex_lock(&pool->mode_lock);
 	if (pool->mode == THINX_MODE_WRITE) {
 		thinx_md_get_space(pool->md, &s);
-		if (s.data_allocatable)
+		if (s.data_allocatable && !sure)
 			thinx_plane_retry_starved(&pool->plane);
 		else
 			thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_DATA_SPACE);
@@ -296,6 +304,8 @@ static void space_changed(void *context)
 		return;
 
 	mutex_lock(&pool->mode_lock);
+	/* Again: a resize may have come between. */
+	thinx_md_get_space(pool->md, &s);
 	if (pool->mode <= THINX_MODE_OUT_OF_DATA_SPACE &&
 	    s.meta_free <= s.meta_reserve) {
 		DMERR("%s: No free metadata blocks", pool->name);

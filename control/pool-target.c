@@ -42,8 +42,19 @@ static int open_devices(struct thinx_pool_target *pt,
 			  &pt->data);
 	if (r) {
 		*error = "Error getting data device";
-		dm_put_device(pt->ti, pt->metadata);
+		goto err_put_metadata;
 	}
+	if (pt->metadata->bdev == pt->data->bdev) {
+		*error = "Error setting metadata or data device";
+		r = -EINVAL;
+		goto err_put_data;
+	}
+	return 0;
+
+err_put_data:
+	dm_put_device(pt->ti, pt->data);
+err_put_metadata:
+	dm_put_device(pt->ti, pt->metadata);
 	return r;
 }
 
@@ -144,11 +155,22 @@ static void pool_dtr(struct dm_target *ti)
 {
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
+	bool abandoned = false;
 
 	mutex_lock(&pool->mode_lock);
-	if (pool->bound == pt)
+	if (pool->bound == pt) {
 		pool->bound = NULL;
+		abandoned = thinx_pool_is_shared(pool);
+	}
+	/*
+	 * Removed by force while volumes use it: all is committed, but the
+	 * devices go away, so the volumes must not touch them any more.
+	 */
+	if (abandoned)
+		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
 	mutex_unlock(&pool->mode_lock);
+	if (abandoned)
+		thinx_plane_unquiesce(&pool->plane);
 	/* The devices stay open until the pool, perhaps, has closed. */
 	thinx_pool_put(pool);
 	close_devices(pt);

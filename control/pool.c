@@ -180,6 +180,12 @@ struct thinx_pool *thinx_pool_get_by_dm(struct mapped_device *dm)
 	return pool;
 }
 
+/* Without the lock: the caller's own reference keeps the count from one. */
+bool thinx_pool_is_shared(struct thinx_pool *pool)
+{
+	return READ_ONCE(pool->refs) > 1;
+}
+
 static void destroy_pool(struct thinx_pool *pool)
 {
 	thinx_plane_commit(&pool->plane);

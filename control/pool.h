@@ -53,6 +53,7 @@ enum thinx_mode {
  * @suspended: A; by its dm device
  * @needs_check_unwritten: L:mode_lock; the flag is in force but not on disk
  * @needs_check: tries to write it again
+ * @no_space_until: L:mode_lock; when the patience ends, jiffies
  * @no_space: ends the patience with full data devices
  * @events: raises events from where one cannot sleep
  */
@@ -75,6 +76,7 @@ struct thinx_pool {
 	bool suspended;
 	bool needs_check_unwritten;
 	struct delayed_work needs_check;
+	unsigned long no_space_until;
 	struct delayed_work no_space;
 	struct work_struct events;
 };
@@ -137,6 +139,9 @@ struct thinx_pool *thinx_pool_get_by_dm(struct mapped_device *dm);
  * Context: May sleep.
  */
 void thinx_pool_put(struct thinx_pool *pool);
+
+/** thinx_pool_is_shared() - do others hold a reference, too? */
+bool thinx_pool_is_shared(struct thinx_pool *pool);
 
 /* ---- control/mode.c ---- */
 

@@ -27,6 +27,9 @@
 /* How long a change may stay uncommitted if nobody asks. */
 #define COMMIT_DELAY HZ
 
+/* Between attempts of starved writes for which a commit could do nothing. */
+#define RETRY_DELAY msecs_to_jiffies(20)
+
 struct commit_context {
 	struct thinx_plane *plane;
 	bool flushed;
@@ -54,15 +57,16 @@ static int commit(struct thinx_plane *plane, bool *flushed)
 
 	r = thinx_md_commit(plane->md, flush_data, &c);
 	*flushed = c.flushed;
-	trace_thinx_commit(plane->data_bdev->bd_dev,
+	trace_thinx_commit(plane->dev,
 			   thinx_md_completed_generation(plane->md),
 			   c.flushed, r);
 	if (r) {
 		thinx_plane_failed(plane, "commit", r);
 		return r;
 	}
-	if (c.flushed) {
+	if (c.flushed || thinx_passdown_pending(plane))
 		thinx_passdown_kick(plane);
+	if (c.flushed) {
 		plane->ops->space_changed(plane->context);
 	}
 	return 0;
@@ -75,17 +79,28 @@ int thinx_plane_commit(struct thinx_plane *plane)
 	return commit(plane, &flushed);
 }
 
-/* See I2: nothing of ours is left to make durable. */
+/*
+ * See I2: nothing of ours is left to make durable, unless something changed
+ * again meanwhile; then another commit does it.
+ */
 static void pass_flush_down(struct thinx_volume *v, struct thinx_bio *tb,
 			    struct bio *bio)
 {
-	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
-	if (!tb->in_gate) {
+	switch (thinx_bio_flush_way(v, tb)) {
+	case THINX_FLUSH_LOST:
+		thinx_bio_end(bio, BLK_STS_IOERR);
+		break;
+	case THINX_FLUSH_COMMIT:
+		thinx_commit_queue(v->plane, bio);
+		break;
+	case THINX_FLUSH_DOWN:
+		bio_set_dev(bio, v->plane->data_bdev);
+		dm_submit_bio_remap(bio, NULL);
+		break;
+	default:
 		thinx_volume_defer(v, tb);
-		return;
+		break;
 	}
-	bio_set_dev(bio, v->plane->data_bdev);
-	dm_submit_bio_remap(bio, NULL);
 }
 
 static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
@@ -121,8 +136,22 @@ static void commit_work(struct work_struct *work)
 	list_for_each_entry_safe(tb, tmp, &waiters, list)
 		end_waiter(tb, r, flushed);
 	/* The end of the discards lets them try, too. */
-	if (retry && !thinx_passdown_pending(plane))
+	if (!retry || thinx_passdown_pending(plane))
+		return;
+	/* Nothing came free: what is missing is held by writes under way. */
+	if (flushed)
 		thinx_plane_retry_starved(plane);
+	else
+		queue_delayed_work(plane->wq, &c->later, RETRY_DELAY);
+}
+
+static void retry_later(struct work_struct *work)
+{
+	struct thinx_plane *plane = container_of(to_delayed_work(work),
+						 struct thinx_plane,
+						 commit.later);
+
+	thinx_plane_retry_starved(plane);
 }
 
 static void commit_tick(struct work_struct *work)
@@ -171,10 +200,12 @@ void thinx_commit_init(struct thinx_plane *plane)
 	INIT_LIST_HEAD(&c->waiters);
 	INIT_WORK(&c->work, commit_work);
 	INIT_DELAYED_WORK(&c->tick, commit_tick);
+	INIT_DELAYED_WORK(&c->later, retry_later);
 }
 
 void thinx_commit_exit(struct thinx_plane *plane)
 {
 	cancel_delayed_work_sync(&plane->commit.tick);
 	cancel_work_sync(&plane->commit.work);
+	cancel_delayed_work_sync(&plane->commit.later);
 }

@@ -32,6 +32,12 @@
 /* Groups decided about in one hold of the metadata lock. */
 #define GROUPS_PER_PASS 64
 
+/*
+ * The count of free blocks comes from the metadata device and may be wrong; after
+ * so many searches that found none it is not believed any more.
+ */
+#define MAX_FRUITLESS 16
+
 /* Rounds before the work item lets others have its thread. */
 #define ROUNDS_PER_RUN 16
 
@@ -53,8 +59,7 @@ void thinx_group_put(struct thinx_group *g)
 		mempool_free(g, &plane->groups);
 	else
 		kfree(g);
-	if (atomic_dec_and_test(&plane->nr_groups))
-		wake_up_all(&plane->idle);
+	thinx_plane_idle(plane);
 }
 
 static struct thinx_group *alloc_group(struct thinx_volume *v, u32 nr)
@@ -76,7 +81,7 @@ static struct thinx_group *alloc_group(struct thinx_volume *v, u32 nr)
 	g->pooled = pooled;
 	atomic_set(&g->refs, 1);
 	INIT_LIST_HEAD(&g->bios);
-	atomic_inc(&plane->nr_groups);
+	thinx_plane_busy(plane);
 	return g;
 }
 
@@ -89,8 +94,7 @@ static void free_unused_group(struct thinx_group *g)
 		mempool_free(g, &plane->groups);
 	else
 		kfree(g);
-	if (atomic_dec_and_test(&plane->nr_groups))
-		wake_up_all(&plane->idle);
+	thinx_plane_idle(plane);
 }
 
 /* ---- blocks of a bio ---- */
@@ -158,6 +162,8 @@ static int learn(struct thinx_group *g)
 			continue;
 		c.index = i;
 		r = thinx_md_lookup(v->dev, g->begin + i, learn_from_leaf, &c);
+		if (r == -EUCLEAN)
+			return r;
 		if (r) {
 			DMERR_LIMIT("%s: thin device %u: look-up of block %llu failed: error = %d",
 				    v->plane->name, v->id,
@@ -274,6 +280,11 @@ static void starve(struct thinx_volume *v, struct thinx_bio *tb,
 
 	spin_lock_irqsave(&v->lock, flags);
 	caps = thinx_plane_caps(v->plane);
+	if (thinx_port_requeues(tb->port)) {
+		spin_unlock_irqrestore(&v->lock, flags);
+		thinx_bio_end(bio, BLK_STS_DM_REQUEUE);
+		return;
+	}
 	if (caps & (THINX_CAN_PROVISION | THINX_NO_SPACE_HOLD)) {
 		list_add_tail(&tb->list, &v->starved);
 		bio = NULL;
@@ -380,15 +391,17 @@ static void decide_reads(struct thinx_group *g)
 static void ask_for_space(struct thinx_plane *plane)
 {
 	struct thinx_md_space s;
+	bool sure;
 
 	if (!(thinx_plane_caps(plane) & THINX_CAN_PROVISION))
 		return;
 	thinx_md_get_space(plane->md, &s);
-	if (s.data_allocatable || s.data_pending ||
-	    thinx_passdown_pending(plane))
+	sure = atomic_inc_return(&plane->fruitless) > MAX_FRUITLESS;
+	if (s.data_pending || thinx_passdown_pending(plane) ||
+	    (s.data_allocatable && !sure))
 		thinx_commit_for_space(plane);
 	else
-		plane->ops->no_data_space(plane->context);
+		plane->ops->no_data_space(plane->context, sure);
 }
 
 static void run_groups(struct thinx_volume *v, struct list_head *groups)
@@ -425,12 +438,24 @@ static bool can_join(struct thinx_plane *plane, const struct thinx_group *g,
 	       end_block(plane, bio) - g->begin <= THINX_GROUP_BLOCKS;
 }
 
-static void fail_group(struct thinx_group *g, int r)
+/*
+ * The group cannot be decided about.  If that is because a change failed half way
+ * an abort is coming, after which the metadata answer again: try then.
+ */
+static void give_up_group(struct thinx_group *g, int r)
 {
 	struct thinx_bio *tb, *tmp;
 
-	list_for_each_entry_safe(tb, tmp, &g->bios, list)
-		thinx_bio_end(thinx_bio_of(tb), errno_to_blk_status(r));
+	list_for_each_entry_safe(tb, tmp, &g->bios, list) {
+		list_del(&tb->list);
+		if (r == -EUCLEAN)
+			thinx_volume_defer(g->volume, tb);
+		else
+			thinx_bio_end(thinx_bio_of(tb),
+				      errno_to_blk_status(r));
+	}
+	if (r == -EUCLEAN)
+		usleep_range(1000, 2000);
 	thinx_group_put(g);
 }
 
@@ -507,11 +532,11 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	if (last == tb)
 		list_add(&tb->list, &g->bios);
 
-	trace_thinx_group(plane->data_bdev->bd_dev, v->id, g->begin, g->nr,
+	trace_thinx_group(plane->dev, v->id, g->begin, g->nr,
 			  g->is_write);
 	r = learn(g);
 	if (r)
-		fail_group(g, r);
+		give_up_group(g, r);
 	else
 		list_add_tail(&g->list, groups);
 	return true;
@@ -533,18 +558,20 @@ static void process_flush(struct thinx_volume *v, struct thinx_bio *tb)
 {
 	struct bio *bio = thinx_bio_of(tb);
 
-	if (thinx_md_dev_lost_changes(v->dev)) {
+	switch (thinx_bio_flush_way(v, tb)) {
+	case THINX_FLUSH_LOST:
 		bio_io_error(bio);
-	} else if (thinx_md_dev_is_dirty(v->dev)) {
+		break;
+	case THINX_FLUSH_COMMIT:
 		thinx_commit_queue(v->plane, bio);
-	} else {
-		tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
-		if (!tb->in_gate) {
-			thinx_volume_defer(v, tb);
-			return;
-		}
+		break;
+	case THINX_FLUSH_DOWN:
 		bio_set_dev(bio, v->plane->data_bdev);
 		thinx_bio_submit(tb, bio);
+		break;
+	default:
+		thinx_volume_defer(v, tb);
+		break;
 	}
 }
 
@@ -561,7 +588,7 @@ static void take_deferred(struct thinx_volume *v, struct list_head *todo)
 		if (dead) {
 			list_del(&tb->list);
 			bio_io_error(thinx_bio_of(tb));
-		} else if (READ_ONCE(tb->port->requeue)) {
+		} else if (thinx_port_requeues(tb->port)) {
 			list_del(&tb->list);
 			thinx_bio_end(thinx_bio_of(tb), BLK_STS_DM_REQUEUE);
 		}
@@ -625,6 +652,7 @@ void thinx_volume_work(struct work_struct *work)
 	bool starving_for_memory, more;
 	unsigned int round = 0;
 
+	thinx_plane_busy(v->plane);
 	do {
 		thinx_process_prepared(v);
 		starving_for_memory = process_deferred(v);
@@ -632,6 +660,7 @@ void thinx_volume_work(struct work_struct *work)
 		cond_resched();
 	} while (++round < ROUNDS_PER_RUN && !starving_for_memory &&
 		 !list_empty_careful(&v->prepared));
+	thinx_plane_idle(v->plane);
 	if (starving_for_memory)
 		usleep_range(1000, 2000);
 	if (starving_for_memory || more || !list_empty_careful(&v->prepared))

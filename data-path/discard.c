@@ -31,12 +31,14 @@
  * @tb: the bio
  * @range: what it holds
  * @next: first block not yet unmapped
+ * @committed: the last step found no metadata space, and then a commit was made
  */
 struct thinx_discard {
 	struct list_head list;
 	struct thinx_bio *tb;
 	struct thinx_range range;
 	thinx_vblock_t next;
+	bool committed;
 };
 
 /* Whole blocks of the bio; an empty range if there are none. */
@@ -71,6 +73,7 @@ void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
 	}
 	d->tb = tb;
 	d->next = begin;
+	d->committed = false;
 	if (thinx_range_lock_or_wait(&v->ranges, &d->range, &tb->waiter,
 				     begin, end))
 		list_add_tail(&d->list, started);
@@ -105,7 +108,6 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_md_removal *rm = v->removal;
-	u64 generation;
 	int r;
 
 	rm->begin = d->next;
@@ -121,16 +123,22 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 
 		thinx_map_cache_set(&v->cache, d->next, upto - d->next,
 				    THINX_MAP_HOLE);
-		trace_thinx_discard_step(plane->data_bdev->bd_dev, v->id,
+		trace_thinx_discard_step(plane->dev, v->id,
 					 d->next, upto);
 		d->next = upto;
 	}
-	generation = thinx_md_open_generation(plane->md);
+	thinx_passdown_add(plane, rm->freed, rm->nr_freed,
+			   thinx_md_open_generation(plane->md));
 	thinx_md_unlock(plane->md);
 
 	thinx_commit_note_change(plane);
-	if (rm->nr_freed)
-		thinx_passdown_add(plane, rm->freed, rm->nr_freed, generation);
+	if (r == -ENOSPC && !d->committed && !thinx_md_is_broken(plane->md)) {
+		/* A commit gives back the blocks this transaction freed. */
+		d->committed = true;
+		thinx_plane_commit(plane);
+		return false;
+	}
+	d->committed = false;
 	if (r) {
 		thinx_plane_failed(plane, "unmapping a discarded range", r);
 		end_discard(v, d, BLK_STS_IOERR);

@@ -15,6 +15,7 @@
  *     so a REQ_NOWAIT bio may come along.  One that is deferred was accepted
  *     without blocking and loses the flag: nobody can answer BLK_STS_AGAIN
  *     from another thread (kernels before 7.0 pass that to the application).
+ *     It loses REQ_POLLED, too: nobody polls what another thread submits.
  * I2  "Ours alone" is judged inside the gate: a snapshot closes and drains it
  *     before it makes blocks shared.
  * I3  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
@@ -54,7 +55,7 @@ static int defer(struct thinx_volume *v, struct thinx_bio *tb, struct bio *bio)
 {
 	if (tb->in_gate)
 		leave_gate(v, tb);
-	bio->bi_opf &= ~REQ_NOWAIT;
+	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 	thinx_volume_defer(v, tb);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -146,11 +147,24 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		return DM_MAPIO_REMAPPED;
 	}
 	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ) {
-		cut(plane, bio, offset, nr);
-		if (thinx_bio_read_hole(port, bio))
-			return DM_MAPIO_REMAPPED;
-		bio_endio(bio);
-		return DM_MAPIO_SUBMITTED;
+		if (likely(!port->origin)) {
+			cut(plane, bio, offset, nr);
+			zero_fill_bio(bio);
+			bio_endio(bio);
+			return DM_MAPIO_SUBMITTED;
+		}
+		/*
+		 * Out of the gate first: the origin may itself wait for a gate
+		 * that somebody closed who drains ours.
+		 */
+		if (!(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED))) {
+			leave_gate(v, tb);
+			cut(plane, bio, offset, nr);
+			if (thinx_bio_read_hole(port, bio))
+				return DM_MAPIO_REMAPPED;
+			bio_endio(bio);
+			return DM_MAPIO_SUBMITTED;
+		}
 	}
 	cut(plane, bio, offset, min_t(u32, nr, THINX_GROUP_BLOCKS));
 	return defer(v, tb, bio);
@@ -165,26 +179,44 @@ static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
 }
 
 /*
- * An empty flush.  If no change of the volume waits for a commit the data
- * device's own flush says it all.
+ * If no change of the volume waits for a commit the data device's own flush says
+ * it all.
  */
+enum thinx_flush_way thinx_bio_flush_way(struct thinx_volume *v,
+					 struct thinx_bio *tb)
+{
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+	if (!tb->in_gate)
+		return THINX_FLUSH_WAIT;
+	if (thinx_md_dev_lost_changes(v->dev)) {
+		leave_gate(v, tb);
+		return THINX_FLUSH_LOST;
+	}
+	if (thinx_md_dev_is_dirty(v->dev)) {
+		leave_gate(v, tb);
+		return THINX_FLUSH_COMMIT;
+	}
+	return THINX_FLUSH_DOWN;
+}
+
 static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 		     struct bio *bio)
 {
 	struct thinx_volume *v = port->volume;
 
-	if (thinx_md_dev_lost_changes(v->dev))
+	switch (thinx_bio_flush_way(v, tb)) {
+	case THINX_FLUSH_LOST:
 		return DM_MAPIO_KILL;
-	if (thinx_md_dev_is_dirty(v->dev)) {
-		bio->bi_opf &= ~REQ_NOWAIT;
+	case THINX_FLUSH_COMMIT:
+		bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 		thinx_commit_queue(v->plane, bio);
 		return DM_MAPIO_SUBMITTED;
-	}
-	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
-	if (!tb->in_gate)
+	case THINX_FLUSH_DOWN:
+		bio_set_dev(bio, v->plane->data_bdev);
+		return DM_MAPIO_REMAPPED;
+	default:
 		return defer(v, tb, bio);
-	bio_set_dev(bio, v->plane->data_bdev);
-	return DM_MAPIO_REMAPPED;
+	}
 }
 
 int thinx_map_bio(struct thinx_port *port, struct bio *bio)
@@ -197,11 +229,12 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 	tb->parent = NULL;
 	tb->in_gate = false;
 	tb->await_commit = false;
+	tb->fua = false;
 	tb->is_piece = false;
 
 	if (unlikely(!(thinx_plane_caps(v->plane) & THINX_CAN_MAP)))
 		return DM_MAPIO_KILL;
-	if (unlikely(READ_ONCE(port->requeue)))
+	if (unlikely(thinx_port_requeues(port)))
 		return DM_MAPIO_REQUEUE;
 
 	if (unlikely(bio->bi_opf & REQ_PREFLUSH))

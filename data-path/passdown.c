@@ -75,7 +75,7 @@ static void issue(struct passdown_run *run)
 	sector_t nr;
 	struct bio *bio;
 
-	trace_thinx_passdown(plane->data_bdev->bd_dev, 0, run->begin,
+	trace_thinx_passdown(plane->dev, 0, run->begin,
 			     run->end);
 	atomic_set(&run->pending, 1);
 	for (; sector < end; sector += nr) {
@@ -149,10 +149,12 @@ void thinx_passdown_add(struct thinx_plane *plane,
 	struct passdown_run *run;
 	u32 i;
 
+	thinx_md_assert_locked(plane->md);
 	for (i = 0; i < nr; i++) {
 		run = kmalloc(sizeof(*run), GFP_NOIO);
 		if (!run) {
-			thinx_md_unhold(plane->md, runs[i].begin, runs[i].end);
+			thinx_md_unhold_locked(plane->md, runs[i].begin,
+					       runs[i].end);
 			continue;
 		}
 		run->plane = plane;
@@ -164,6 +166,9 @@ void thinx_passdown_add(struct thinx_plane *plane,
 		p->nr++;
 		spin_unlock_irq(&p->lock);
 	}
+	/* The commit that frees them may be over when they get here. */
+	if (nr)
+		thinx_passdown_kick(plane);
 }
 
 bool thinx_passdown_pending(struct thinx_plane *plane)

@@ -29,6 +29,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 
 	plane->md = md;
 	plane->data_bdev = data_bdev;
+	plane->dev = data_bdev->bd_dev;
 	plane->block_sectors = block_sectors;
 	plane->block_shift = is_power_of_2(block_sectors) ?
 		ilog2(block_sectors) : -1;
@@ -116,8 +117,8 @@ static void open_gates(struct thinx_plane *plane)
 }
 
 /*
- * Gates are closed under the lock, groups are waited for without it: a worker
- * that ends a group may have to abort, which takes the lock.
+ * Gates are closed under the lock, workers are waited for without it: one that
+ * ends a group may have to abort, which takes the lock.
  */
 void thinx_plane_quiesce(struct thinx_plane *plane)
 {
@@ -128,7 +129,7 @@ void thinx_plane_quiesce(struct thinx_plane *plane)
 	}
 	mutex_unlock(&plane->volumes_lock);
 
-	wait_event(plane->idle, !atomic_read(&plane->nr_groups));
+	wait_event(plane->idle, !atomic_read(&plane->nr_busy));
 	cancel_delayed_work_sync(&plane->commit.tick);
 	flush_work(&plane->commit.work);
 }
@@ -141,6 +142,8 @@ void thinx_plane_unquiesce(struct thinx_plane *plane)
 		open_gates(plane);
 	}
 	mutex_unlock(&plane->volumes_lock);
+	if (thinx_md_is_dirty(plane->md))
+		thinx_commit_note_change(plane);
 	thinx_plane_retry_starved(plane);
 }
 
@@ -152,11 +155,12 @@ int thinx_plane_abort(struct thinx_plane *plane)
 
 	mutex_lock(&plane->volumes_lock);
 	close_gates(plane);
-	thinx_passdown_forget(plane);
 	/* I/O of ours waits for this: no memory reclaim may wait for that I/O. */
 	noio = memalloc_noio_save();
 	r = thinx_md_abort(plane->md);
 	memalloc_noio_restore(noio);
+	/* What was queued until now belongs to the transaction that is gone. */
+	thinx_passdown_forget(plane);
 	list_for_each_entry(v, &plane->volumes, list)
 		thinx_map_cache_drop_all(&v->cache);
 	open_gates(plane);

@@ -41,7 +41,8 @@ struct thinx_plane;
  * struct thinx_plane_ops - what the plane tells the control plane
  * @metadata_failed: a change or commit failed with @r; aborts and changes the
  *	mode.  May sleep; called with no lock, in no gate, ranges may be held
- * @no_data_space: no data block is free, nor will one be after a commit
+ * @no_data_space: no data block is free, nor will one be after a commit; @sure:
+ *	whatever the counters say
  * @low_water: free data blocks reached the low water mark
  * @space_changed: a commit or a passed-down discard completed; blocks may have
  *	come free
@@ -51,7 +52,7 @@ struct thinx_plane;
  */
 struct thinx_plane_ops {
 	void (*metadata_failed)(void *context, const char *what, int r);
-	void (*no_data_space)(void *context);
+	void (*no_data_space)(void *context, bool sure);
 	void (*low_water)(void *context);
 	void (*space_changed)(void *context);
 };
@@ -63,6 +64,7 @@ struct thinx_plane_ops {
  * @retry: L:lock; volumes with starved writes want a commit
  * @work: the one committer
  * @tick: commits what is dirty a second later
+ * @later: lets starved writes try again when a commit had nothing to do
  */
 struct thinx_commit {
 	spinlock_t lock;
@@ -70,6 +72,7 @@ struct thinx_commit {
 	bool retry;
 	struct work_struct work;
 	struct delayed_work tick;
+	struct delayed_work later;
 };
 
 /**
@@ -94,6 +97,7 @@ struct thinx_passdown {
  * struct thinx_plane - the pool-wide half of the data path
  * @md: I; metadata
  * @data_bdev: changes only while the plane is quiesced
+ * @dev: I; number of the data device, for tracepoints
  * @block_sectors: I; data block size
  * @block_shift: I; log2 of it, or -1
  * @caps: A; THINX_CAN_*, written by the control plane only
@@ -110,8 +114,10 @@ struct thinx_passdown {
  * @volumes_lock: protects @volumes
  * @volumes: L:volumes_lock; all volumes
  * @quiesced: L:volumes_lock; gates of all volumes are closed by us
- * @nr_groups: A; groups under way in all volumes
- * @idle: woken when @nr_groups falls to zero
+ * @nr_busy: A; groups under way and passes of workers, in all volumes
+ * @idle: woken when @nr_busy falls to zero
+ * @fruitless: A; searches in a row that found no data block although some are
+ *	said to be free
  * @commit: see there
  * @passing: see there
  * @ops: I; the control plane
@@ -120,6 +126,7 @@ struct thinx_passdown {
 struct thinx_plane {
 	struct thinx_md *md;
 	struct block_device *data_bdev;
+	dev_t dev;
 	u32 block_sectors;
 	int block_shift;
 	unsigned int caps;
@@ -136,8 +143,9 @@ struct thinx_plane {
 	struct mutex volumes_lock;
 	struct list_head volumes;
 	bool quiesced;
-	atomic_t nr_groups;
+	atomic_t nr_busy;
 	wait_queue_head_t idle;
+	atomic_t fruitless;
 	struct thinx_commit commit;
 	struct thinx_passdown passing;
 	const struct thinx_plane_ops *ops;
@@ -282,6 +290,21 @@ static inline sector_t thinx_plane_sector(const struct thinx_plane *plane,
 	return (sector_t)block * plane->block_sectors;
 }
 
+/** thinx_plane_busy() - a group or a worker's pass begins */
+static inline void thinx_plane_busy(struct thinx_plane *plane)
+{
+	atomic_inc(&plane->nr_busy);
+	/* Before looking at a gate; pairs with the drain in a quiesce. */
+	smp_mb__after_atomic();
+}
+
+/** thinx_plane_idle() - it is over */
+static inline void thinx_plane_idle(struct thinx_plane *plane)
+{
+	if (atomic_dec_and_test(&plane->nr_busy))
+		wake_up_all(&plane->idle);
+}
+
 /** thinx_plane_failed() - report a failed metadata operation */
 void thinx_plane_failed(struct thinx_plane *plane, const char *what, int r);
 
@@ -327,8 +350,10 @@ bool thinx_passdown_pending(struct thinx_plane *plane);
  * @nr: how many
  * @generation: issue them when this one is durable
  *
- * Context: May sleep, GFP_NOIO; no metadata lock.  Runs there is no memory
- * for are let go without a discard.
+ * Runs there is no memory for are let go without a discard.
+ *
+ * Context: May sleep, GFP_NOIO.  In the hold of the metadata lock, for writing,
+ * in which the runs were freed: an abort comes before or after both.
  */
 void thinx_passdown_add(struct thinx_plane *plane,
 			const struct thinx_md_run *runs, u32 nr, u64 generation);

@@ -74,6 +74,9 @@ static int restamp(struct thinx_group *g, u32 begin, u32 end)
 
 	r = thinx_md_restamp_locked(v->dev, g->begin + begin, end - begin,
 				    mappings, exclusive);
+	/* No metadata space now: treat them as shared, that can wait. */
+	if (r == -ENOSPC && !thinx_md_is_broken(v->plane->md))
+		return 0;
 	if (r)
 		return r;
 	for (i = begin; i < end; i++) {
@@ -121,6 +124,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 	u->copy = g->blocks[i].word != THINX_MAP_HOLE;
 	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
 	u->status = BLK_STS_OK;
+	u->retried = false;
 	INIT_LIST_HEAD(&u->bios);
 	atomic_set(&u->pending, 1);
 	atomic_inc(&g->refs);
@@ -171,6 +175,7 @@ static int allocate(struct thinx_group *g, struct plan *p)
 		}
 		if (r)
 			return r;
+		atomic_set(&plane->fruitless, 0);
 		note_taken(plane, p, nr);
 		init_update(g, i, nr, dbegin);
 		i += nr;
@@ -319,6 +324,8 @@ void thinx_update_start(struct thinx_update *u)
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);
 		tb->update = u;
+		/* Submitting clears the flag if the device has no cache. */
+		tb->fua = bio->bi_opf & REQ_FUA;
 		atomic_inc(&u->pending);
 		bio_set_dev(bio, plane->data_bdev);
 		bio->bi_iter.bi_sector += dstart - vstart;
@@ -347,6 +354,10 @@ static bool take_prepared(struct thinx_volume *v, struct list_head *batch)
 	return copies;
 }
 
+/*
+ * -ENOSPC for the first time means "after a commit, please": it gives back the
+ * metadata blocks that this transaction freed.
+ */
 static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 {
 	thinx_mapping_t mapping;
@@ -355,6 +366,9 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 	if (!u->status) {
 		r = thinx_md_insert_run_locked(v->dev, u->vbegin, u->dbegin,
 					       u->nr, &mapping);
+		if (r == -ENOSPC && !u->retried &&
+		    !thinx_md_is_broken(v->plane->md))
+			return r;
 		if (r)
 			u->status = BLK_STS_IOERR;
 	}
@@ -366,18 +380,44 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 	return r;
 }
 
+/*
+ * Insert what can be; what wants a commit first goes to @again.  Returns the
+ * first error that stands.
+ */
+static int insert_batch(struct thinx_volume *v, struct list_head *batch,
+			struct list_head *again, bool *unheld)
+{
+	struct thinx_update *u, *tmp;
+	int r, failed = 0;
+
+	thinx_md_lock(v->plane->md);
+	list_for_each_entry_safe(u, tmp, batch, list) {
+		r = insert_locked(v, u);
+		if (r == -ENOSPC && !u->status) {
+			u->retried = true;
+			list_move_tail(&u->list, again);
+			continue;
+		}
+		if (r && !failed)
+			failed = r;
+		*unheld |= u->status != BLK_STS_OK;
+	}
+	thinx_md_unlock(v->plane->md);
+	return failed;
+}
+
 /* The data is written and mapped, or it failed: end the bios. */
 static void end_update(struct thinx_volume *v, struct thinx_update *u)
 {
 	struct thinx_bio *tb, *tmp;
 	struct bio *bio;
 
-	trace_thinx_update(v->plane->data_bdev->bd_dev, v->id, u->vbegin,
+	trace_thinx_update(v->plane->dev, v->id, u->vbegin,
 			   u->dbegin, u->nr, u->copy,
 			   blk_status_to_errno(u->status));
 	list_for_each_entry_safe(tb, tmp, &u->bios, list) {
 		bio = thinx_bio_of(tb);
-		if (!u->status && (bio->bi_opf & REQ_FUA))
+		if (!u->status && tb->fua)
 			thinx_commit_queue(v->plane, bio);
 		else
 			thinx_bio_end(bio, u->status);
@@ -385,33 +425,41 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 	thinx_group_put(u->group);
 }
 
+static void retry_after_commit(struct thinx_volume *v, struct list_head *again)
+{
+	if (list_empty(again))
+		return;
+	thinx_plane_commit(v->plane);
+	spin_lock_irq(&v->lock);
+	list_splice(again, &v->prepared);
+	spin_unlock_irq(&v->lock);
+}
+
 void thinx_process_prepared(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_update *u, *tmp;
-	bool copies;
-	int r, failed;
+	bool copies, unheld;
+	int failed;
 
 	for (;;) {
 		LIST_HEAD(batch);
+		LIST_HEAD(again);
 
 		copies = take_prepared(v, &batch);
 		if (list_empty(&batch))
 			return;
 		if (copies)
 			thinx_gate_drain(&v->gate);
-		failed = 0;
-		thinx_md_lock(plane->md);
-		list_for_each_entry(u, &batch, list) {
-			r = insert_locked(v, u);
-			if (r && !failed)
-				failed = r;
-		}
-		thinx_md_unlock(plane->md);
+		unheld = false;
+		failed = insert_batch(v, &batch, &again, &unheld);
 		thinx_commit_note_change(plane);
 		if (failed)
 			thinx_plane_failed(plane, "inserting mappings", failed);
 		list_for_each_entry_safe(u, tmp, &batch, list)
 			end_update(v, u);
+		if (unheld)
+			plane->ops->space_changed(plane->context);
+		retry_after_commit(v, &again);
 	}
 }

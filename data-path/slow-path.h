@@ -45,6 +45,7 @@ enum thinx_fate {
  * @bios: W; struct thinx_bio by sector, whose data goes to the new blocks
  * @pending: A; writes and copies under way, and one while it is started
  * @status: A; first error of any of them
+ * @retried: W; inserting met a lack of metadata space once
  */
 struct thinx_update {
 	struct list_head list;
@@ -56,6 +57,7 @@ struct thinx_update {
 	atomic_t pending;
 	u32 nr;
 	bool copy;
+	bool retried;
 	blk_status_t status;
 };
 

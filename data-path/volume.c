@@ -16,6 +16,7 @@
 #include "data-path/slow-path.h"
 
 #include <linux/device-mapper.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
@@ -90,9 +91,12 @@ static void destroy_volume(struct thinx_volume *v)
 int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
 {
 	struct thinx_volume *v;
+	unsigned int noio;
 	int r = 0;
 
 	mutex_lock(&plane->volumes_lock);
+	/* I/O waits for this lock: no memory reclaim may wait for that I/O. */
+	noio = memalloc_noio_save();
 	v = find_volume(plane, id);
 	if (!v) {
 		r = create_volume(plane, id, &v);
@@ -105,6 +109,7 @@ int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
 	v->nr_ports++;
 	port->volume = v;
 out:
+	memalloc_noio_restore(noio);
 	mutex_unlock(&plane->volumes_lock);
 	return r;
 }
@@ -124,14 +129,19 @@ void thinx_port_close(struct thinx_port *port)
 	destroy_volume(v);
 }
 
+bool thinx_port_requeues(struct thinx_port *port)
+{
+	return READ_ONCE(port->requeue) && dm_noflush_suspending(port->ti);
+}
+
 void thinx_port_requeue(struct thinx_port *port, bool on)
 {
 	struct thinx_volume *v = port->volume;
 	unsigned long flags;
 
-	/* Pairs with the look at it in the worker, which runs after this. */
-	WRITE_ONCE(port->requeue, on);
+	/* Under the lock, so that no write starves unseen; see starve(). */
 	spin_lock_irqsave(&v->lock, flags);
+	WRITE_ONCE(port->requeue, on);
 	list_splice_tail_init(&v->starved, &v->deferred);
 	spin_unlock_irqrestore(&v->lock, flags);
 	thinx_volume_kick(v);

@@ -93,6 +93,15 @@ struct thinx_port {
 	sector_t origin_sectors;
 };
 
+/**
+ * thinx_port_requeues() - do bios go back to dm core?
+ * @port: port
+ *
+ * dm core takes them only while it suspends without flushing; when such a
+ * suspend is interrupted it says so before it tells us.
+ */
+bool thinx_port_requeues(struct thinx_port *port);
+
 struct thinx_update;
 
 /**
@@ -105,6 +114,7 @@ struct thinx_update;
  * @epoch: of the gate, if @in_gate
  * @in_gate: must leave the gate when it completes
  * @await_commit: once its data is written, hold it until a commit
+ * @fua: was submitted with REQ_FUA, which the block layer may have cleared
  * @is_piece: cut off another bio, lives in thinx_plane.pieces
  *
  * dm core keeps it beside its clones and does not clear it.
@@ -120,6 +130,7 @@ struct thinx_bio {
 	unsigned int epoch;
 	bool in_gate;
 	bool await_commit;
+	bool fua;
 	bool is_piece;
 };
 
@@ -241,6 +252,27 @@ bool thinx_bio_done(struct thinx_plane *plane, struct thinx_bio *tb,
  */
 bool __must_check thinx_bio_read_hole(struct thinx_port *port,
 				      struct bio *bio);
+
+/* Where an empty flush has to go. */
+enum thinx_flush_way {
+	THINX_FLUSH_WAIT,	/* the gate is closed: defer it */
+	THINX_FLUSH_LOST,	/* what it covers was lost: fail it */
+	THINX_FLUSH_COMMIT,	/* outside the gate; a commit is needed */
+	THINX_FLUSH_DOWN,	/* inside the gate; the data device suffices */
+};
+
+/**
+ * thinx_bio_flush_way() - decide about an empty flush
+ * @v: volume
+ * @tb: its state
+ *
+ * Judged inside the gate, which an abort closes and drains: no changes can be
+ * lost between looking for lost and for uncommitted ones.
+ *
+ * Context: Any.
+ */
+enum thinx_flush_way thinx_bio_flush_way(struct thinx_volume *v,
+					 struct thinx_bio *tb);
 
 /** thinx_bio_end() - complete a bio with @status */
 void thinx_bio_end(struct bio *bio, blk_status_t status);

@@ -259,7 +259,12 @@ void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)
 		return;
 	meta_sm = pd_tm_sm(md->tm);
 	s->meta_total = pd_sm_nr_blocks(meta_sm);
-	s->meta_free = pd_sm_nr_allocatable(meta_sm);
+	/*
+	 * Not what could be handed out this moment: the copies of a busy
+	 * transaction and what it frees would make every large one look like
+	 * the end of the device.
+	 */
+	s->meta_free = s->meta_total - pd_sm_nr_allocated(meta_sm);
 	s->meta_reserve = min_t(u64, 4096, div_u64(s->meta_total, 10));
 	s->data_total = pd_sm_nr_blocks(md->data_sm);
 	s->data_used = pd_sm_nr_allocated(md->data_sm);
