@@ -220,7 +220,7 @@ void pd_sm_complete(struct pd_sm *sm)
 		sm->bitmaps[i].touched &= ~closed;
 		pd_sm_set_full(sm, i, false);
 	}
-	xa_destroy(pd_sm_closed_overlay(sm));
+	pd_sm_empty(pd_sm_closed_overlay(sm));
 	pd_sm_invalidate_slots(sm);
 
 	sm->nr_allocatable += sm->nr_freed;

@@ -33,6 +33,7 @@
 #include <linux/limits.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
@@ -95,15 +96,26 @@ struct pd_sm *pd_sm_init(struct pd_tm *tm, const struct pd_sm_ops *ops,
 	return sm;
 }
 
+void pd_sm_empty(struct xarray *xa)
+{
+	unsigned long i;
+	void *entry;
+
+	xa_for_each(xa, i, entry) {
+		xa_erase(xa, i);
+		cond_resched();
+	}
+}
+
 void pd_sm_destroy(struct pd_sm *sm)
 {
 	if (!sm)
 		return;
 
 	pd_sm_free_holds(sm);
-	xa_destroy(&sm->overlays[0]);
-	xa_destroy(&sm->overlays[1]);
-	xa_destroy(&sm->windows);
+	pd_sm_empty(&sm->overlays[0]);
+	pd_sm_empty(&sm->overlays[1]);
+	pd_sm_empty(&sm->windows);
 	kvfree(sm->bitmaps);
 	kvfree(sm->slots);
 	kfree(sm);
@@ -410,7 +422,7 @@ bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b)
 
 void pd_sm_forget_overflow(struct pd_sm *sm)
 {
-	xa_destroy(&sm->windows);
+	pd_sm_empty(&sm->windows);
 	sm->nr_windows = 0;
 	sm->nr_window_runs = 0;
 	sm->nr_moved = 0;

@@ -249,6 +249,14 @@ u32 pd_sm_nr_entries(const struct pd_sm *sm, u32 i);
 struct pd_sm *pd_sm_init(struct pd_tm *tm, const struct pd_sm_ops *ops,
 			 const char *name);
 
+/**
+ * pd_sm_empty() - erase all entries, values, of an array
+ * @xa: array, maybe of millions
+ *
+ * Entry by entry: xa_destroy() would free them all with interrupts off.
+ */
+void pd_sm_empty(struct xarray *xa);
+
 /** pd_sm_device() - device name for log lines */
 const char *pd_sm_device(const struct pd_sm *sm);
 

@@ -11,8 +11,11 @@
 #include <linux/bug.h>
 #include <linux/crc32c.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+
+void (*shim_on_resched)(void);
 
 bool shim_warn_aborts = true;
 unsigned long shim_nr_warnings;

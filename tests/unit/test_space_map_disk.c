@@ -8,6 +8,7 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <asm/byteorder.h>
 
@@ -50,6 +51,26 @@ static void test_index_of_many_leaves_is_read_back(void **state)
 	for (i = 0; i < n; i++)
 		assert_int_equal(sm_count(e->data, i * E + i), i % 3 == 0);
 	sm_verify(e);
+	sm_end(e);
+}
+
+static unsigned long nr_resched;
+
+static void count_resched(void)
+{
+	nr_resched++;
+}
+
+static void test_large_transactions_are_forgotten_in_slices(void **state)
+{
+	sm_begin(e, 100, 5 * E);
+	ok(pd_sm_inc(e->data, 0, 4 * E));
+	sm_close(e);
+	shim_on_resched = count_resched;
+	sm_complete(e);
+	shim_on_resched = NULL;
+	assert_true(nr_resched >= 4 * E / 1024);
+	assert_true(xa_empty(pd_sm_closed_overlay(e->data)));
 	sm_end(e);
 }
 
@@ -343,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_new_map_has_no_blocks),
 		cmocka_unit_test(test_index_of_many_leaves_is_read_back),
+		cmocka_unit_test(test_large_transactions_are_forgotten_in_slices),
 		cmocka_unit_test(test_growing_in_small_steps),
 		cmocka_unit_test(test_growing_beyond_the_metadata_gives_all_back),
 		cmocka_unit_test(test_neighbours_cost_one_bitmap),
