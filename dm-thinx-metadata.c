@@ -616,6 +616,8 @@ int thinx_md_reserve_snap(struct thinx_md *md, int (*pre_commit)(void *context),
 		return r;
 	thinx_md_lock(md);
 	r = may_change(md);
+	if (!r && md->releasing)
+		r = -EBUSY;
 	if (!r)
 		r = end_change(md, thinx_held_root_reserve(md));
 	thinx_md_unlock(md);
@@ -631,6 +633,12 @@ int thinx_md_release_snap(struct thinx_md *md)
 	r = may_change(md);
 	if (!r && !md->held_root)
 		r = -EINVAL;
+	/* Between two steps nobody else may release it and reserve another. */
+	if (!r && md->releasing)
+		r = -EBUSY;
+	if (r)
+		goto out;
+	md->releasing = true;
 	while (!r && md->held_root) {
 		r = end_change(md, thinx_held_root_release_step(md, &drop));
 		if (r || !md->held_root)
@@ -640,6 +648,8 @@ int thinx_md_release_snap(struct thinx_md *md)
 		thinx_md_lock(md);
 		r = may_change(md);
 	}
+	md->releasing = false;
+out:
 	thinx_md_unlock(md);
 	return r;
 }

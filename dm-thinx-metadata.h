@@ -432,7 +432,7 @@ int __must_check thinx_md_set_transaction_id(struct thinx_md *md, u64 old,
  * @pre_commit: see thinx_md_commit()
  * @context: for @pre_commit
  *
- * Return: 0, -EBUSY there is one, -ENOSPC, common errors.
+ * Return: 0, -EBUSY there is one, or was and is being released, -ENOSPC, common errors.
  */
 int __must_check thinx_md_reserve_snap(struct thinx_md *md,
 				       int (*pre_commit)(void *context),
@@ -442,7 +442,7 @@ int __must_check thinx_md_reserve_snap(struct thinx_md *md,
  * thinx_md_release_snap() - let it go
  * @md: metadata
  *
- * Return: 0, -EINVAL there is none, common errors.
+ * Return: 0, -EINVAL there is none, -EBUSY it is being released, common errors.
  */
 int __must_check thinx_md_release_snap(struct thinx_md *md);
 

@@ -115,6 +115,7 @@ struct thinx_md_dev {
  * @time: L; snapshot counter
  * @trans_id: L; user space's transaction id
  * @held_root: L; block of the metadata snapshot, or 0
+ * @releasing: L; thinx_md_release_snap() is at work between its steps
  * @few_devices: L; both trees of devices are a single leaf
  * @grown: L; the metadata space was extended in this transaction
  * @unshared_gen: L; generation that last let go of shared nodes: until it has
@@ -163,6 +164,7 @@ struct thinx_md {
 	u32 time;
 	u64 trans_id;
 	u64 held_root;
+	bool releasing;
 	bool few_devices;
 	bool grown;
 	u64 unshared_gen;

@@ -6,6 +6,7 @@
  */
 #include "md-env.h"
 
+#include <linux/sched.h>
 #include <asm/byteorder.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -183,6 +184,46 @@ static void test_large_one_is_released_in_steps(void **state)
 	md_end(&e);
 }
 
+static struct md_env *other_env;
+static int other_release, other_reserve;
+
+static void release_and_reserve(void)
+{
+	/* Once. */
+	shim_on_resched = NULL;
+	other_release = thinx_md_release_snap(other_env->md);
+	other_reserve = thinx_md_reserve_snap(other_env->md, NULL, NULL);
+}
+
+static void test_nobody_reserves_another_between_two_steps(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	u64 v;
+
+	md_begin(&e, 3000, 200000);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 50000);
+	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	md_commit(&e);
+	/* Unshare all leaves, so that the release takes them apart. */
+	for (v = 0; v < 50000; v += 100)
+		md_map(&e, dev, v, 1);
+	md_commit(&e);
+	other_env = &e;
+	shim_on_resched = release_and_reserve;
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_null(shim_on_resched);
+	assert_int_equal(other_release, -EBUSY);
+	assert_int_equal(other_reserve, -EBUSY);
+	assert_int_equal(thinx_md_held_root(e.md), 0);
+	md_commit(&e);
+	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
 static void test_half_released_one_can_be_released_again(void **state)
 {
 	struct thinx_md_dev *dev;
@@ -255,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_pinned_blocks_stay_until_release),
 		cmocka_unit_test(test_deleted_devices_live_on_in_it),
 		cmocka_unit_test(test_large_one_is_released_in_steps),
+		cmocka_unit_test(test_nobody_reserves_another_between_two_steps),
 		cmocka_unit_test(test_half_released_one_can_be_released_again),
 		cmocka_unit_test(test_wild_held_root_is_noticed),
 	};
