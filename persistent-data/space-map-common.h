@@ -33,6 +33,7 @@
 #include "space-map.h"
 
 #include <linux/bitops.h>
+#include <linux/kernel.h>
 #include <linux/xarray.h>
 
 struct pd_block;
@@ -193,6 +194,9 @@ extern const struct pd_validator pd_sm_bitmap_validator;
 #define PD_SM_FLAGS	7
 #define PD_SM_FLAG_BITS	3
 #define PD_SM_BIAS	(1LL << 40)
+
+/* 41 bits of delta and the flags have to fit an xarray value. */
+static_assert(BITS_PER_LONG == 64, "overlay entries need 64-bit xarray values");
 
 static inline void *pd_sm_mk_entry(s64 delta, unsigned int flags)
 {

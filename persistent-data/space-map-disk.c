@@ -271,7 +271,8 @@ int pd_sm_disk_open(struct pd_tm *tm, const void *root, struct pd_sm **result)
 
 	/* Each bitmap takes a metadata block: more is a damaged root. */
 	nr_bitmaps = pd_sm_bitmaps_for(sm->nr_blocks);
-	if (nr_bitmaps > pd_bm_nr_blocks(pd_tm_bm(tm))) {
+	if (nr_bitmaps > min_t(u64, pd_bm_nr_blocks(pd_tm_bm(tm)),
+			       PD_MAX_METADATA_BLOCKS)) {
 		DMERR("%s: %s: impossible size %llu", pd_sm_device(sm),
 		      sm->name, sm->nr_blocks);
 		r = -EINVAL;

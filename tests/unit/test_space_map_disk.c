@@ -221,6 +221,10 @@ static void test_damaged_roots_are_refused(void **state)
 	assert_int_equal(open_root(root), -EINVAL);
 	root.nr_blocks = cpu_to_le64(201ull * E);
 	assert_int_equal(open_root(root), -EINVAL);
+	/* More bitmaps than metadata blocks can be used, of a larger device. */
+	ram_store_grow(e->io, PD_MAX_METADATA_BLOCKS + 10);
+	root.nr_blocks = cpu_to_le64((PD_MAX_METADATA_BLOCKS + 1) * E);
+	assert_int_equal(open_root(root), -EINVAL);
 	/* More bitmaps than the index has. */
 	root.nr_blocks = cpu_to_le64(3 * E + 1);
 	assert_int_equal(open_root(root), -EILSEQ);
