@@ -514,23 +514,18 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 		return r;
 	drop->next = range.begin;
 	drop->nr_removed = range.nr_removed;
-	drop->progress |= range.nr_removed;
 	drop->stepwise = !range.done;
 	return 0;
 }
 
-/* Too large: take it apart from the start, an abort may have undone steps. */
-static int begin_steps(struct thinx_md *md, struct thinx_drop *drop)
+/*
+ * Too large: take it apart from the start, an abort may have undone steps.  The
+ * last step leaves an empty leaf, which is not too large.
+ */
+static void begin_steps(struct thinx_drop *drop)
 {
-	if (drop->next && !drop->progress) {
-		DMERR("%s: device %llu has a tree without mappings that is too large",
-		      thinx_md_name(md), (unsigned long long)drop->id);
-		return -EILSEQ;
-	}
 	drop->next = 0;
-	drop->progress = false;
 	drop->stepwise = true;
-	return 0;
 }
 
 int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
@@ -549,8 +544,10 @@ int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
 	if (r)
 		return r;
 	r = drop_whole(md, roots, drop->id, nr_mapped);
-	if (r == -E2BIG)
-		return begin_steps(md, drop);
+	if (r == -E2BIG) {
+		begin_steps(drop);
+		return 0;
+	}
 	drop->done = !r;
 	return r;
 }

@@ -78,7 +78,6 @@ void thinx_device_free_all(struct thinx_md *md);
  * @id: device id
  * @next: its mappings below this block are gone
  * @stepwise: it is too large to go at once
- * @progress: steps since the last try to take it at once removed something
  * @done: result: it is gone
  * @nr_removed: result: mappings removed by this step
  */
@@ -86,7 +85,6 @@ struct thinx_drop {
 	u64 id;
 	u64 next;
 	bool stepwise;
-	bool progress;
 	bool done;
 	u64 nr_removed;
 };
