@@ -244,7 +244,12 @@ int __must_check thinx_md_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 int __must_check thinx_md_find_run_locked(struct thinx_md *md, u64 want,
 					  thinx_dblock_t *begin, u64 *nr);
 
-/** thinx_md_unhold_locked() - give held data blocks back */
+/**
+ * thinx_md_unhold_locked() - give held data blocks back
+ * @md: metadata
+ * @begin: first block; those not held are ignored, as after an abort
+ * @end: one past the last block
+ */
 void thinx_md_unhold_locked(struct thinx_md *md, thinx_dblock_t begin,
 			    thinx_dblock_t end);
 
@@ -374,6 +379,12 @@ int __must_check thinx_md_commit(struct thinx_md *md,
  * included, and reads the superblock again.  Open devices that lost changes are
  * marked; open devices that no longer exist answer -ENODATA.  The caller has
  * closed all gates and drops all map caches.
+ *
+ * The caller has also made the metadata read-only before
+ * (thinx_md_set_read_only()), and leaves it so until all users of blocks held
+ * before the abort have given them back: such an unhold may come after the
+ * abort, which forgot the hold already, and would end the hold of whoever found
+ * the block again.
  *
  * Return: 0, or an error: the metadata is unusable (thinx_md_fail()).
  */
