@@ -469,13 +469,14 @@ static int note_overflow(struct pd_sm *sm, pd_block_t b, unsigned int value,
 
 static void look_at_overflow(struct pd_sm *sm)
 {
-	if (pd_btree_extent(&sm->overflow, sm->overflow_root,
-			    &sm->overflow_depth, &sm->overflow_leaves)) {
-		/* Whoever needs it will be told why it cannot be read. */
-		sm->overflow_depth = PD_BTREE_MAX_DEPTH;
-		sm->overflow_leaves = sm->nr_blocks;
-	}
-	sm->overflow_known = true;
+	sm->overflow_known = !pd_btree_extent(&sm->overflow, sm->overflow_root,
+					      &sm->overflow_depth,
+					      &sm->overflow_leaves);
+	if (sm->overflow_known)
+		return;
+	/* Whoever needs it will be told that it cannot be read, not -ENOSPC. */
+	sm->overflow_depth = 1;
+	sm->overflow_leaves = 1;
 }
 
 void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o)

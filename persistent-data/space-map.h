@@ -228,7 +228,7 @@ struct pd_sm_overflow {
 /**
  * pd_sm_get_overflow() - how much of the overflow tree a close will change
  * @sm: space map
- * @o: result; without a readable tree the largest there can be
+ * @o: result; of a tree that cannot be read at the moment as if it was small
  */
 void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o);
 
