@@ -26,6 +26,8 @@ kernel_find "$kernel" || {
 
 copy=build/module-$kernel
 mkdir -p "$copy"
+exec 9> "$copy.lock"
+flock 9
 rsync -a --delete --include='*/' --include='*.c' --include='*.h' \
 	--include=Kbuild --include=Makefile --include='*.mk' --exclude='*' \
 	--filter='P *.o' --filter='P *.ko' --filter='P *.mod*' \

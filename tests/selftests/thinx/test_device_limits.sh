@@ -38,10 +38,13 @@ bs=8192
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
 is "$(queue $t optimal_io_size)" 4194304 "4 MiB blocks: optimal_io_size"
-max=$(queue $p max_sectors_kb)
-like "$(queue $t minimum_io_size)" "^($((max * 1024))|4194304)$" \
-	"4 MiB blocks: minimum_io_size fits max_sectors"
-is $((4096 % max)) 0 "max_sectors divides the block"
+is $((4194304 % $(queue $t minimum_io_size))) 0 \
+	"4 MiB blocks: minimum_io_size divides the block"
+case $(uname -r) in
+6.1.*)	# Later kernels do not let a target choose max_sectors.
+	is $((4096 % $(queue $p max_sectors_kb))) 0 \
+		"max_sectors divides the block" ;;
+esac
 ok "stacking works" dmsetup create top --table "0 131072 linear $t 0"
 is "$(queue /dev/mapper/top optimal_io_size)" 4194304 "a linear on top inherits"
 ok "writes through it" blockio write /dev/mapper/top 1M 9M 1

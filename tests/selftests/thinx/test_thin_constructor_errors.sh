@@ -26,7 +26,7 @@ refused()
 refused EINVAL "Invalid argument count" ""
 refused EINVAL "Invalid argument count" "$p"
 refused EINVAL "Invalid argument count" "$p 1 $PLAIN more"
-refused ENODEV "Error opening pool device" "/nonexistent 1"
+refused "(ENODEV|ENOENT)" "Error opening pool device" "/nonexistent 1"
 for id in x -1 0x1 16777216 1.5 4294967296; do
 	refused EINVAL "Invalid device id" "$p $id"
 done

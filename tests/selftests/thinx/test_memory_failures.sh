@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Allocations fail, one at a time in commands and at random under load: each
+# command succeeds or fails cleanly, nothing is lost, nothing crashes.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+fault=/sys/kernel/debug/failslab
+[ -d $fault ] || skip_all "the kernel has no fault injection"
+disk META 8
+disk DATA 128
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require blockio write $t 0 8M 1
+require blockio sync $t
+
+# nth N COMMAND...: the N-th allocation of the command fails
+nth()
+{
+	local n=$1
+
+	shift
+	# shellcheck disable=SC2016 # for the inner shell
+	bash -c 'echo $0 > /proc/self/fail-nth; exec "$@"' "$n" "$@" > /dev/null 2>&1
+}
+echo N > $fault/ignore-gfp-wait
+echo 0 > $fault/verbose
+
+# sweep FIRST LAST STEP COMMAND...: how often it failed
+sweep()
+{
+	local n
+
+	failed=0
+	for ((n = $1; n <= $2; n += $3)); do
+		nth $n "${@:4}" || failed=$((failed + 1))
+	done
+}
+
+sweep 20 220 5 dmsetup create x --table "$(thin_table 1 1M)"
+dmsetup remove x 2>/dev/null
+ok "activating a volume ($failed failed)" dmsetup create x --table "$(thin_table 1 1M)"
+remove x
+sweep 20 220 5 dmsetup message pool 0 create_thin 2
+msg delete 2 > /dev/null 2>&1
+ok "create_thin ($failed failed)" msg create_thin 2
+sweep 20 220 5 dmsetup message pool 0 create_snap 3 1
+msg delete 3 > /dev/null 2>&1
+ok "create_snap ($failed failed)" msg create_snap 3 1
+sweep 20 220 5 dmsetup message pool 0 delete 3
+msg create_thin 3 > /dev/null 2>&1
+ok "delete ($failed failed)" msg delete 3
+sweep 20 220 5 dmsetup load pool --table "$(pool_table "$META" "$DATA")"
+ok "loading the pool's table ($failed failed)" dmsetup clear pool
+sweep 20 200 5 dmsetup status pool
+ok "status ($failed failed)" dmsetup status pool
+is "$(pool_mode)" rw "the pool is writable"
+ok "its data unharmed" blockio verify $t 0 8M 1
+remove t1
+remove pool
+sweep 20 320 7 dmsetup create pool --table "$(pool_table "$META" "$DATA")"
+dmsetup remove pool 2>/dev/null
+make_pool "$META" "$DATA"
+_result 0 "setting up the pool ($failed failed)"
+activate t1 1 64M
+
+# At random, in the sizes a module asks for, everybody's.
+for c in /sys/kernel/slab/kmalloc-{64,96,128,192,256,512,1k}; do
+	echo 1 > "$c/failslab" 2>/dev/null
+done
+spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=16 \
+	--rw=randrw --bsrange=4k-128k --offset=8M --size=40M --time_based \
+	--runtime=600 --continue_on_error=all
+require wait_until 60 opened t1
+echo Y > $fault/cache-filter
+echo 5 > $fault/interval
+echo -1 > $fault/times
+echo 10 > $fault/probability
+for i in 1 2 3 4 5 6 7 8; do
+	msg create_snap $((i + 10)) 1 > /dev/null 2>&1
+	blockio discard $t 16M 8M > /dev/null 2>&1
+	blockio sync $t > /dev/null 2>&1
+	msg delete $((i + 9)) > /dev/null 2>&1
+	sleep 0.3
+done
+echo 0 > $fault/probability
+echo N > $fault/cache-filter
+stop $spawned
+like "$(pool_mode)" '^r[wo]$' "under random failures: the pool lives"
+if mode_is rw; then
+	ok "and works" blockio write $t 60M 1M 2
+	ok "and reads" blockio verify $t 60M 1M 2
+fi
+ok "what nobody wrote to is unharmed" blockio verify $t 0 8M 1
+if ! mode_is rw; then
+	remove t1
+	remove pool
+	ok "thin_check after failures" \
+		thin_check -q --clear-needs-check-flag "$META"
+fi
+finish
