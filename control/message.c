@@ -60,7 +60,7 @@ static int set_transaction_id(struct thinx_pool *pool, char **argv)
 	unsigned long long old, new;
 
 	if (kstrtoull(argv[1], 10, &old) || kstrtoull(argv[2], 10, &new)) {
-		DMWARN("%s: set_transaction_id message: unrecognised id",
+		DMWARN("%s: Message received with invalid transaction id",
 		       pool->name);
 		return -EINVAL;
 	}

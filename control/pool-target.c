@@ -281,12 +281,13 @@ static void pool_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct thinx_pool_target *pt = ti->private;
 	unsigned int block = pt->pool->block_sectors;
+	unsigned int max = limits->max_sectors;
 	u64 io_opt_sectors = limits->io_opt >> SECTOR_SHIFT;
 
-	if (limits->max_sectors < block && block % limits->max_sectors)
-		limits->max_sectors =
-			min_t(unsigned int, power_of_two_part(block),
-			      rounddown_pow_of_two(limits->max_sectors));
+	if (max < block && block % max)
+		thinx_set_max_sectors(limits, min_t(unsigned int,
+						    power_of_two_part(block),
+						    rounddown_pow_of_two(max)));
 	if (!io_opt_sectors || io_opt_sectors % block) {
 		if (limits->max_sectors < block)
 			limits->io_min = limits->max_sectors << SECTOR_SHIFT;

@@ -66,9 +66,8 @@ static int commit(struct thinx_plane *plane, bool *flushed)
 	}
 	if (c.flushed || thinx_passdown_pending(plane))
 		thinx_passdown_kick(plane);
-	if (c.flushed) {
+	if (c.flushed)
 		plane->ops->space_changed(plane->context);
-	}
 	return 0;
 }
 

@@ -433,7 +433,8 @@ static bool can_join(struct thinx_plane *plane, const struct thinx_group *g,
 {
 	struct bio *bio = thinx_bio_of(tb);
 
-	return tb->port == g->port && bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
+	return tb->port == g->port &&
+	       bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
 	       first_block(plane, bio) <= end &&
 	       end_block(plane, bio) - g->begin <= THINX_GROUP_BLOCKS;
 }

@@ -18,7 +18,7 @@
 #define MIN_PIECES 256
 
 DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
-	"A percentage of time allocated for copy on write");
+					    "A percentage of time allocated for copy on write");
 
 int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 		     struct block_device *data_bdev, u32 block_sectors,

@@ -27,4 +27,21 @@ static inline void thinx_set_discard_limit(struct queue_limits *limits,
 #endif
 }
 
+/**
+ * thinx_set_max_sectors() - the largest read or write, for io_hints
+ * @limits: limits of the target
+ * @max_sectors: sectors
+ *
+ * From Linux 6.9 on max_sectors is computed from what the hardware and the user
+ * allow.
+ */
+static inline void thinx_set_max_sectors(struct queue_limits *limits,
+					 unsigned int max_sectors)
+{
+	limits->max_sectors = max_sectors;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	limits->max_hw_sectors = max_sectors;
+#endif
+}
+
 #endif /* THINX_COMPAT_LIMITS_H */
