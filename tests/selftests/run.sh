@@ -11,7 +11,7 @@
 
 set -u
 cd "$(dirname "$0")" || exit 1
-: "${VM_RESULTS:?only in a virtual machine}" "${TEST_LIMIT:=240}"
+: "${VM_RESULTS:?only in a virtual machine}" "${TEST_LIMIT:=480}"
 mkdir -p "$VM_RESULTS/tap"
 
 modprobe -q loop

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A hundred volumes at once, each with its own data; a snapshot of each; all gone.
+# Thirty volumes at once, each with its own data; a snapshot of each; all gone.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 disk META 16
 disk DATA 128
 make_pool "$META" "$DATA"
-n=100
+n=30
 bad=0
 for ((i = 0; i < n; i++)); do
 	msg create_thin $i && dmsetup create v$i --table "$(thin_table $i 16M)" &&
