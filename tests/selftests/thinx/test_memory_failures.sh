@@ -40,28 +40,28 @@ sweep()
 	done
 }
 
-sweep 20 220 5 dmsetup create x --table "$(thin_table 1 1M)"
+sweep 20 220 10 dmsetup create x --table "$(thin_table 1 1M)"
 dmsetup remove x 2>/dev/null
 ok "activating a volume ($failed failed)" dmsetup create x --table "$(thin_table 1 1M)"
 remove x
-sweep 20 220 5 dmsetup message pool 0 create_thin 2
+sweep 20 220 10 dmsetup message pool 0 create_thin 2
 msg delete 2 > /dev/null 2>&1
 ok "create_thin ($failed failed)" msg create_thin 2
-sweep 20 220 5 dmsetup message pool 0 create_snap 3 1
+sweep 20 220 10 dmsetup message pool 0 create_snap 3 1
 msg delete 3 > /dev/null 2>&1
 ok "create_snap ($failed failed)" msg create_snap 3 1
-sweep 20 220 5 dmsetup message pool 0 delete 3
+sweep 20 220 10 dmsetup message pool 0 delete 3
 msg create_thin 3 > /dev/null 2>&1
 ok "delete ($failed failed)" msg delete 3
-sweep 20 220 5 dmsetup load pool --table "$(pool_table "$META" "$DATA")"
+sweep 20 220 10 dmsetup load pool --table "$(pool_table "$META" "$DATA")"
 ok "loading the pool's table ($failed failed)" dmsetup clear pool
-sweep 20 200 5 dmsetup status pool
+sweep 20 200 10 dmsetup status pool
 ok "status ($failed failed)" dmsetup status pool
 is "$(pool_mode)" rw "the pool is writable"
 ok "its data unharmed" blockio verify $t 0 8M 1
 remove t1
 remove pool
-sweep 20 320 7 dmsetup create pool --table "$(pool_table "$META" "$DATA")"
+sweep 20 320 15 dmsetup create pool --table "$(pool_table "$META" "$DATA")"
 dmsetup remove pool 2>/dev/null
 make_pool "$META" "$DATA"
 _result 0 "setting up the pool ($failed failed)"
@@ -77,16 +77,18 @@ spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=16 \
 require wait_until 60 opened t1
 echo Y > $fault/cache-filter
 echo 5 > $fault/interval
-echo -1 > $fault/times
 echo 10 > $fault/probability
 for i in 1 2 3 4 5 6 7 8; do
+	# So many and no more: turning it off may fail as well.
+	echo 40 > $fault/times
 	msg create_snap $((i + 10)) 1 > /dev/null 2>&1
 	blockio discard $t 16M 8M > /dev/null 2>&1
 	blockio sync $t > /dev/null 2>&1
 	msg delete $((i + 9)) > /dev/null 2>&1
 	sleep 0.3
 done
-echo 0 > $fault/probability
+wait_until 30 bash -c "echo 0 > $fault/probability" ||
+	bail "failures cannot be turned off"
 echo N > $fault/cache-filter
 stop $spawned
 like "$(pool_mode)" '^r[wo]$' "under random failures: the pool lives"
