@@ -12,11 +12,32 @@
  *   update   |........|........|........|      blocks
  *   bios       [----------]  [---------]       sorted by sector, may overlap
  *   gaps     ##            ##           #      written here
+ *
+ * Gaps are written beside the bios.  But a copy costs more by the piece than by
+ * the sector, so if the bios between the first gap and the last cover but
+ * a small part of what is there, all of it is copied in one piece, and the bios
+ * are written over it afterwards.
+ *
+ * I1  No bio of an update is under way together with a copy to its sectors.
  */
 #include "data-path/slow-path.h"
 
 #include <linux/device-mapper.h>
 #include <linux/dm-kcopyd.h>
+
+/**
+ * struct gaps - what the bios of an update leave
+ * @begin: of the first gap, in sectors from the start of the update
+ * @end: of the last gap
+ * @nr: how many gaps
+ * @sectors: of them all
+ */
+struct gaps {
+	sector_t begin;
+	sector_t end;
+	unsigned int nr;
+	sector_t sectors;
+};
 
 static void zero_end_io(struct bio *bio)
 {
@@ -29,8 +50,13 @@ static void zero_end_io(struct bio *bio)
 
 static void copy_done(int read_err, unsigned long write_err, void *context)
 {
-	thinx_update_part_done(context, read_err || write_err ?
-			       BLK_STS_IOERR : BLK_STS_OK);
+	struct thinx_update *u = context;
+	blk_status_t status = read_err || write_err ?
+		BLK_STS_IOERR : BLK_STS_OK;
+
+	if (u->bios_wait && !status)
+		thinx_update_write_bios(u);
+	thinx_update_part_done(u, status);
 }
 
 /*
@@ -102,12 +128,11 @@ static void fill_from_origin(struct thinx_update *u, sector_t begin,
 		zero_gap(u, inside, end - inside);
 }
 
-static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end)
+static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end,
+		     struct gaps *unused)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
 
-	if (begin >= end)
-		return;
 	if (u->copy)
 		copy_gap(u, plane->data_bdev,
 			 thinx_plane_sector(plane, u->source) + begin, begin,
@@ -118,19 +143,49 @@ static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end)
 		zero_gap(u, begin, end - begin);
 }
 
-void thinx_update_fill_gaps(struct thinx_update *u)
+typedef void (*gap_fn)(struct thinx_update *u, sector_t begin, sector_t end,
+		       struct gaps *gaps);
+
+static void walk_gaps(struct thinx_update *u, gap_fn fn, struct gaps *gaps)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
 	sector_t vstart = thinx_plane_sector(plane, u->vbegin);
-	sector_t covered = 0;
+	sector_t nr = thinx_plane_sector(plane, u->nr);
+	sector_t covered = 0, begin;
 	struct thinx_bio *tb;
 	struct bio *bio;
 
-	/* All offsets here count from the start of the update. */
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);
-		fill_gap(u, covered, bio->bi_iter.bi_sector - vstart);
+		begin = bio->bi_iter.bi_sector - vstart;
+		if (covered < begin)
+			fn(u, covered, begin, gaps);
 		covered = max(covered, bio_end_sector(bio) - vstart);
 	}
-	fill_gap(u, covered, thinx_plane_sector(plane, u->nr));
+	if (covered < nr)
+		fn(u, covered, nr, gaps);
+}
+
+static void note_gap(struct thinx_update *u, sector_t begin, sector_t end,
+		     struct gaps *gaps)
+{
+	if (!gaps->nr++)
+		gaps->begin = begin;
+	gaps->end = end;
+	gaps->sectors += end - begin;
+}
+
+bool thinx_update_fill_gaps(struct thinx_update *u)
+{
+	struct gaps gaps = { 0 };
+	sector_t covered;
+
+	walk_gaps(u, note_gap, &gaps);
+	covered = gaps.end - gaps.begin - gaps.sectors;
+	u->bios_wait = u->copy && gaps.nr > 1 && covered <= gaps.sectors / 4;
+	if (u->bios_wait)
+		fill_gap(u, gaps.begin, gaps.end, NULL);
+	else
+		walk_gaps(u, fill_gap, NULL);
+	return !u->bios_wait;
 }

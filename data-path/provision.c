@@ -312,7 +312,7 @@ void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
 	spin_unlock_irqrestore(&v->lock, flags);
 }
 
-void thinx_update_start(struct thinx_update *u)
+void thinx_update_write_bios(struct thinx_update *u)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
 	sector_t vstart = thinx_plane_sector(plane, u->vbegin);
@@ -320,7 +320,6 @@ void thinx_update_start(struct thinx_update *u)
 	struct thinx_bio *tb;
 	struct bio *bio;
 
-	thinx_update_fill_gaps(u);
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);
 		tb->update = u;
@@ -331,6 +330,12 @@ void thinx_update_start(struct thinx_update *u)
 		bio->bi_iter.bi_sector += dstart - vstart;
 		thinx_bio_submit(tb, bio);
 	}
+}
+
+void thinx_update_start(struct thinx_update *u)
+{
+	if (thinx_update_fill_gaps(u))
+		thinx_update_write_bios(u);
 	thinx_update_part_done(u, BLK_STS_OK);
 }
 

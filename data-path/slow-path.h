@@ -46,6 +46,7 @@ enum thinx_fate {
  * @pending: A; writes and copies under way, and one while it is started
  * @status: A; first error of any of them
  * @retried: W; inserting met a lack of metadata space once
+ * @bios_wait: I once started; the bios are written when the copy is
  */
 struct thinx_update {
 	struct list_head list;
@@ -58,6 +59,7 @@ struct thinx_update {
 	u32 nr;
 	bool copy;
 	bool retried;
+	bool bios_wait;
 	blk_status_t status;
 };
 
@@ -138,8 +140,19 @@ void thinx_update_part_done(struct thinx_update *u, blk_status_t status);
  * @u: update; its bios are sorted by sector
  *
  * Starts the writes; each ends in thinx_update_part_done().
+ *
+ * Return: true if the bios may be written meanwhile; else that happens as soon
+ * as what they lie in is written.
  */
-void thinx_update_fill_gaps(struct thinx_update *u);
+bool thinx_update_fill_gaps(struct thinx_update *u);
+
+/**
+ * thinx_update_write_bios() - write the bios of an update to its new blocks
+ * @u: update; someone holds one of its pending parts
+ *
+ * Context: Process context.
+ */
+void thinx_update_write_bios(struct thinx_update *u);
 
 /** thinx_process_prepared() - insert the mappings of finished updates */
 void thinx_process_prepared(struct thinx_volume *v);

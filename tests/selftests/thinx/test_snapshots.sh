@@ -35,6 +35,25 @@ ok "the snapshot has the old there" blockio verify $s 4M 64k 1
 is "$(data_used)" 273 "one block was copied"
 ok "again in the same block" blockio write $o 4120k 4k 3
 is "$(data_used)" 273 "nothing is copied twice"
+# part WHAT BLOCK BEGIN LENGTH: overwrite so many KiB of a block in one request
+part()
+{
+	local block=$(($2 * 64)) at=$(($2 * 64 + $3)) end=$(($3 + $4))
+
+	BLOCKIO_SIZE=${4}k ok "overwrite $1" blockio write $o ${at}k "${4}k" 3
+	ok "it has the new" blockio verify $o ${at}k "${4}k" 3
+	[ "$3" = 0 ] || ok "before it: the copied" \
+		blockio verify $o ${block}k "${3}k" 1
+	[ $end = 64 ] || ok "after it: the copied" \
+		blockio verify $o $((block + end))k $((64 - end))k 1
+	ok "the snapshot has the old there" blockio verify $s ${block}k 64k 1
+}
+
+part "the first 4 KiB of a block" 66 0 4
+part "the last 4 KiB of a block" 67 60 4
+part "most of a block but for its ends" 68 4 56
+part "a third of a block, in the middle" 69 20 20
+is "$(data_used)" 277 "a block was copied for each"
 export BLOCKIO_SIZE=1M
 
 ok "overwrite the snapshot" blockio write $s 8M 1M 4
