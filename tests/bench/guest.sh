@@ -9,6 +9,7 @@
 set -eu
 
 : "${ROUNDS:=3}" "${SECONDS_EACH:=4}" "${VM_RESULTS:=/tmp}"
+: "${KINDS:=linear dm-thin thinx}"
 data=/dev/ram0
 meta=/dev/ram1
 size_mib=1024
@@ -23,9 +24,8 @@ modprobe libcrc32c || true
 insmod "$THINX_MODULE"
 modprobe brd rd_nr=2 rd_size=$((size_mib * 1024))
 # A ramdisk allocates on first write: do that now, not in a case.
-dd if=/dev/zero of=$data bs=1M oflag=direct status=none || true
+dd if=/dev/zero of=$data bs=1M oflag=direct status=none 2> /dev/null || true
 
-kinds="linear dm-thin thinx"
 features=
 
 # Sets $dev: a volume of the whole ramdisk, nothing mapped.
@@ -60,7 +60,8 @@ teardown()
 map_all()
 {
 	[ "$1" = linear ] ||
-		dd if=/dev/zero of="$dev" bs=1M oflag=direct status=none || true
+		dd if=/dev/zero of="$dev" bs=1M oflag=direct status=none \
+			2> /dev/null || true
 }
 
 # run CASE KIND FIO-ARGUMENT...: one measurement of bandwidth or IOPS
@@ -125,7 +126,7 @@ delete_case()
 	thinx) pool=thinx-pool thin=thinx ;;
 	esac
 	modprobe null_blk nr_devices=0
-	local cfg=/sys/kernel/config/nullb/bench
+	local cfg=/sys/kernel/config/nullb/nullb0
 	mount -t configfs none /sys/kernel/config 2> /dev/null || true
 	mkdir $cfg
 	echo $((blocks / 16 + 1)) > $cfg/size
@@ -186,7 +187,7 @@ for case in "$@"; do
 		continue
 	fi
 	for _ in $(seq "$ROUNDS"); do
-		for kind in $kinds; do
+		for kind in $KINDS; do
 			case $case in
 			*_zero) features= ;;
 			*) features="1 skip_block_zeroing" ;;
