@@ -10,8 +10,12 @@
 #   -d SIZE      a virtio disk of that size (sparse, zeroed, discards reach
 #                the file); may be repeated; "-d none" for none at all.
 #                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc
+#   -D FILE      the same, with an existing image, which stays; or what qemu
+#                takes for one, such as nbd:unix:SOCKET, and sends flushes to
 #   -m MB        memory (2048)          -c N    processors (2)
 #   -t SECONDS   time limit (900); past it: exit status 124
+#   -K SECONDS   power failure: kill the machine that long (0.3, 12) after its
+#                command created $VM_RESULTS/armed; exit status 137
 #   -r DIR       keep results there (default: build/vm/<pid>, removed on
 #                success); the guest sees it, writable, as $VM_RESULTS
 #   -a WORDS     more kernel arguments
@@ -48,6 +52,7 @@ limit=900
 results=
 kargs=
 warnings_fail=1
+kill_after=
 disks=()
 
 usage()
@@ -56,13 +61,15 @@ usage()
 	exit 2
 }
 
-while getopts k:d:m:c:t:r:a:wh opt; do
+while getopts k:d:D:m:c:t:K:r:a:wh opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	d) disks+=("$OPTARG") ;;
+	D) disks+=("image:$OPTARG") ;;
 	m) memory=$OPTARG ;;
 	c) cpus=$OPTARG ;;
 	t) limit=$OPTARG ;;
+	K) kill_after=$OPTARG ;;
 	r) results=$OPTARG ;;
 	a) kargs=$OPTARG ;;
 	w) warnings_fail=0 ;;
@@ -92,6 +99,7 @@ fi
 mkdir -p "$results"
 results=$(realpath "$results")
 rm -f "$results"/{status,console.log,dmesg,splats,disk*,out,out.in,out.out}
+rm -f "$results"/{armed,killed,pid}
 echo 126 > "$results/status"
 
 #
@@ -205,9 +213,14 @@ STAGE2
 drives=()
 n=0
 for size in "${disks[@]}"; do
-	[ "$size" = none ] && continue
-	truncate -s "$size" "$results/disk$n"
-	drives+=(-drive "file=$results/disk$n,if=none,id=disk$n,format=raw,cache=unsafe,discard=unmap"
+	cache=unsafe
+	case $size in
+	none) continue ;;
+	image:*:*) file=${size#image:}; cache=writeback ;;
+	image:*) file=$(realpath -e "${size#image:}") || die "no such image" ;;
+	*) file=$results/disk$n; truncate -s "$size" "$file" ;;
+	esac
+	drives+=(-drive "file=$file,if=none,id=disk$n,format=raw,cache=$cache,discard=unmap"
 		-device "virtio-blk-pci,drive=disk$n")
 	n=$((n + 1))
 done
@@ -215,10 +228,12 @@ done
 mkfifo "$results/out.in" "$results/out.out"
 
 qemu_pid=
+killer_pid=
 # shellcheck disable=SC2317 # called by the trap
 cleanup()
 {
 	[ -n "$qemu_pid" ] && kill "$qemu_pid" 2>/dev/null
+	[ -n "$killer_pid" ] && kill "$killer_pid" 2>/dev/null
 	rm -f "$results"/disk[0-9]* "$results"/out.in "$results"/out.out
 }
 trap cleanup EXIT
@@ -230,6 +245,7 @@ timeout -k 5 "$limit" qemu-system-x86_64 \
 	-machine q35 -accel tcg,thread=multi,tb-size=512 \
 	-cpu max,la57=off,erms=off,fsrm=off -smp "$cpus" -m "$memory" \
 	-nodefaults -no-user-config -no-reboot -display none -monitor none \
+	-pidfile "$results/pid" \
 	-kernel "$k_image" -initrd "$initramfs" \
 	-append "console=ttyS0 loglevel=5 mitigations=off init_on_alloc=0 norandmaps panic=-1 oops=panic watchdog_thresh=60 $kargs" \
 	-serial "file:$results/console.log" \
@@ -243,9 +259,24 @@ timeout -k 5 "$limit" qemu-system-x86_64 \
 	"${drives[@]+"${drives[@]}"}" \
 	< /dev/null 2> "$results/qemu.log" &
 qemu_pid=$!
+if [ -n "$kill_after" ]; then
+	while [ ! -e "$results/armed" ]; do sleep 0.1; done
+	sleep "$kill_after"
+	# It may have ended by itself: its own child only.
+	pid=$(cat "$results/pid")
+	: > "$results/killed"
+	if [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" != "$qemu_pid" ] ||
+	   ! kill -KILL "$pid"; then
+		rm "$results/killed"
+	fi
+fi > /dev/null 2>&1 &
+killer_pid=$!
 wait "$qemu_pid"
 qemu_status=$?
 qemu_pid=
+kill "$killer_pid" 2>/dev/null
+wait "$killer_pid" 2>/dev/null
+killer_pid=
 # The pipe closes with qemu; had qemu never opened it, its reader would wait.
 (sleep 2; kill "$cat_pid") 2>/dev/null &
 wait "$cat_pid" 2>/dev/null
@@ -261,7 +292,10 @@ splats="$splats|self-detected stall|[Uu]nable to handle"
 cat "$results/console.log" "$results/dmesg" "$results/kmemleak" 2>/dev/null |
 	tr -d '\r' | grep -aE "$splats" | sort -u > "$results/splats"
 
-if [ $qemu_status -eq 124 ] || [ $qemu_status -eq 137 ]; then
+if [ -e "$results/killed" ]; then
+	status=137
+	keep=1
+elif [ $qemu_status -eq 124 ] || [ $qemu_status -eq 137 ]; then
 	echo "vm.sh: time limit of $limit s reached; end of the kernel's log:" >&2
 	tail -n 20 "$results/console.log" >&2
 	status=124
@@ -277,7 +311,7 @@ if [ -s "$results/splats" ] && [ $warnings_fail = 1 ]; then
 	head -n 40 "$results/splats" >&2
 	[ -e "$results/dmesg" ] &&
 		grep -aE -A40 -m1 "$splats" "$results/dmesg" >&2
-	[ "$status" = 0 ] && status=125
+	[ "$status" = 0 ] || [ "$status" = 137 ] && status=125
 	keep=1
 fi
 if [ $keep = 0 ]; then
