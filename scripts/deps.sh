@@ -8,13 +8,16 @@
 #                                    with the stable kernel and its headers
 #   scripts/deps.sh --kernel 6.12    that series' newest kernel and headers from
 #                                    backports, unpacked (not installed) into
-#                                    the cache directory
+#                                    the cache directory; 7.3: from those of
+#                                    trixie, with its compiler
+#   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
+#                                    QEMU's disk tools, Docker, containerd
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
 #   scripts/deps.sh --source         the whole linux-source, for building
 #                                    kernels of our own
 #
-# Packages come from the sources apt is configured with; backports are reached
-# by putting that suite's name into a private copy of them.  The cache
+# Packages come from the sources apt is configured with; other suites are reached
+# by putting their names into a private copy of them.  The cache
 # directory is $THINX_CACHE, or see scripts/kernels.sh.
 
 set -eu
@@ -36,6 +39,11 @@ packages=(
 	iproute2 procps
 )
 
+client_packages=(
+	lvm2 dmeventd thin-provisioning-tools qemu-utils
+	docker.io containerd runc iptables busybox-static
+)
+
 say() { echo "deps.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -51,13 +59,14 @@ update_once()
 	as_root apt-get -qq update
 }
 
+# install_packages PACKAGE...: those that are missing
 install_packages()
 {
 	local missing=() have p
 
 	have=" $(dpkg-query -W -f '${db:Status-Abbrev}${Package} ' 2>/dev/null |
 		tr '\n' ' ' | sed 's/ii \([^ ]*\)/\1/g') "
-	for p in "${packages[@]}"; do
+	for p in "$@"; do
 		[[ $have == *" $p "* ]] || missing+=("$p")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
@@ -83,11 +92,11 @@ download()
 apt_options=()
 
 #
-# A private apt state that knows only the suite <codename>-backports.
+# use_suites SUITE...: a private apt state that knows only these.
 #
-use_backports()
+use_suites()
 {
-	local codename dir=$thinx_cache/apt f
+	local codename dir=$thinx_cache/apt f s
 
 	# shellcheck source=/dev/null
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -98,11 +107,13 @@ use_backports()
 		awk -v RS= -v ORS='\n\n' \
 			-v want="\nSuites:([^\n]* )?$codename( [^\n]*)?\n" \
 			'("\n" $0 "\n") ~ want' "$f" |
-			sed -E "s/^Suites:.*/Suites: $codename-backports/"
-	done > "$dir/parts/backports.sources"
-	sed -nE "s/^(deb (\[[^]]*\] )?[^ ]+) $codename /\1 $codename-backports /p" \
-		/etc/apt/sources.list /etc/apt/sources.list.d/*.list \
-		> "$dir/parts/backports.list" 2>/dev/null || :
+			sed -E "s/^Suites:.*/Suites: $*/"
+	done > "$dir/parts/suites.sources"
+	for s in "$@"; do
+		sed -nE "s/^(deb (\[[^]]*\] )?[^ ]+) $codename /\1 $s /p" \
+			/etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+			2>/dev/null || :
+	done > "$dir/parts/suites.list"
 	apt_options=(-o Dir::Etc::sourcelist=/nonexistent
 		-o "Dir::Etc::sourceparts=$dir/parts"
 		-o "Dir::State::lists=$dir/lists"
@@ -110,39 +121,77 @@ use_backports()
 	apt-get -qq "${apt_options[@]}" update
 }
 
+has_package()
+{
+	apt-cache "${apt_options[@]}" show "$1" > /dev/null 2>&1
+}
+
 #
-# Unpack image and headers of a series below the cache.  The header packages
-# refer to each other by absolute paths: those are pointed into the cache.
+# Kernel and headers of a series.  The header packages refer to each other by
+# absolute paths and their tools need the C library of their own Debian: in
+# this one's backports the paths are pointed into the cache; a kernel of a later
+# Debian gets a whole tree of that, compiler and all.
 #
 get_kernel()
 {
-	local series=$1 arch dir release image
+	local series=$1 arch codename dir home release
 
 	kernel_find "$series" && [ -e "$k_build" ] && return 0
 	arch=$(dpkg --print-architecture)
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	case $series in
+	7.*) home=trixie ;;
+	*) home=$codename ;;
+	esac
 	say "fetching a $series kernel"
-	use_backports
+	if [ "$home" = "$codename" ]; then
+		use_suites "$home-backports"
+	else
+		use_suites "$home" "$home-backports"
+	fi
 	release=$(apt-cache "${apt_options[@]}" pkgnames \
 			"linux-headers-$series." |
 		sed -nE "s/^linux-headers-($series\.[0-9]+[^-]*-$arch)$/\1/p" |
 		sort -V | tail -n 1)
-	[ -n "$release" ] || die "no $series kernel in backports"
+	[ -n "$release" ] || die "no $series kernel in $home-backports"
 	dir=$thinx_cache/kernels/$series
-	rm -rf "$dir"
-	mkdir -p "$dir/debs"
+	remove_tree "$dir"
+	mkdir -p "$dir.debs"
 	(
-		cd "$dir/debs"
-		image=linux-image-$release
-		apt-cache "${apt_options[@]}" show "$image" > /dev/null 2>&1 ||
-			image=$image-unsigned
-		download "$image" "linux-headers-$release" \
-			"linux-headers-${release%-"$arch"}-common" \
-			"linux-kbuild-${release%-"$arch"}"
-		for f in *.deb; do
-			dpkg-deb -x "$f" ..
+		cd "$dir.debs"
+		# From 7.2 on an image is made of two packages.
+		for p in "linux-image-$release" "linux-image-$release-unsigned" \
+			"linux-binary-$release" "linux-binary-unsigned-$release"; do
+			has_package "$p" && break
 		done
+		download "$p"
+		! has_package "linux-modules-$release" ||
+			download "linux-modules-$release"
 	)
-	rm -rf "$dir/debs"
+	if [ "$home" = "$codename" ]; then
+		unpack_kernel "$dir" "$release"
+	else
+		tree_kernel "$dir" "$release" "$home"
+	fi
+	rm -rf "$dir.debs"
+	say "kernel $release is in $dir"
+}
+
+unpack_kernel()
+{
+	local dir=$1 release=$2 f
+
+	(
+		cd "$dir.debs"
+		download "linux-headers-$release" \
+			"linux-headers-${release%-*}-common" \
+			"linux-kbuild-${release%-*}"
+	)
+	mkdir -p "$dir"
+	for f in "$dir.debs"/*.deb; do
+		dpkg-deb -x "$f" "$dir"
+	done
 	if [ ! -e "$dir/lib" ]; then
 		ln -s usr/lib "$dir/lib"
 	elif [ -d "$dir/usr/lib" ]; then
@@ -158,7 +207,38 @@ get_kernel()
 		"$dir/lib/modules/$release/build"
 	/sbin/depmod -b "$dir" "$release"
 	echo "$release" > "$dir/complete"
-	say "kernel $release is in $dir"
+}
+
+# A tree that root did not make belongs to users whom only a namespace knows.
+remove_tree()
+{
+	[ -e "$1" ] || return 0
+	rm -rf "$1" 2> /dev/null || mmdebstrap --unshare-helper rm -rf "$1"
+}
+
+#
+# tree_kernel DIRECTORY RELEASE CODENAME: without the kernel's maintainer
+# scripts, which would make an initramfs.
+#
+tree_kernel()
+{
+	local dir=$1 release=$2 codename=$3
+
+	packages=(mmdebstrap)
+	install_packages
+	remove_tree "$dir.tmp"
+	# shellcheck disable=SC2016 # expanded by the hook
+	debs=$dir.debs release=$release \
+	mmdebstrap --quiet --variant=essential \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--include="gcc,make,perl,python3,sparse,linux-headers-$release" \
+		--customize-hook='for f in "$debs"/*.deb; do dpkg-deb -x "$f" "$1"; done' \
+		--customize-hook='/sbin/depmod -b "$1" "$release"' \
+		--customize-hook='echo "$release" > "$1/complete"' \
+		"$codename" "$dir.tmp" "$thinx_cache"/apt/parts/suites.*
+	mv "$dir.tmp" "$dir"
 }
 
 source_deb()
@@ -216,13 +296,14 @@ get_source()
 
 mkdir -p "$thinx_cache"
 if [ $# -eq 0 ]; then
-	install_packages
+	install_packages "${packages[@]}"
 	exit
 fi
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel) [ $# -ge 2 ] || die "--kernel needs a series"
 		get_kernel "$2"; shift ;;
+	--clients) install_packages "${client_packages[@]}" ;;
 	--scripts) get_scripts ;;
 	--source) get_source ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
