@@ -323,6 +323,14 @@ snapshot()
 
 remove() { require dmsetup remove "$@"; }
 
+# batch DESCRIPTION < OPERATIONS: see dmbatch.c; all end as they should
+batch()
+{
+	dmbatch > "$scratch/batch" 2>&1
+	_result $? "$1"
+	diag < "$scratch/batch"
+}
+
 status() { dmsetup status --noflush "${1:-pool}"; }
 
 # pool_field N: a word of the pool's status; 5 used/total metadata,
