@@ -3,12 +3,18 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * Module init and exit.
+ *
+ * In drop-in mode the same two targets bear the names of dm-thin's as well, for
+ * programs that know no others.  dm core lets each name be taken once, so thinx
+ * and dm-thin keep each other out.
  */
 #include "dm-thinx.h"
 
 #include <linux/module.h>
 
 #include "data-path/map-cache.h"
+
+static bool drop_in;
 
 static int __init thinx_init(void)
 {
@@ -20,16 +26,16 @@ static int __init thinx_init(void)
 	r = thinx_map_cache_shrinker_register();
 	if (r)
 		goto err_teardown_map_cache;
-	r = thinx_pool_target_register();
+	r = thinx_pool_target_register(drop_in);
 	if (r)
 		goto err_unregister_shrinker;
-	r = thinx_thin_target_register();
+	r = thinx_thin_target_register(drop_in);
 	if (r)
 		goto err_unregister_pool;
 	return 0;
 
 err_unregister_pool:
-	thinx_pool_target_unregister();
+	thinx_pool_target_unregister(drop_in);
 err_unregister_shrinker:
 	thinx_map_cache_shrinker_unregister();
 err_teardown_map_cache:
@@ -39,8 +45,8 @@ err_teardown_map_cache:
 
 static void __exit thinx_exit(void)
 {
-	thinx_thin_target_unregister();
-	thinx_pool_target_unregister();
+	thinx_thin_target_unregister(drop_in);
+	thinx_pool_target_unregister(drop_in);
 	thinx_map_cache_shrinker_unregister();
 	thinx_map_cache_teardown();
 	/* Memory freed by RCU callbacks needs our code no more after this. */
@@ -49,6 +55,9 @@ static void __exit thinx_exit(void)
 
 module_init(thinx_init);
 module_exit(thinx_exit);
+
+module_param(drop_in, bool, 0444);
+MODULE_PARM_DESC(drop_in, "Serve the targets thin-pool and thin, too, in dm-thin's place");
 
 static int get_map_cache_bytes(char *buffer, const struct kernel_param *kp)
 {

@@ -321,12 +321,29 @@ static struct target_type pool_target = {
 	.io_hints = pool_io_hints,
 };
 
-int thinx_pool_target_register(void)
+static struct target_type stock_pool_target;
+
+int thinx_pool_target_register(bool drop_in)
 {
-	return dm_register_target(&pool_target);
+	int r;
+
+	/* Before it is registered: that links it into a list. */
+	stock_pool_target = pool_target;
+	stock_pool_target.name = "thin-pool";
+	r = dm_register_target(&pool_target);
+	if (r || !drop_in)
+		return r;
+	r = dm_register_target(&stock_pool_target);
+	if (r == -EEXIST || r == -EBUSY)
+		DMERR("drop_in: \"thin-pool\" is there already: expected that dm-thin is not loaded");
+	if (r)
+		dm_unregister_target(&pool_target);
+	return r;
 }
 
-void thinx_pool_target_unregister(void)
+void thinx_pool_target_unregister(bool drop_in)
 {
+	if (drop_in)
+		dm_unregister_target(&stock_pool_target);
 	dm_unregister_target(&pool_target);
 }

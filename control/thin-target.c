@@ -321,12 +321,29 @@ static struct target_type thin_target = {
 	.io_hints = thin_io_hints,
 };
 
-int thinx_thin_target_register(void)
+static struct target_type stock_thin_target;
+
+int thinx_thin_target_register(bool drop_in)
 {
-	return dm_register_target(&thin_target);
+	int r;
+
+	/* Before it is registered: that links it into a list. */
+	stock_thin_target = thin_target;
+	stock_thin_target.name = "thin";
+	r = dm_register_target(&thin_target);
+	if (r || !drop_in)
+		return r;
+	r = dm_register_target(&stock_thin_target);
+	if (r == -EEXIST || r == -EBUSY)
+		DMERR("drop_in: \"thin\" is there already: expected that dm-thin is not loaded");
+	if (r)
+		dm_unregister_target(&thin_target);
+	return r;
 }
 
-void thinx_thin_target_unregister(void)
+void thinx_thin_target_unregister(bool drop_in)
 {
+	if (drop_in)
+		dm_unregister_target(&stock_thin_target);
 	dm_unregister_target(&thin_target);
 }

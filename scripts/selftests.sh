@@ -4,8 +4,9 @@
 #
 # The tests of tests/selftests in a virtual machine.
 #
-#   scripts/selftests.sh [-k KERNEL] [-s] [-o DIR] [TEST]...
+#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-o DIR] [TEST]...
 #
+#   -c          those of tests/clients instead: real programs in drop-in mode
 #   -k KERNEL   6.1 (default), 6.12, debug
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
@@ -22,10 +23,12 @@ cd "$(dirname "$0")/.." || exit 1
 
 kernel=6.1
 stock=0
+clients=0
 out=
-while getopts k:so: opt; do
+while getopts k:cso: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
+	c) clients=1 ;;
 	s) stock=1 ;;
 	o) out=$OPTARG ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
@@ -35,8 +38,13 @@ shift $((OPTIND - 1))
 
 die() { echo "selftests.sh: $*" >&2; exit 1; }
 
+dir=tests/selftests/thinx
+if [ $clients = 1 ]; then
+	dir=tests/clients
+	scripts/deps.sh --clients || die "cannot install the clients"
+fi
 tests=()
-for t in tests/selftests/thinx/test_*.sh; do
+for t in "$dir"/test_*.sh; do
 	if [ $# -gt 0 ]; then
 		found=0
 		for want in "$@"; do
@@ -44,7 +52,7 @@ for t in tests/selftests/thinx/test_*.sh; do
 		done
 		[ $found = 1 ] || continue
 	fi
-	tests+=("thinx/${t##*/}")
+	tests+=("../../$t")
 done
 [ ${#tests[@]} -gt 0 ] || die "no such test"
 
@@ -63,6 +71,7 @@ fi
 rm -rf "$out"
 mkdir -p "$out/tap"
 [ "$kernel" != debug ] || env+=(TEST_LIMIT=600)
+[ $clients = 0 ] || [ $stock = 1 ] || env+=("module_parameters=drop_in=1")
 
 for attempt in 1 2 3 4 5 6; do
 	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-3000}" -r "$out" \
