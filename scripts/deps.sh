@@ -224,19 +224,18 @@ tree_kernel()
 {
 	local dir=$1 release=$2 codename=$3
 
-	packages=(mmdebstrap)
-	install_packages
+	install_packages mmdebstrap
 	remove_tree "$dir.tmp"
 	# shellcheck disable=SC2016 # expanded by the hook
-	debs=$dir.debs release=$release \
+	unpack=$dir.debs modules=$release \
 	mmdebstrap --quiet --variant=essential \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--include="gcc,make,perl,python3,sparse,linux-headers-$release" \
-		--customize-hook='for f in "$debs"/*.deb; do dpkg-deb -x "$f" "$1"; done' \
-		--customize-hook='/sbin/depmod -b "$1" "$release"' \
-		--customize-hook='echo "$release" > "$1/complete"' \
+		--include="gcc,make,python3,linux-headers-$release" \
+		--customize-hook='for f in "$unpack"/*.deb; do dpkg-deb -x "$f" "$1"; done' \
+		--customize-hook='/sbin/depmod -b "$1" "$modules"' \
+		--customize-hook='echo "$modules" > "$1/complete"' \
 		"$codename" "$dir.tmp" "$thinx_cache"/apt/parts/suites.*
 	mv "$dir.tmp" "$dir"
 }

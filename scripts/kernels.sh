@@ -4,12 +4,16 @@
 #
 # Sourced by the other scripts: where a kernel we test on lives.
 #
-#   kernel_find NAME      NAME is a series (6.1, 6.12), "debug", or a release
-#                         installed in /boot; sets
+#   kernel_find NAME      NAME is a series (6.1, 6.12, 7.3), "debug", or a
+#                         release installed in /boot; sets
 #     k_release   uname -r of it          k_image    its bzImage
 #     k_base      directory holding lib/modules/<release>
 #     k_build     KDIR for building modules against it
+#     k_root      where k_build can be used: empty for here, else the root
+#                 directory of a system with its compiler
 #                   returns 1 (silently) when it is not here
+#   kernel_make DIRECTORY [ARGUMENT]...
+#                         make the modules of DIRECTORY for the kernel found
 #
 # Kernels not installed on the system live in $thinx_cache/kernels/<name>,
 # outside the checkout, so that cleaning the tree does not lose them.
@@ -34,6 +38,7 @@ _kernel_installed()
 	k_image=/boot/vmlinuz-$r
 	k_base=/
 	k_build=/lib/modules/$r/build
+	k_root=
 }
 
 # shellcheck disable=SC2034 # the results are for the caller
@@ -44,9 +49,17 @@ _kernel_cached()
 	[ -e "$dir/complete" ] || return 1
 	r=$(cat "$dir/complete")
 	k_release=$r
-	k_image=$dir/boot/vmlinuz-$r
+	# From 7.2 on the package of the image puts it beside the modules.
+	for k_image in "$dir/boot/vmlinuz-$r" "$dir/lib/modules/$r"/vmlinuz*; do
+		[ ! -e "$k_image" ] || break
+	done
 	k_base=$dir
 	k_build=$dir/lib/modules/$r/build
+	k_root=
+	[ ! -x "$dir/usr/bin/make" ] || {
+		k_root=$dir
+		k_build=$dir/usr/src/linux-headers-$r
+	}
 }
 
 kernel_find()
@@ -57,4 +70,32 @@ kernel_find()
 	*)	_kernel_cached "$1" || _kernel_installed "$1.[0-9]*-amd64" ||
 			_kernel_installed "$1-*-amd64" ;;
 	esac
+}
+
+#
+# In another system's tree DIRECTORY is /mnt.  Its mounts are in a namespace of
+# their own: nothing is left mounted, whatever happens.
+#
+kernel_make()
+{
+	local dir=$1 as=()
+
+	shift
+	# Without pahole no BTF can be made: do without.
+	set -- CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules
+	if [ -z "$k_root" ]; then
+		make -s -C "$k_build" M="$dir" "$@"
+		return
+	fi
+	[ "$(id -u)" = 0 ] || as=(--user --map-root-user)
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare "${as[@]+"${as[@]}"}" --mount --propagation private sh -ec '
+		root=$1 dir=$2
+		shift 2
+		mount --rbind /dev "$root/dev"
+		mount --rbind /proc "$root/proc"
+		mount --bind "$dir" "$root/mnt"
+		exec chroot "$root" /usr/bin/env -i LC_ALL=C.UTF-8 \
+			PATH=/usr/sbin:/usr/bin:/sbin:/bin make -s "$@"' \
+		sh "$k_root" "$dir" -C "${k_build#"$k_root"}" M=/mnt "$@"
 }

@@ -35,6 +35,5 @@ rsync -a --delete --include='*/' --include='*.c' --include='*.h' \
 	--filter='P Module.symvers' --prune-empty-dirs \
 	Kbuild Makefile ./*.c ./*.h control data-path include metadata \
 	persistent-data "$copy/"
-# Without pahole no BTF can be made: do without.
-make -s -C "$copy" KDIR="$k_build" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" >&2
+kernel_make "$PWD/$copy" "$@" >&2
 echo "$PWD/$copy/dm-thinx-pool.ko"

@@ -9,7 +9,7 @@
 #   scripts/test.sh --quick    without the virtual machines
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
-#   scripts/test.sh --all      both
+#   scripts/test.sh --all      both, and 7.3
 #   scripts/test.sh -k KERNEL  (repeatable) with these kernels
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
 done
 [ $debug = 1 ] && [ ${#kernels[@]} = 0 ] && kernels=(debug)
 [ ${#kernels[@]} -gt 0 ] || kernels=(6.1 6.12)
-[ $all = 0 ] || kernels=(6.1 6.12 debug)
+[ $all = 0 ] || kernels=(6.1 6.12 7.3 debug)
 [ $quick = 0 ] || kernels=()
 
 results=$top/build/test

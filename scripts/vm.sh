@@ -6,7 +6,8 @@
 #
 #   scripts/vm.sh [options] -- command [argument]...
 #
-#   -k KERNEL    6.1 (default), 6.12, debug, or a release found in /boot
+#   -k KERNEL    6.1 (default), 6.12, 7.3, debug, or a release found in
+#                /boot
 #   -d SIZE      a virtio disk of that size (sparse, zeroed, discards reach
 #                the file); may be repeated; "-d none" for none at all.
 #                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc

@@ -4,7 +4,7 @@
 #
 # Build the test modules of this folder and load them in a virtual machine.
 #
-#   tests/kernel/run.sh [KERNEL]      6.1 (default), 6.12, debug
+#   tests/kernel/run.sh [KERNEL]      6.1 (default), 6.12, 7.3, debug
 #
 # dm-bufio gets so little memory that it reuses buffers all the time.
 
@@ -24,7 +24,7 @@ copy=$PWD/build/test-modules-$kernel
 rm -rf "$copy"
 mkdir -p "$copy"
 cp -r tests/kernel/Kbuild tests/kernel/*.[ch] persistent-data include "$copy"
-make -s -C "$k_build" M="$copy" modules
+kernel_make "$copy"
 
 # shellcheck disable=SC2016 # expanded in the guest
 scripts/vm.sh -k "$kernel" -d 256M -t 900 -- sh -c '
