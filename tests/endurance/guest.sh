@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The endurance test's part in the virtual machine; run.sh has the rest.
+#
+#   guest.sh SECONDS SEED       data device /dev/vda, metadata /dev/vdb
+
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+: "${VM_RESULTS:?only in a virtual machine}"
+
+if [ "${THIN:-thinx}" = thinx ]; then
+	module=dm_thinx_pool
+	for m in dm-mod dm-bufio libcrc32c; do
+		modprobe -q "$m"
+	done
+	insmod "${THINX_MODULE:?}" || exit 1
+else
+	module=dm_thin_pool
+	modprobe dm-thin-pool || exit 1
+fi
+mkdir -p "$VM_RESULTS/state"
+: > "$VM_RESULTS/armed"
+build/endurance/endurance "$VM_RESULTS/state" /dev/vda /dev/vdb "$1" "$2" ||
+	exit 1
+rmmod "$module"

@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The endurance test: a random mixture of everything a pool can be asked for,
+# beside a model that knows what each volume must contain, while the power fails
+# at random moments.
+#
+#   tests/endurance/run.sh [-k KERNEL] [-t SECONDS] [-s SEED] [-o DIR]
+#                          [-g] [-x HOW]
+#
+#   -k KERNEL   6.1 (default), 6.12, debug
+#   -t SECONDS  how long (300); what was begun is ended, with a machine that
+#               is not killed
+#   -s SEED     what to begin with; each pool has a seed, which is printed, and
+#               that of the next one follows from it
+#   -o DIR      results (build/endurance-run); kept if something fails
+#   -g          against the kernel's own dm-thin: how the test itself is tested
+#   -x HOW      the same: it must fail because
+#                 flush     the test only pretends to flush
+#                 lie       the disks only pretend to flush
+#                 corrupt   a bit changes on the data device
+#
+#   pool: fresh images, a random block size
+#    └─ some machines, one after the other, killed after some seconds
+#        │    thin_check of the image
+#        └─ recovery, all volumes compared; then rounds of some seconds, all
+#           volumes compared and thin_check after each (endurance.c)
+#
+# Disks keep their data when a machine is killed; those of every other pool have
+# a volatile cache and lose a random part of what was not flushed
+# (volatile-disk.c).
+#
+# What random numbers decide is repeated with the same seed; how threads meet,
+# and where exactly the machine dies, is not.
+
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+top=$PWD
+
+kernel=6.1
+seconds=300
+seed=
+out=$top/build/endurance-run
+stock=0
+harm=
+while getopts k:t:s:o:gx: opt; do
+	case $opt in
+	k) kernel=$OPTARG ;;
+	t) seconds=$OPTARG ;;
+	s) seed=$OPTARG ;;
+	o) out=$OPTARG ;;
+	g) stock=1 ;;
+	x) harm=$OPTARG ;;
+	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+	esac
+done
+[ -n "$seed" ] || seed=$((SRANDOM % 1000000))
+
+say() { echo "endurance: $(date +%T) $*"; }
+die() { echo "endurance: $*" >&2; exit 1; }
+
+make -s -C tests/endurance programs || die "cannot build the programs"
+if [ $stock = 1 ]; then
+	env=(POOL=thin-pool THIN=thin)
+else
+	env=("THINX_MODULE=$(scripts/module.sh -k "$kernel")") ||
+		die "cannot build the module"
+fi
+case $harm in
+''|lie) ;;
+flush|corrupt) env+=("ENDURANCE_BREAK=$harm") ;;
+*) die "no such way to fail: $harm" ;;
+esac
+slow=1
+[ "$kernel" != debug ] || slow=3
+
+sockets=$(mktemp -d)	# a short path
+disks=()
+# shellcheck disable=SC2317 # called by the trap
+stop_disks()
+{
+	local pid
+
+	for pid in "${disks[@]+"${disks[@]}"}"; do
+		kill "$pid" && wait "$pid"
+	done 2> /dev/null
+	disks=()
+}
+trap 'stop_disks; rm -rf "$sockets"' EXIT
+trap 'exit 130' INT TERM
+
+# volatile_disk NAME: serve the image on a socket of that name
+volatile_disk()
+{
+	local words=("$sockets/$1" "$dir/$1" "$seed")
+
+	[ "$harm" != lie ] || words+=(lie)
+	build/endurance/volatile-disk "${words[@]}" >> "$dir/$1.log" 2>&1 &
+	disks+=($!)
+	while [ ! -S "$sockets/$1" ]; do sleep 0.1; done
+}
+
+# What the machine left is what the next one finds.
+settle_disks()
+{
+	local f
+
+	[ "$volatile" = 1 ] || return
+	for f in "$dir"/{data,meta}; do
+		for _ in {1..300}; do
+			[ ! -e "$f.closed" ] || break
+			sleep 0.1
+		done
+		rm "$f.closed" || die "the disk server is gone"
+	done
+}
+
+# machine NUMBER SECONDS [KILL-AFTER]
+machine()
+{
+	local args=(-k "$kernel" -r "$dir" -t $((600 * slow)) -m 1024) r
+
+	[ -z "${3:-}" ] || args+=(-K "$3")
+	if [ "$volatile" = 1 ]; then
+		args+=(-D "nbd:unix:$sockets/data" -D "nbd:unix:$sockets/meta")
+	else
+		args+=(-D "$dir/data" -D "$dir/meta")
+	fi
+	scripts/vm.sh "${args[@]}" -- env "${env[@]}" \
+		tests/endurance/guest.sh "$2" "$seed" > "$dir/output.$1" 2>&1
+	r=$?
+	mv "$dir/console.log" "$dir/console.$1"
+	grep -E 'new pool|recovered|round|changing' "$dir/output.$1" |
+		tail -n 2 | sed "s/^/endurance: machine $1: /"
+	if [ -n "${3:-}" ] && [ $r = 137 ]; then
+		r=0
+	fi
+	return $r
+}
+
+# Images of this seed, until one machine ended by itself
+pool()
+{
+	local n=1 machines=$((RANDOM % 4 + 2)) r after
+
+	rm -rf "$dir" "${sockets:?}"/*
+	mkdir -p "$dir"
+	truncate -s 192M "$dir/data"
+	truncate -s 12M "$dir/meta"
+	disks=()
+	if [ "$volatile" = 1 ]; then
+		volatile_disk data
+		volatile_disk meta
+	fi
+	while :; do
+		after=
+		if [ $n -lt $machines ] && [ $SECONDS -lt "$seconds" ]; then
+			after=$((RANDOM % 40 + 8))
+			# Some die while they recover.
+			[ $((RANDOM % 5)) != 0 ] || after=$((RANDOM % 6 + 1))
+			after=$((after * slow)).$((RANDOM % 10))
+			say "machine $n, killed after $after s"
+			machine $n 1000 "$after"
+		else
+			say "machine $n, the last one"
+			machine $n 1
+		fi
+		r=$?
+		settle_disks
+		if ! thin_check "$dir/meta" > "$dir/check.$n" 2>&1; then
+			cat "$dir/check.$n"
+			echo "thin_check finds damage"
+			r=1
+		fi
+		[ $r = 0 ] || { tail -n 40 "$dir/output.$n"; break; }
+		[ -n "$after" ] || break
+		n=$((n + 1))
+	done
+	stop_disks
+	return $r
+}
+
+SECONDS=0
+nr=0
+volatile=0
+r=0
+rm -rf "$out"
+while [ $SECONDS -lt "$seconds" ]; do
+	RANDOM=$seed
+	volatile=$((seed / 7 % 2))
+	[ "$harm" != lie ] || volatile=1
+	dir=$out/$seed
+	say "kernel $kernel, seed $seed, $([ $volatile = 1 ] ||
+		echo no) volatile cache"
+	pool
+	r=$?
+	nr=$((nr + 1))
+	if [ $r != 0 ]; then
+		[ -z "$harm" ] || { say "noticed, as it must be"; exit 0; }
+		say "FAILED; images and logs: $dir; repeat: tests/endurance/run.sh -k $kernel -s $seed"
+		exit 1
+	fi
+	rm -rf "$dir"
+	seed=$((seed * 48271 % 2147483647))
+done
+[ -z "$harm" ] || { say "went unnoticed: $harm"; exit 1; }
+say "$nr pools in $SECONDS s: all is well"
