@@ -169,8 +169,12 @@ static void pool_dtr(struct dm_target *ti)
 	if (abandoned)
 		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
 	mutex_unlock(&pool->mode_lock);
-	if (abandoned)
+	if (abandoned) {
+		/* Who reads metadata still for a volume's table. */
+		thinx_md_lock(pool->md);
+		thinx_md_unlock(pool->md);
 		thinx_plane_unquiesce(&pool->plane);
+	}
 	/* The devices stay open until the pool, perhaps, has closed. */
 	thinx_pool_put(pool);
 	close_devices(pt);

@@ -82,12 +82,13 @@ int thinx_plane_commit(struct thinx_plane *plane)
  * See I2: nothing of ours is left to make durable, unless something changed
  * again meanwhile; then another commit does it.
  */
-static void pass_flush_down(struct thinx_volume *v, struct thinx_bio *tb,
-			    struct bio *bio)
+void thinx_flush(struct thinx_volume *v, struct thinx_bio *tb)
 {
+	struct bio *bio = thinx_bio_of(tb);
+
 	switch (thinx_bio_flush_way(v, tb)) {
 	case THINX_FLUSH_LOST:
-		thinx_bio_end(bio, BLK_STS_IOERR);
+		bio_io_error(bio);
 		break;
 	case THINX_FLUSH_COMMIT:
 		thinx_commit_queue(v->plane, bio);
@@ -112,7 +113,7 @@ static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
 	else if (flushed || !(bio->bi_opf & REQ_PREFLUSH))
 		thinx_bio_end(bio, BLK_STS_OK);
 	else
-		pass_flush_down(v, tb, bio);
+		thinx_flush(v, tb);
 }
 
 static void commit_work(struct work_struct *work)

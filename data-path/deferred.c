@@ -239,24 +239,48 @@ static bool same_way(const struct thinx_group_block *a,
 }
 
 /*
- * Submit to an existing mapping.  The gate may have closed since the words were
- * read, and a snapshot may have made the block shared; then try again later.
+ * May the bio, inside the gate now, use what the group learned?  The gate may have
+ * been closed since: for a snapshot that made the block shared, or for an abort
+ * that took the mapping back; then the bio is to try again.
  */
-static void submit_in_place(struct thinx_volume *v, struct thinx_bio *tb,
+static bool still_true(struct thinx_group *g, struct bio *bio, u64 word)
+{
+	struct thinx_volume *v = g->volume;
+
+	if (g->nr_aborts != READ_ONCE(v->plane->nr_aborts))
+		return false;
+	return bio_data_dir(bio) == READ ||
+	       thinx_mapping_time(word) >= thinx_md_dev_snapshotted_time(v->dev);
+}
+
+/* Like map(), no write may be called durable after the volume lost some. */
+static bool is_refused(struct thinx_volume *v, struct bio *bio)
+{
+	return !(thinx_plane_caps(v->plane) & THINX_CAN_MAP) ||
+	       ((bio->bi_opf & REQ_FUA) && thinx_md_dev_lost_changes(v->dev));
+}
+
+/* Submit to an existing mapping. */
+static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 			    struct bio *bio, u64 word, u32 offset)
 {
+	struct thinx_volume *v = g->volume;
 	struct thinx_plane *plane = v->plane;
+	bool refused;
 
 	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
 	if (!tb->in_gate) {
 		thinx_volume_defer(v, tb);
 		return;
 	}
-	if (bio_data_dir(bio) == WRITE &&
-	    thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev)) {
+	refused = is_refused(v, bio);
+	if (refused || !still_true(g, bio, word)) {
 		tb->in_gate = false;
 		thinx_gate_leave(&v->gate, tb->epoch);
-		thinx_volume_defer(v, tb);
+		if (refused)
+			bio_io_error(bio);
+		else
+			thinx_volume_defer(v, tb);
 		return;
 	}
 	tb->await_commit = (bio->bi_opf & REQ_FUA) &&
@@ -302,7 +326,7 @@ static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 
 	switch (blk->fate) {
 	case THINX_IN_PLACE:
-		submit_in_place(g->volume, tb, bio, blk->word, offset);
+		submit_in_place(g, tb, bio, blk->word, offset);
 		break;
 	case THINX_HOLE:
 		if (thinx_bio_read_hole(tb->port, bio))
@@ -508,6 +532,7 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	g->is_write = probe.is_write;
 	g->port = probe.port;
 	g->begin = probe.begin;
+	g->nr_aborts = smp_load_acquire(&plane->nr_aborts);
 
 	/*
 	 * If somebody holds part of the range only the first bio waits there;
@@ -552,28 +577,6 @@ static int by_sector(void *priv, const struct list_head *a,
 	struct bio *y = thinx_bio_of(list_entry(b, struct thinx_bio, list));
 
 	return x->bi_iter.bi_sector > y->bi_iter.bi_sector;
-}
-
-/* A flush that met a closed gate. */
-static void process_flush(struct thinx_volume *v, struct thinx_bio *tb)
-{
-	struct bio *bio = thinx_bio_of(tb);
-
-	switch (thinx_bio_flush_way(v, tb)) {
-	case THINX_FLUSH_LOST:
-		bio_io_error(bio);
-		break;
-	case THINX_FLUSH_COMMIT:
-		thinx_commit_queue(v->plane, bio);
-		break;
-	case THINX_FLUSH_DOWN:
-		bio_set_dev(bio, v->plane->data_bdev);
-		thinx_bio_submit(tb, bio);
-		break;
-	default:
-		thinx_volume_defer(v, tb);
-		break;
-	}
 }
 
 static void take_deferred(struct thinx_volume *v, struct list_head *todo)
@@ -626,7 +629,8 @@ static bool process_deferred(struct thinx_volume *v)
 
 		if (bio->bi_opf & REQ_PREFLUSH) {
 			list_del(&tb->list);
-			process_flush(v, tb);
+			/* It met a closed gate. */
+			thinx_flush(v, tb);
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);
 			thinx_discard_start(v, tb, &discards);

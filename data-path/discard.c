@@ -150,15 +150,33 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 	return true;
 }
 
+/*
+ * While the gate is closed no step is made, and a suspend that gives bios back must
+ * not wait for it to open: neither for the discard nor for those behind its
+ * range.  What it has unmapped already is unmapped; the rest comes again.
+ */
+static void give_back(struct thinx_volume *v)
+{
+	struct thinx_discard *d, *tmp;
+
+	list_for_each_entry_safe(d, tmp, &v->discards, list)
+		if (thinx_port_requeues(d->tb->port))
+			end_discard(v, d, BLK_STS_DM_REQUEUE);
+}
+
 bool thinx_process_discards(struct thinx_volume *v)
 {
 	struct thinx_discard *d;
 	unsigned int nr;
 
 	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
-		/* Whoever opens the gate kicks the worker. */
-		if (list_empty(&v->discards) || thinx_gate_is_closed(&v->gate))
+		if (list_empty(&v->discards))
 			return false;
+		if (thinx_gate_is_closed(&v->gate)) {
+			/* Whoever opens the gate kicks the worker. */
+			give_back(v);
+			return false;
+		}
 		d = list_first_entry(&v->discards, struct thinx_discard, list);
 		if (!step(v, d))
 			list_move_tail(&d->list, &v->discards);

@@ -132,7 +132,8 @@ void thinx_gate_open(struct thinx_gate *g);
  */
 static inline bool thinx_gate_is_closed(struct thinx_gate *g)
 {
-	return atomic_read(&g->closed) != 0;
+	/* Acquire: sees what was stored before thinx_gate_open(). */
+	return atomic_read_acquire(&g->closed) != 0;
 }
 
 #endif /* THINX_GATE_H */

@@ -18,7 +18,10 @@
  *     It loses REQ_POLLED, too: nobody polls what another thread submits.
  * I2  "Ours alone" is judged inside the gate: a snapshot closes and drains it
  *     before it makes blocks shared.
- * I3  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
+ * I3  Whether the pool may be used at all is judged inside the gate, too: who
+ *     takes that away opens the gates only afterwards, and then lets the devices
+ *     go.
+ * I4  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
  *     goes down in one piece; dm core sends the rest again.
  */
 #include "data-path/slow-path.h"
@@ -127,6 +130,10 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		cut(plane, bio, offset, THINX_GROUP_BLOCKS);
 		return defer(v, tb, bio);
 	}
+	if (unlikely(!(thinx_plane_caps(plane) & THINX_CAN_MAP))) {
+		leave_gate(v, tb);
+		return DM_MAPIO_KILL;
+	}
 
 	if (likely(nr == 1))
 		word = thinx_map_cache_get(&v->cache, b);
@@ -188,7 +195,8 @@ enum thinx_flush_way thinx_bio_flush_way(struct thinx_volume *v,
 	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
 	if (!tb->in_gate)
 		return THINX_FLUSH_WAIT;
-	if (thinx_md_dev_lost_changes(v->dev)) {
+	if (!(thinx_plane_caps(v->plane) & THINX_CAN_MAP) ||
+	    thinx_md_dev_lost_changes(v->dev)) {
 		leave_gate(v, tb);
 		return THINX_FLUSH_LOST;
 	}
@@ -232,8 +240,6 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 	tb->fua = false;
 	tb->is_piece = false;
 
-	if (unlikely(!(thinx_plane_caps(v->plane) & THINX_CAN_MAP)))
-		return DM_MAPIO_KILL;
 	if (unlikely(thinx_port_requeues(port)))
 		return DM_MAPIO_REQUEUE;
 

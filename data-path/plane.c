@@ -163,6 +163,8 @@ int thinx_plane_abort(struct thinx_plane *plane)
 	thinx_passdown_forget(plane);
 	list_for_each_entry(v, &plane->volumes, list)
 		thinx_map_cache_drop_all(&v->cache);
+	/* Last: whoever learns with the new number learns what is true now. */
+	smp_store_release(&plane->nr_aborts, plane->nr_aborts + 1);
 	open_gates(plane);
 	mutex_unlock(&plane->volumes_lock);
 	return r;

@@ -116,6 +116,7 @@ struct thinx_passdown {
  * @quiesced: L:volumes_lock; gates of all volumes are closed by us
  * @nr_busy: A; groups under way and passes of workers, in all volumes
  * @idle: woken when @nr_busy falls to zero
+ * @nr_aborts: A; changes at the end of an abort, all gates still closed
  * @fruitless: A; searches in a row that found no data block although some are
  *	said to be free
  * @commit: see there
@@ -145,6 +146,7 @@ struct thinx_plane {
 	bool quiesced;
 	atomic_t nr_busy;
 	wait_queue_head_t idle;
+	unsigned int nr_aborts;
 	atomic_t fruitless;
 	struct thinx_commit commit;
 	struct thinx_passdown passing;

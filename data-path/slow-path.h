@@ -87,6 +87,7 @@ struct thinx_group_block {
  * @bios: W; struct thinx_bio by sector
  * @begin: I; first virtual block
  * @nr: I; blocks
+ * @nr_aborts: I; thinx_plane.nr_aborts before it learned
  * @pooled: I; came from the mempool
  * @is_write: I; all bios write, or all read
  * @blocks: W
@@ -100,6 +101,7 @@ struct thinx_group {
 	struct list_head bios;
 	thinx_vblock_t begin;
 	u32 nr;
+	unsigned int nr_aborts;
 	bool pooled;
 	bool is_write;
 	struct thinx_group_block blocks[];

@@ -274,6 +274,15 @@ enum thinx_flush_way {
 enum thinx_flush_way thinx_bio_flush_way(struct thinx_volume *v,
 					 struct thinx_bio *tb);
 
+/**
+ * thinx_flush() - send an empty flush where it has to go now
+ * @v: volume
+ * @tb: its state, outside the gate
+ *
+ * Context: The volume's worker or the committer.
+ */
+void thinx_flush(struct thinx_volume *v, struct thinx_bio *tb);
+
 /** thinx_bio_end() - complete a bio with @status */
 void thinx_bio_end(struct bio *bio, blk_status_t status);
 

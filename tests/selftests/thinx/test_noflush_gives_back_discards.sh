@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A pool is suspended while a large discard is half done: its volume can then be
+# suspended without flushing, and the discard, and who waits behind it, go on later.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "dm-thin suspends the volumes with their pool"
+blocks=160000
+disk META 64
+
+# A pool of null data with one big volume, alternate blocks of which are mapped.
+python3 - $blocks > "$scratch/xml" <<'PYTHON'
+import sys
+n = int(sys.argv[1])
+print(f'<superblock uuid="" time="0" transaction="0" flags="0" version="2" data_block_size="128" nr_data_blocks="{n}">')
+print(f'<device dev_id="1" mapped_blocks="{n // 2}" transaction="0" creation_time="0" snap_time="0">')
+for i in range(0, n, 2):
+    print(f'<single_mapping origin_block="{i}" data_block="{i}" time="0"/>')
+print('</device></superblock>')
+PYTHON
+require dmsetup create data --table "0 $((blocks * 128)) zero"
+bigtable="0 $((blocks * 128)) $TARGET_THIN /dev/mapper/pool 1"
+
+caught=0
+for i in 1 2 3 4; do
+	require thin_restore -q -i "$scratch/xml" -o "$META"
+	make_pool "$META" /dev/mapper/data no_discard_passdown
+	require dmsetup create t1 --table "$bigtable"
+	spawn blkdiscard -l $((blocks * 65536 / 2)) /dev/mapper/t1
+	discard=$spawned
+	sleep "0.$i"
+	spawn_out=$scratch/out2 spawn blockio verify /dev/mapper/t1 128k 64k 0
+	behind=$spawned
+	require dmsetup suspend pool
+	if running "$discard"; then
+		caught=$((caught + 1))
+	fi
+	ok "$i: suspend the volume without flushing" \
+		timeout 20 dmsetup suspend --noflush --nolockfs t1
+	require dmsetup resume pool
+	require dmsetup resume t1
+	ok "$i: the discard ends" wait_until 60 stopped "$discard"
+	ok "$i: with success" wait "$discard"
+	wait_until 60 stopped "$behind"
+	is "$(dmsetup status t1 | awk '{ print $4 }')" $((blocks / 4 * 128)) \
+		"$i: half of the blocks are unmapped"
+	remove t1 pool
+done
+ok "some discard was caught half done ($caught)" test $caught -gt 0
+finish
