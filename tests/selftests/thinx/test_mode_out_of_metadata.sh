@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Out of metadata space: read-only without needs_check, nothing lost; the mode is
+# left by growing the metadata device and by nothing else.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../modes.sh
+. "$(dirname "$0")/../modes.sh"
+
+modes_setup 512k
+log_mark
+i=100
+while [ $i -lt 300 ] && msg create_thin $i > /dev/null 2>&1; do
+	i=$((i + 1))
+done
+is "$(pool_mode)" ro "the mode"
+logged "No free metadata blocks" "and why"
+logged "switching pool to read-only mode" "is logged"
+pool_status_is "20/64 - ro discard_passdown queue_if_no_space - 32"
+is "$(status t1)" "0 65536 $TARGET_THIN 2048 2047" "a volume's status"
+tables_are 0
+n=$(events)
+modes_reads ok
+modes_writes ok EIO
+modes_written no
+modes_messages refused
+ok "a discard succeeds" blockio discard /dev/mapper/t1 256k 64k
+ok "and does nothing" blockio verify /dev/mapper/t1 256k 64k 1
+modes_stays ro
+activate t6 6 32M
+ok "a volume can be activated" blockio zeros /dev/mapper/t6 0 1M
+remove t6
+is "$(events)" "$n" "none of it raised an event"
+is "$(pool_field 11)" - "no needs_check"
+
+# A new table asks for write mode, until the next change finds out.
+reload_pool /dev/mapper/meta "$DATA"
+is "$(pool_mode)" rw "a new table: write mode"
+is "$(events)" $((n + 1)) "an event"
+msg create_thin 299 > /dev/null 2>&1
+ok "the next change ends it" wait_until 20 mode_is ro
+is "$(events)" $((n + 2)) "another event"
+is "$(pool_field 11)" - "no needs_check"
+n=$(events)
+
+log_mark
+disk_grow META 8M
+require dmsetup load meta --table "0 $(size_of "$META") linear $META 0"
+require dmsetup resume meta
+require dmsetup suspend pool
+require dmsetup resume pool
+logged "growing the metadata device from 128 to 2048 blocks" "grown"
+is "$(pool_mode)" rw "write mode"
+logged "switching pool to write mode" "is logged"
+is "$(events)" $((n + 1)) "with an event"
+pool_status_is "20/64 - rw discard_passdown queue_if_no_space - 512"
+modes_writes ok ok
+modes_written ok
+modes_messages ok
+is "$(events)" $((n + 1)) "and no more"
+finish
