@@ -261,9 +261,17 @@ u32 pd_sm_nr_dirty_index(const struct pd_sm *sm)
 	return sm->nr_index_dirty;
 }
 
+/*
+ * A transaction takes a few blocks more than it keeps, for the copies of what it
+ * changes.  Close to the threshold each one would cross it, were a little more
+ * enough.
+ */
 void pd_sm_arm_threshold(struct pd_sm *sm)
 {
-	if (sm->nr_allocatable > sm->threshold)
+	pd_block_t margin = max_t(pd_block_t, sm->threshold / 4, 16);
+
+	if (sm->nr_allocatable > sm->threshold &&
+	    sm->nr_allocatable - sm->threshold > margin)
 		sm->threshold_armed = true;
 }
 
@@ -273,8 +281,7 @@ void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 	sm->threshold = threshold;
 	sm->threshold_fn = fn;
 	sm->threshold_context = context;
-	sm->threshold_armed = false;
-	pd_sm_arm_threshold(sm);
+	sm->threshold_armed = sm->nr_allocatable > threshold;
 }
 
 void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr)

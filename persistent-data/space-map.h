@@ -187,7 +187,8 @@ typedef void (*pd_sm_threshold_fn)(void *context);
  * @sm: space map
  * @threshold: blocks
  * @fn: called on the allocation that takes nr_allocatable from above the
- *	threshold to at or below it; again only after a *commit* left it above.
+ *	threshold to at or below it; again only after a *commit* left a quarter
+ *	of @threshold more, at least 16 blocks more.
  *	NULL switches it off.  Called with the metadata lock held: must not sleep
  * @context: for @fn
  */

@@ -298,12 +298,34 @@ static void test_threshold_is_armed_by_a_commit_that_left_enough(void **state)
 	sm_commit(e);
 	sm_alloc(e->data);
 	assert_int_equal(nr_calls, 1);	/* that commit left 90 */
-	ok(pd_sm_dec(e->data, 0, 20));
-	sm_commit(e);			/* 109 */
+	ok(pd_sm_dec(e->data, 0, 36));
+	sm_commit(e);			/* 125 */
+	leave_free(50);
+	sm_commit(e);
+	assert_int_equal(nr_calls, 1);	/* not enough */
+	ok(pd_sm_dec(e->data, 36, 36 + 76));
+	sm_commit(e);			/* 126 */
 	leave_free(101);
 	assert_int_equal(nr_calls, 1);
 	sm_alloc(e->data);
 	assert_int_equal(nr_calls, 2);
+}
+
+/* What each transaction does: take a few blocks, give most of them back. */
+static void test_threshold_is_not_told_again_by_ups_and_downs(void **state)
+{
+	pd_block_t low, i, freed = 0;
+
+	nr_calls = 0;
+	pd_sm_set_threshold(e->data, 20, on_threshold, &nr_calls);
+	for (low = 40; low >= 10; low--) {
+		leave_free(low - 10);
+		for (i = 0; i < 10; i++, freed++)
+			ok(pd_sm_dec(e->data, freed, freed + 1));
+		sm_commit(e);
+		assert_int_equal(pd_sm_nr_allocatable(e->data), low);
+	}
+	assert_int_equal(nr_calls, 1);
 }
 
 static void test_threshold_counts_held_blocks_as_gone(void **state)
@@ -387,6 +409,7 @@ int main(void)
 		t(test_stable_one_is_one_in_every_transaction),
 		t(test_threshold_is_told_once_when_crossed),
 		t(test_threshold_is_armed_by_a_commit_that_left_enough),
+		t(test_threshold_is_not_told_again_by_ups_and_downs),
 		t(test_threshold_counts_held_blocks_as_gone),
 		t(test_threshold_set_too_late_waits_for_a_commit),
 		t(test_failed_allocation_of_memory_changes_nothing),
