@@ -7,7 +7,8 @@
  *   thinx-pool META DATA BLOCK_SIZE LOW_WATER [#features feature...]
  *   thinx      POOL ID [ORIGIN]
  *
- * Words behind the counted features are ignored, as dm-thin does.
+ * As many features as counted, no more and no less: dm-thin ignores words behind
+ * them, and a table with a wrong count would not do what it says.
  */
 #include "control/arguments.h"
 
@@ -49,7 +50,7 @@ static int parse_features(unsigned int argc, char **argv,
 	if (!argc)
 		return 0;
 	if (kstrtouint(argv[0], 10, &nr) || nr > MAX_FEATURES ||
-	    nr > argc - 1) {
+	    nr != argc - 1) {
 		*error = "Invalid number of pool feature arguments";
 		return -EINVAL;
 	}

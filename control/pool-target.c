@@ -64,6 +64,22 @@ static void close_devices(struct thinx_pool_target *pt)
 	dm_put_device(pt->ti, pt->metadata);
 }
 
+/* dm core would refuse these, too, but only after we have formatted. */
+static int check_length(struct thinx_pool_target *pt, char **error)
+{
+	struct block_device *data = pt->data->bdev;
+
+	if (pt->ti->len > bdev_nr_sectors(data)) {
+		*error = "Data device is smaller than the table";
+		return -EINVAL;
+	}
+	if (pt->ti->len % (bdev_logical_block_size(data) >> SECTOR_SHIFT)) {
+		*error = "Table is not aligned to the data device's sectors";
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static const char *why_no_passdown(struct thinx_pool_target *pt)
 {
 	unsigned int max = bdev_max_discard_sectors(pt->data->bdev);
@@ -129,12 +145,9 @@ static int pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		goto err_close_devices;
 	pt->low_water = args.low_water;
 
-	/* dm core would refuse this, too, but only after we have formatted. */
-	if (ti->len > bdev_nr_sectors(pt->data->bdev)) {
-		ti->error = "Data device is smaller than the table";
-		r = -EINVAL;
+	r = check_length(pt, &ti->error);
+	if (r)
 		goto err_close_devices;
-	}
 	r = thinx_pool_get_for_table(dm_table_get_md(ti->table),
 				     pt->metadata->bdev, pt->data->bdev, &args,
 				     &pt->pool, &ti->error);

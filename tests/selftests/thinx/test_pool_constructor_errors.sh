@@ -33,6 +33,11 @@ refused EINVAL "$features" "$META $DATA 128 0 x"
 refused EINVAL "$features" "$META $DATA 128 0 5 a b c d e"
 refused EINVAL "$features" "$META $DATA 128 0 2 read_only"
 refused EINVAL "$features" "$META $DATA 128 0 -1"
+if is_thinx; then
+	# The stock target ignores them: nobody would notice that a feature is not on.
+	refused EINVAL "$features" "$META $DATA 128 0 0 read_only"
+	refused EINVAL "$features" "$META $DATA 128 0 1 skip_block_zeroing read_only"
+fi
 refused EINVAL "Unrecognised pool feature requested" "$META $DATA 128 0 1 readonly"
 
 # From 6.12 on dm core says ENOENT for a path that is not there.
