@@ -86,6 +86,20 @@ static int find_pool(struct thinx_thin *tc, char **error)
 	return 0;
 }
 
+/*
+ * Reading an origin in the pool itself can need what waits for this volume: a
+ * suspend of the pool would never end.
+ */
+static int check_origin(struct thinx_thin *tc, char **error)
+{
+	if (!tc->origin_dev ||
+	    (tc->origin_dev->bdev != tc->pool_dev->bdev &&
+	     !thinx_plane_has_disk(&tc->pool->plane, tc->port.origin->bd_disk)))
+		return 0;
+	*error = "Error setting origin device";
+	return -EINVAL;
+}
+
 static int open_volume(struct thinx_thin *tc, u32 id, char **error)
 {
 	struct thinx_pool *pool = tc->pool;
@@ -151,7 +165,9 @@ static int thin_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = find_pool(tc, &ti->error);
 	if (r)
 		goto err_close_devices;
-	r = open_volume(tc, id, &ti->error);
+	r = check_origin(tc, &ti->error);
+	if (!r)
+		r = open_volume(tc, id, &ti->error);
 	if (r)
 		goto err_put_pool;
 	publish_target(tc);
@@ -291,11 +307,27 @@ static int thin_iterate_devices(struct dm_target *ti,
 	return fn(ti, tc->pool_dev, 0, blocks * tc->pool->block_sectors, data);
 }
 
+/* Reads go to the origin, too, so they must be such as it can do. */
+static void stack_origin(struct queue_limits *limits,
+			 struct block_device *origin)
+{
+	limits->logical_block_size = max_t(unsigned int,
+					   limits->logical_block_size,
+					   bdev_logical_block_size(origin));
+	limits->physical_block_size = max(limits->physical_block_size,
+					  limits->logical_block_size);
+	limits->io_min = max(limits->io_min, limits->physical_block_size);
+	limits->dma_alignment = max_t(unsigned int, limits->dma_alignment,
+				      bdev_dma_alignment(origin));
+}
+
 static void thin_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct thinx_thin *tc = ti->private;
 	u32 block = tc->pool->block_sectors;
 
+	if (tc->port.origin)
+		stack_origin(limits, tc->port.origin);
 	if (!tc->pool->discard)
 		return;
 	limits->discard_granularity = block << SECTOR_SHIFT;

@@ -41,6 +41,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 		return -ENOMEM;
 	v->plane = plane;
 	v->id = id;
+	INIT_LIST_HEAD(&v->ports);
 	spin_lock_init(&v->lock);
 	INIT_LIST_HEAD(&v->deferred);
 	INIT_LIST_HEAD(&v->prepared);
@@ -106,7 +107,7 @@ int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
 			thinx_gate_close(&v->gate);
 		list_add_tail(&v->list, &plane->volumes);
 	}
-	v->nr_ports++;
+	list_add_tail(&port->list, &v->ports);
 	port->volume = v;
 out:
 	memalloc_noio_restore(noio);
@@ -120,13 +121,29 @@ void thinx_port_close(struct thinx_port *port)
 	struct thinx_plane *plane = v->plane;
 
 	mutex_lock(&plane->volumes_lock);
-	if (--v->nr_ports) {
+	list_del(&port->list);
+	if (!list_empty(&v->ports)) {
 		mutex_unlock(&plane->volumes_lock);
 		return;
 	}
 	list_del(&v->list);
 	mutex_unlock(&plane->volumes_lock);
 	destroy_volume(v);
+}
+
+bool thinx_plane_has_disk(struct thinx_plane *plane, struct gendisk *disk)
+{
+	struct thinx_volume *v;
+	struct thinx_port *port;
+	bool found = false;
+
+	mutex_lock(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list)
+		list_for_each_entry(port, &v->ports, list)
+			found |= dm_disk(dm_table_get_md(port->ti->table)) ==
+				 disk;
+	mutex_unlock(&plane->volumes_lock);
+	return found;
 }
 
 bool thinx_port_requeues(struct thinx_port *port)

@@ -47,7 +47,7 @@ struct dm_target;
  * @plane: I
  * @dev: I; metadata's view
  * @id: I; device id
- * @nr_ports: under thinx_plane.volumes_lock
+ * @ports: under thinx_plane.volumes_lock; struct thinx_port
  * @gate: see data-path/gate.h
  * @ranges: see data-path/range-lock.h
  * @cache: see data-path/map-cache.h
@@ -64,7 +64,7 @@ struct thinx_volume {
 	struct thinx_plane *plane;
 	struct thinx_md_dev *dev;
 	u32 id;
-	unsigned int nr_ports;
+	struct list_head ports;
 	struct thinx_gate gate;
 	struct thinx_range_lock ranges;
 	struct thinx_map_cache cache;
@@ -79,6 +79,7 @@ struct thinx_volume {
 
 /**
  * struct thinx_port - one table's door to a volume
+ * @list: in thinx_volume.ports
  * @volume: I
  * @ti: I; the table's target
  * @requeue: A; a noflush suspend: give bios back to dm core
@@ -86,6 +87,7 @@ struct thinx_volume {
  * @origin_sectors: its size, read at each resume; behind it are zeros
  */
 struct thinx_port {
+	struct list_head list;
 	struct thinx_volume *volume;
 	struct dm_target *ti;
 	bool requeue;
@@ -171,6 +173,15 @@ int __must_check thinx_port_open(struct thinx_port *port,
  * Context: May sleep.
  */
 void thinx_port_close(struct thinx_port *port);
+
+/**
+ * thinx_plane_has_disk() - is a disk a dm device with volumes of the plane?
+ * @plane: plane
+ * @disk: disk
+ *
+ * Context: May sleep.
+ */
+bool thinx_plane_has_disk(struct thinx_plane *plane, struct gendisk *disk);
 
 /**
  * thinx_port_requeue() - noflush suspend begins or ends

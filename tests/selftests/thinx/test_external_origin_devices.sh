@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# What an external origin may be: a read-only device, one of larger sectors, a
+# volume of another pool.  A volume of the same pool may not.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+disk META2 8
+disk DATA2 64
+disk ORIGIN 8
+disk FILE 8
+p=/dev/mapper/pool
+make_pool "$META" "$DATA"
+require blockio write "$ORIGIN" 0 8M 7
+require blockdev --setro "$ORIGIN"
+make_thin t1 1 16M "$ORIGIN"
+ok "a read-only device" blockio verify /dev/mapper/t1 0 8M 7
+ok "written" blockio write /dev/mapper/t1 1M 4k 1
+ok "copied" blockio verify /dev/mapper/t1 1028k 60k 7
+remove t1
+require blockdev --setrw "$ORIGIN"
+
+pool=pool2 make_pool "$META2" "$DATA2"
+pool=pool2 make_thin far 1 8M
+require blockio write /dev/mapper/far 0 6M 8
+make_thin t2 2 16M /dev/mapper/far
+ok "a volume of another pool" blockio verify /dev/mapper/t2 0 6M 8
+ok "its holes" blockio zeros /dev/mapper/t2 6M 10M
+ok "written" blockio write /dev/mapper/t2 1M 4k 1
+ok "copied" blockio verify /dev/mapper/t2 1028k 60k 8
+spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
+	--iodepth=8 --rw=randwrite --bsrange=4k-96k --size=16M --io_size=16M \
+	--verify=crc32c --verify_fatal=1
+writer=$spawned
+for _ in 1 2 3 4 5; do
+	for q in pool pool2; do
+		require timeout 60 dmsetup suspend --noflush --nolockfs $q
+		sleep 0.1
+		require timeout 60 dmsetup resume $q
+	done
+done
+wait "$writer"
+ok "a load over it, with both pools suspended in turn" test $? = 0
+remove t2
+remove far
+remove pool2
+
+if is_thinx; then
+	make_thin near 3 8M
+	require blockio write /dev/mapper/near 0 4M 3
+	require msg create_thin 4
+	log_mark
+	fails "a volume of the same pool" "" dmsetup create t4 \
+		--table "$(thin_table 4 16M /dev/mapper/near)"
+	logged "$TARGET_THIN: Error setting origin device \(-EINVAL\)" "is refused"
+	fails "by number, too" "" dmsetup create t4 --table \
+		"$(thin_table 4 16M "$(major_minor /dev/mapper/near)")"
+	fails "the pool's own device by number" "" dmsetup create t4 --table \
+		"$(thin_table 4 16M "$(major_minor $p)")"
+	remove near
+
+	# Sectors of 4 KiB: the volume has them, too.
+	big=$(losetup -f --show --sector-size 4096 "$scratch/FILE") || bail losetup
+	_loops+=("$big")
+	require blockio write "$big" 0 8M 5
+	make_thin t5 5 16M "$big"
+	is "$(queue /dev/mapper/t5 logical_block_size)" 4096 "sectors of 4 KiB"
+	fails "no smaller requests" EINVAL env BLOCKIO_SIZE=512 \
+		blockio read /dev/mapper/t5 512 512
+	ok "reads" env BLOCKIO_SIZE=4k blockio verify /dev/mapper/t5 0 8M 5
+	ok "writes" blockio write /dev/mapper/t5 1M 4k 6
+	ok "copies" blockio verify /dev/mapper/t5 1028k 60k 5
+	remove t5
+fi
+finish
