@@ -45,7 +45,7 @@ for features in "" skip_block_zeroing; do
 			sizes="1 3 127 129 1000 1021"
 		for size in $sizes; do
 			what="$((bs / 2)) KiB blocks, ${features:-zeroing}, $size sectors"
-			origin $size
+			origin "$size"
 			begin=$((end - end % block))
 			ok "$what: a write behind the end" \
 				blockio write $t $((begin + block - 512)) 512 1
@@ -56,7 +56,7 @@ for features in "" skip_block_zeroing; do
 			ok "$what: then what was written" \
 				blockio verify $t $((begin + block - 512)) 512 1
 			gone
-			origin $size
+			origin "$size"
 			ok "$what: a write over the end" \
 				blockio write $t $((end - 512)) 1024 2
 			ok "$what: is there" blockio verify $t $((end - 512)) 1024 2
