@@ -3,23 +3,93 @@
 #
 # make                  dm-thinx-pool.ko for the running kernel, in this tree
 # make KDIR=DIR         for the kernel whose build directory is DIR
+# make KERNELRELEASE=REL  for the installed kernel REL
 # make module KREL=REL  for an installed kernel (6.1, 6.12, or what uname -r
 #                       says), apart from the tree: build/REL/dm-thinx-pool.ko
 #   W=1                 more warnings
 #   C=1, C=2            sparse on what is rebuilt, on everything
+# make install          the module, for that kernel, and depmod; the manual page
+#                       thinx(7) and the example for /etc/modprobe.d
+# make uninstall        remove what install put there
+# make install-dkms     the same, but for the module its source, below /usr/src,
+#                       where dkms finds it
+# make uninstall-dkms   remove that
+#   INSTALL_MOD_PATH=DIR  lib/modules is there, not in /
+#   PREFIX=DIR          of what is no module (/usr/local)
+#   DESTDIR=DIR         before all of it, for packages; then without depmod
 # make check            user-space tests; make coverage: their line coverage
 # make clean            remove what was built in the tree
 # make distclean        and build/
 
-KREL ?= $(shell uname -r)
+KREL ?= $(or $(KERNELRELEASE),$(shell uname -r))
 KDIR ?= /lib/modules/$(KREL)/build
+# Where the module is built: here, or in a copy.
+M ?= $(CURDIR)
+PREFIX ?= /usr/local
+INSTALL_MOD_DIR ?= updates
+DEPMOD ?= /sbin/depmod
+
+ko := dm-thinx-pool.ko
+# Kernels that want BTF fail to build without pahole: do without BTF then.
+btf := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+
+utsrelease = $(KDIR)/include/generated/utsrelease.h
+release = $(or $(KERNELRELEASE),$(shell sed -n 's/.*"\(.*\)"/\1/p' \
+	$(utsrelease) 2>/dev/null),$(KREL))
+root = $(abspath $(DESTDIR)$(INSTALL_MOD_PATH))
+moddir = $(root)/lib/modules/$(release)/$(INSTALL_MOD_DIR)
+mandir = $(DESTDIR)$(PREFIX)/share/man/man7
+docdir = $(DESTDIR)$(PREFIX)/share/doc/thinx
+depmod = $(if $(DESTDIR),,$(DEPMOD) $(if $(root),-b $(root)) $(release))
+key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="*\([^"]*\)"*$$/\1/p' \
+	$(KDIR)/include/config/auto.conf)
+unsigned = $(if $(wildcard $(key) $(KDIR)/$(key))$(filter pkcs11:%,$(key)),,CONFIG_MODULE_SIG_ALL=)
+
+version = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+dkmsdir = $(DESTDIR)/usr/src/thinx-$(version)
+source = Kbuild Makefile COPYING dkms.conf $(filter-out %.mod.c,$(wildcard *.[ch]) \
+	$(shell find control data-path include metadata persistent-data -name '*.[ch]'))
 
 all:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	$(MAKE) -C $(KDIR) M=$(M) $(btf) modules
 
 module:
 	@mkdir -p build/$(KREL)
 	cp "$$(scripts/module.sh -k $(KREL))" build/$(KREL)/
+
+# The kernel's own rule strips, signs and compresses, as that kernel likes it.
+# Few kernels come with the key: without it they do not sign.
+install: install-module install-doc
+
+install-module: all
+	@case "$$(/sbin/modinfo -F vermagic $(M)/$(ko))" in '$(release) '*) ;; \
+	*) echo '$(ko) was built for another kernel than $(release)' >&2; exit 1 ;; esac
+	$(MAKE) -C $(KDIR) M=$(M) KERNELRELEASE=$(release) INSTALL_MOD_PATH=$(root) \
+		INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) DEPMOD=true $(unsigned) modules_install
+	$(depmod)
+
+uninstall: uninstall-module uninstall-doc
+
+uninstall-module:
+	rm -f $(moddir)/$(ko) $(moddir)/$(ko).gz $(moddir)/$(ko).xz $(moddir)/$(ko).zst
+	[ ! -d $(moddir) ] || rmdir --ignore-fail-on-non-empty $(moddir)
+	$(if $(wildcard $(root)/lib/modules/$(release)/.),$(depmod))
+
+install-doc:
+	install -d $(mandir) $(docdir)
+	install -m 644 docs/man/thinx.7 $(mandir)/
+	install -m 644 packaging/modprobe.d/thinx.conf $(docdir)/
+
+uninstall-doc:
+	rm -f $(mandir)/thinx.7 $(docdir)/thinx.conf
+	[ ! -d $(docdir) ] || rmdir --ignore-fail-on-non-empty $(docdir)
+
+install-dkms: install-doc
+	install -d $(dkmsdir)
+	cp --parents $(source) $(dkmsdir)/
+
+uninstall-dkms: uninstall-doc
+	rm -rf $(dkmsdir)
 
 check coverage:
 	$(MAKE) -C tests $@
@@ -30,4 +100,6 @@ clean:
 distclean: clean
 	rm -rf build
 
-.PHONY: all module check coverage clean distclean
+.PHONY: all module install install-module install-doc install-dkms \
+	uninstall uninstall-module uninstall-doc uninstall-dkms \
+	check coverage clean distclean

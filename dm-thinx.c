@@ -79,3 +79,4 @@ MODULE_DESCRIPTION("Device-mapper thin provisioning: dm-thin's format and interf
 MODULE_AUTHOR("The thinx authors");
 MODULE_LICENSE("GPL");
 MODULE_ALIAS("dm-thinx");
+MODULE_ALIAS("thinx");

@@ -37,6 +37,8 @@ packages=(
 	qemu-system-x86 busybox-static linux-image-amd64 linux-headers-amd64
 	dmsetup thin-provisioning-tools fio e2fsprogs xfsprogs util-linux
 	iproute2 procps
+	# installing, and the manual page
+	dkms groff-base man-db mandoc
 )
 
 client_packages=(

@@ -237,6 +237,24 @@ gate_comments()
 		"${all_c[@]}" "${shell[@]}"
 }
 
+# manual pages, by whatever can tell
+gate_manual()
+{
+	local f lint=0 man=0
+
+	command -v mandoc > /dev/null && lint=1
+	command -v man > /dev/null && command -v groff > /dev/null && man=1
+	[ $lint = 1 ] || [ $man = 1 ] ||
+		{ echo "no mandoc, nor man and groff"; return $SKIP; }
+	for f in docs/man/*.[1-9]; do
+		[ $lint = 0 ] || mandoc -T lint "$f"
+		[ $man = 0 ] || LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 \
+			man --warnings -E UTF-8 -l -Tutf8 -Z "$f" > /dev/null
+	done > "$temp/manual" 2>&1
+	cat "$temp/manual"
+	[ ! -s "$temp/manual" ]
+}
+
 # how far we are from what clang-format would write: advice only
 gate_clang_format()
 {

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# dkms takes the source that make install-dkms copies, builds it and installs it
+# for kernel 6.1, in trees of its own below build/packaging.  What it built stays
+# there, ready to be installed: tests/selftests/thinx/test_install_dkms.sh does
+# that in a virtual machine and loads it.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+if ! command -v dkms > /dev/null; then
+	skip "dkms" "no dkms"
+	exit
+elif [ "$(id -u)" != 0 ]; then
+	skip "dkms" "it wants to be root"
+	exit
+fi
+kernel_find 6.1 || { skip "dkms" "no kernel 6.1"; exit; }
+
+stage=$work/stage
+tree=$work/tree
+modules=$work/root/lib/modules
+mkdir -p "$tree"
+module_root "$work/root"
+
+ok "the source is copied" make -s "DESTDIR=$stage" PREFIX=/usr install-dkms
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+ok "to where dkms looks" test -f "$stage/usr/src/thinx-$version/dkms.conf"
+fails "without objects" "" grep . \
+	<(find "$stage" -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd')
+
+# dkms makes a key of its own to sign with, in /var/lib, if it can: not for us.
+mkdir "$work/bin"
+ln -s /bin/false "$work/bin/openssl"
+
+run_dkms()
+{
+	PATH=$work/bin:$PATH timeout 900 dkms "$@" --dkmstree "$tree" \
+		--sourcetree "$stage/usr/src" --installtree "$modules"
+}
+for_kernel=(-m thinx -v "$version" -k "$k_release")
+
+status() { run_dkms status -m thinx -v "$version"; }
+
+ok "dkms add" run_dkms add -m thinx -v "$version"
+ok "dkms build" run_dkms build "${for_kernel[@]}" --kernelsourcedir "$k_build"
+status > "$work/status"
+ok "it says built" grep -qE "thinx/$version, $k_release, .*: built" "$work/status"
+ok "for this kernel" grep -q "^$k_release " \
+	<(/sbin/modinfo -F vermagic "$(find "$tree" -name 'dm-thinx-pool.ko*' | head -n 1)")
+
+listing "$work/root" > "$work/before"
+ok "dkms install" run_dkms install "${for_kernel[@]}"
+/sbin/depmod -b "$work/root" "$k_release"
+status > "$work/status"
+ok "it says installed" \
+	grep -qE "thinx/$version, $k_release, .*: installed" "$work/status"
+ok "modprobe thinx finds it" grep -q "updates/dkms/dm-thinx-pool.ko" \
+	<(/sbin/modprobe -d "$work/root" -S "$k_release" --show-depends thinx)
+ok "dkms uninstall" run_dkms uninstall "${for_kernel[@]}"
+/sbin/depmod -b "$work/root" "$k_release"
+rmdir "$modules/$k_release/updates/dkms" "$modules/$k_release/updates" \
+	2> /dev/null || true
+listing "$work/root" > "$work/after"
+same "nothing of it is left" "$work/after" "$work/before"
+
+# A kernel that is too old, or has no device-mapper, is none of ours.
+exclusive=$(export kernel_source_dir=; . ./dkms.conf; echo "$BUILD_EXCLUSIVE_KERNEL")
+for release in 6.1.0-56-amd64 6.9.1 6.12.95 6.18.0-rc1 7.0.1 10.1.0; do
+	[[ $release =~ $exclusive ]] || fail "builds for $release"
+done
+for release in 5.10.0-1-amd64 6.0.12-amd64 4.19.0 3.6.1; do
+	[[ $release =~ $exclusive ]] && fail "does not build for $release"
+done
+pass "builds for kernels from 6.1 on"
