@@ -13,7 +13,9 @@
 #   scripts/test.sh -k KERNEL  (repeatable) with these kernels
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
-# failed one said is in it.  $JOBS (processors) machines run at a time.
+# failed one said is in it.  $JOBS (processors) machines run at a time.  The
+# endurance test takes $THINX_ENDURANCE_SECONDS (300) for each kernel, an hour if
+# you have one.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -139,6 +141,15 @@ one_kernel()
 		fi > "$results/kernel-$k.tap"
 		echo 1..1 >> "$results/kernel-$k.tap"
 	fi
+	if tests/endurance/run.sh -k "$k" -t "${THINX_ENDURANCE_SECONDS:-300}" \
+		-o "$results/endurance-$k" > "$results/vm-$k.endurance" 2>&1
+	then
+		echo "ok 1 - endurance on $k"
+	else
+		sed 's/^/# /' "$results/vm-$k.endurance" | tail -n 80
+		echo "not ok 1 - endurance on $k"
+	fi > "$results/endurance-$k.tap"
+	echo 1..1 >> "$results/endurance-$k.tap"
 	grep -E '^test_.*(FAILED|skipped)' "$results/vm-$k.log" | sed "s/^/$k: /"
 	say "virtual machine $k is done"
 }

@@ -297,6 +297,20 @@ static void whole_blocks(struct range *g)
 		g->changed_end = g->changed_begin;
 }
 
+/*
+ * The block layer takes the granularity for a power of two and, if it is none,
+ * may cut a discard in the middle of a block, which then keeps its data.  It
+ * does not if the discard begins at such a power.
+ */
+static uint32_t uncut(uint32_t begin)
+{
+	uint32_t unit = 128;
+
+	while (unit < model.block)
+		unit *= 2;
+	return unit == model.block ? begin : begin / unit * unit;
+}
+
 static bool begin_discard(struct volume *v, struct rng *r, struct range *g)
 {
 	uint32_t n;
@@ -307,6 +321,7 @@ static bool begin_discard(struct volume *v, struct rng *r, struct range *g)
 	g->begin = below(r, v->length - n + 1);
 	if (one_in(r, 2))
 		g->begin -= g->begin % model.block;
+	g->begin = uncut(g->begin);
 	g->end = g->begin + n;
 	whole_blocks(g);
 	if (!range_get(v, g))

@@ -192,7 +192,7 @@ while [ $SECONDS -lt "$seconds" ]; do
 	[ "$harm" != lie ] || volatile=1
 	dir=$out/$seed
 	say "kernel $kernel, seed $seed, $([ $volatile = 1 ] ||
-		echo no) volatile cache"
+		echo "no ")volatile cache"
 	pool
 	r=$?
 	nr=$((nr + 1))
