@@ -38,8 +38,11 @@
 
 #define DM_MSG_PREFIX "thinx"
 
-/* Format refuses smaller devices: the first commits would not fit. */
-#define THINX_MIN_METADATA_BLOCKS	16
+/*
+ * Format refuses smaller devices.  Some of them could be formatted, but there would
+ * be no room for the data space, or for a snapshot, the worst case of each.
+ */
+#define THINX_MIN_METADATA_BLOCKS	64
 
 /* Most entries of a mapping leaf. */
 #define THINX_LEAF_ENTRIES		252

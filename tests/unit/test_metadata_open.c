@@ -131,9 +131,61 @@ static void test_tiny_devices_are_refused(void **state)
 {
 	pd_block_t n;
 
-	for (n = 1; n < 16; n++)
+	for (n = 1; n < THINX_MIN_METADATA_BLOCKS; n++)
 		assert_int_equal(open_size(n), -ENOSPC);
-	assert_int_equal(open_size(16), 0);
+	assert_int_equal(open_size(THINX_MIN_METADATA_BLOCKS), 0);
+}
+
+/* 0, or which step of an ordinary little life had no room. */
+static int live_on(pd_block_t nr_blocks, u64 nr_data)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	int step = 0;
+
+	e.io = ram_store_create(nr_blocks);
+	if (thinx_md_open(e.io, MD_BLOCK_SECTORS, true, false, &e.md))
+		return 1;
+	if (thinx_md_resize_data(e.md, nr_data)) {
+		step = 2;
+		goto out;
+	}
+	md_commit(&e);
+	if (thinx_md_create_thin(e.md, 1)) {
+		step = 3;
+		goto out;
+	}
+	md_commit(&e);
+	dev = md_open(&e, 1);
+	if (md_try_map(&e, dev, 0, 100))
+		step = 4;
+	md_commit(&e);
+	if (!step && thinx_md_create_snap(e.md, 2, 1))
+		step = 5;
+	md_commit(&e);
+	if (!step && md_try_map(&e, dev, 50, 100))
+		step = 6;
+	md_commit(&e);
+	thinx_md_close_device(dev);
+	if (!step && thinx_md_delete(e.md, 1))
+		step = 7;
+	md_commit(&e);
+	if (!step && thinx_md_delete(e.md, 2))
+		step = 8;
+	md_commit(&e);
+out:
+	md_end(&e);
+	return step;
+}
+
+static void test_smallest_device_can_be_used(void **state)
+{
+	pd_block_t n = THINX_MIN_METADATA_BLOCKS;
+
+	assert_int_equal(live_on(n - 1, 200), 1);
+	assert_int_equal(live_on(n, 200), 0);
+	assert_int_equal(live_on(n, 1024), 0);
+	assert_int_equal(live_on(n, 160 * 1024), 0);
 }
 
 static void test_excess_of_a_huge_device_is_not_used(void **state)
@@ -228,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_blank_device_is_not_formatted_without_permission),
 		cmocka_unit_test(test_failing_format_leaves_a_blank_device),
 		cmocka_unit_test(test_tiny_devices_are_refused),
+		cmocka_unit_test(test_smallest_device_can_be_used),
 		cmocka_unit_test(test_excess_of_a_huge_device_is_not_used),
 		cmocka_unit_test(test_everything_is_there_after_opening_again),
 		cmocka_unit_test(test_what_was_not_committed_is_not_there),
