@@ -272,7 +272,8 @@ if [ -n "$kill_after" ]; then
 	fi
 fi > /dev/null 2>&1 &
 killer_pid=$!
-wait "$qemu_pid"
+# Without the shell's line about a process that was killed.
+wait "$qemu_pid" 2> /dev/null
 qemu_status=$?
 qemu_pid=
 kill "$killer_pid" 2>/dev/null
