@@ -27,12 +27,24 @@ static double full_since;
 static char held_devices[512];
 static struct rng rescue_rng;
 
-static double now(void)
+double seconds_now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static double alive;
+
+void control_alive(void)
+{
+	alive = seconds_now();
+}
+
+bool control_stuck(unsigned int seconds)
+{
+	return seconds_now() > alive + seconds;
 }
 
 static void must(int e, const char *what)
@@ -240,8 +252,9 @@ void pool_rescue(struct rng *r)
 {
 	char mode[64];
 	struct volume *v;
-	double t = now();
+	double t = seconds_now();
 
+	control_alive();
 	if (pool_suspended || !pool_field(5, mode, sizeof(mode)))
 		return;
 	if (strcmp(mode, "out_of_data_space")) {
@@ -615,11 +628,11 @@ static void parameters(struct rng *r)
 
 static void fill(struct rng *r)
 {
-	double until = now() + between(r, 1, 4);
+	double until = seconds_now() + between(r, 1, 4);
 	unsigned long before = counters.rescues;
 
 	load_fill(true);
-	while (now() < until && counters.rescues == before)
+	while (seconds_now() < until && counters.rescues == before)
 		look_after();
 	load_fill(false);
 	pool_rescue(r);

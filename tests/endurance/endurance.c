@@ -21,7 +21,8 @@
  *
  * Environment: POOL and THIN, names of the targets; ENDURANCE_BREAK, how the
  * test itself is tested: "flush" pretends to flush, "corrupt" changes a sector
- * in use on the data device.
+ * in use on the data device.  ENDURANCE_PATIENCE: seconds after which something
+ * hangs (90).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +78,29 @@ void fail(const char *format, ...)
 	if (!dm_status("pool", DM_NOFLUSH, line, sizeof(line), NULL))
 		printf("pool: %s\n", line);
 	fflush(stdout);
+	snprintf(line, sizeof(line), "%s/failed", settings.dir);
+	close(open(line, O_WRONLY | O_CREAT, 0644));
 	_exit(1);
+}
+
+/* Somebody waits for ever: who, is in the kernel's log then. */
+static void *watch_dog(void *unused)
+{
+	FILE *f;
+
+	for (;;) {
+		sleep(2);
+		if (!load_stuck(settings.patience) &&
+		    !control_stuck(settings.patience))
+			continue;
+		f = fopen("/proc/sysrq-trigger", "w");
+		if (f) {
+			fputc('w', f);
+			fclose(f);
+		}
+		fail("nothing happens any more");
+	}
+	return unused;
 }
 
 static uint32_t device_sectors(const char *path)
@@ -189,6 +212,7 @@ static void close_all(void)
 		volume_stop(v);
 	}
 	pool_stop();
+	control_alive();
 	snprintf(command, sizeof(command), "thin_check %s > /tmp/check 2>&1",
 		 settings.meta);
 	if (system(command)) {
@@ -277,6 +301,7 @@ static void summary(void)
 int main(int argc, char **argv)
 {
 	const char *harm = getenv("ENDURANCE_BREAK");
+	pthread_t dog;
 	struct rng r;
 	double end;
 
@@ -296,7 +321,13 @@ int main(int argc, char **argv)
 	settings.meta_max = device_sectors(settings.meta);
 	settings.lose_flushes = harm && !strcmp(harm, "flush");
 	settings.corrupt = harm && !strcmp(harm, "corrupt");
+	settings.patience = 90;
+	if (getenv("ENDURANCE_PATIENCE"))
+		settings.patience = atoi(getenv("ENDURANCE_PATIENCE"));
 	end = since() + atof(argv[4]);
+	control_alive();
+	if (pthread_create(&dog, NULL, watch_dog, NULL))
+		fail("cannot start a thread");
 
 	settings.boot = model_load(settings.dir) + 1;
 	r.state = mix(settings.seed * 1000 + settings.boot);

@@ -22,6 +22,11 @@ else
 fi
 mkdir -p "$VM_RESULTS/state"
 : > "$VM_RESULTS/armed"
-build/endurance/endurance "$VM_RESULTS/state" /dev/vda /dev/vdb "$1" "$2" ||
-	exit 1
-rmmod "$module"
+rm -f "$VM_RESULTS/state/failed"
+build/endurance/endurance "$VM_RESULTS/state" /dev/vda /dev/vdb "$1" "$2" &
+# One that failed may not be able to end: its I/O hangs.
+while kill -0 $! 2> /dev/null; do
+	[ ! -e "$VM_RESULTS/state/failed" ] || exit 1
+	sleep 1
+done
+wait $! && rmmod "$module"

@@ -30,6 +30,7 @@ struct counters counters;
 static pthread_t threads[NR_THREADS];
 static int nr_running;
 static bool stopping, filling;
+static double begun[NR_THREADS];	/* the operation under way, or 0 */
 
 static bool range_get(struct volume *v, struct range *g)
 {
@@ -396,30 +397,56 @@ static void one_operation(struct rng *r, char *buf)
 	}
 }
 
+bool load_stuck(unsigned int seconds)
+{
+	double since;
+	int i;
+
+	for (i = 0; i < NR_THREADS; i++) {
+		since = *(volatile double *)&begun[i];
+		if (since && seconds_now() > since + seconds)
+			return true;
+	}
+	return false;
+}
+
+struct thread {
+	struct rng rng;
+	double *begun;
+};
+
 static void *thread(void *arg)
 {
-	struct rng r = { .state = (uintptr_t)arg };
+	struct thread *t = arg;
 	void *buf;
 
 	if (posix_memalign(&buf, 4096, MAX_IO * SECTOR))
 		abort();
-	while (!__atomic_load_n(&stopping, __ATOMIC_RELAXED))
-		one_operation(&r, buf);
+	while (!__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
+		*t->begun = seconds_now();
+		one_operation(&t->rng, buf);
+	}
+	*t->begun = 0;
 	free(buf);
+	free(t);
 	__atomic_sub_fetch(&nr_running, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
 void load_start(uint64_t seed)
 {
+	struct thread *t;
 	int i;
 
 	stopping = false;
 	nr_running = NR_THREADS;
-	for (i = 0; i < NR_THREADS; i++)
-		if (pthread_create(&threads[i], NULL, thread,
-				   (void *)(uintptr_t)mix(seed + i)))
+	for (i = 0; i < NR_THREADS; i++) {
+		t = xalloc(sizeof(*t));
+		t->rng.state = mix(seed + i);
+		t->begun = &begun[i];
+		if (pthread_create(&threads[i], NULL, thread, t))
 			fail("cannot start a thread");
+	}
 }
 
 bool load_stop(void)
@@ -448,6 +475,7 @@ void verify_range(struct volume *v, uint32_t begin, uint32_t end)
 	if (!buf && posix_memalign((void **)&buf, 4096, MAX_IO * SECTOR))
 		abort();
 	for (s = begin; s < end; s = e) {
+		control_alive();
 		e = end - s > MAX_IO ? s + MAX_IO : end;
 		read_all(v, buf, s, e);
 		if (!v->ops) {
@@ -473,6 +501,7 @@ static void find_out(struct volume *v, uint32_t begin, uint32_t end,
 	if (!buf && posix_memalign((void **)&buf, 4096, MAX_IO * SECTOR))
 		abort();
 	for (s = begin; s < end; s = e) {
+		control_alive();
 		e = end - s > MAX_IO ? s + MAX_IO : end;
 		read_all(v, buf, s, e);
 		for (n = 0; n < e - s; n++)

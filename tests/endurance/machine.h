@@ -34,6 +34,7 @@ struct settings {
 	bool lose_flushes, corrupt;	/* does the test notice? */
 	uint64_t seed;
 	unsigned int boot, round;
+	unsigned int patience;		/* seconds */
 };
 
 extern struct settings settings;
@@ -53,6 +54,8 @@ void load_start(uint64_t seed);
 /* Ask them to stop; true when all have. */
 bool load_stop(void);
 void load_fill(bool fill);
+/* Has an operation taken longer than that? */
+bool load_stuck(unsigned int seconds);
 /* One discard by the calling thread; false if there was no room for it. */
 bool load_discard(struct volume *v, struct rng *r);
 /* From now on, all that is under way goes to the snapshot's list, too. */
@@ -75,5 +78,8 @@ uint32_t pool_events(void);
 uint32_t pool_events_seen(void);	/* without asking */
 bool pool_full(void);
 void control_step(struct rng *r);
+void control_alive(void);
+bool control_stuck(unsigned int seconds);
+double seconds_now(void);
 
 #endif

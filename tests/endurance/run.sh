@@ -74,6 +74,7 @@ flush|corrupt) env+=("ENDURANCE_BREAK=$harm") ;;
 esac
 slow=1
 [ "$kernel" != debug ] || slow=3
+env+=("ENDURANCE_PATIENCE=$((90 * slow))")
 
 sockets=$(mktemp -d)	# a short path
 disks=()
