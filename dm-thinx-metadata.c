@@ -274,17 +274,35 @@ out:
 	return r;
 }
 
+/*
+ * Metadata that failed know nothing for sure but what the device says: it is the
+ * last commit or the one under way, and only the flag is added.
+ */
+static int read_last_superblock(struct thinx_md *md)
+{
+	int r;
+
+	r = pd_bm_read_super(md->bm, &thinx_superblock_validator, md->closing);
+	if (!r)
+		thinx_superblock_set_needs_check(md->closing);
+	return r;
+}
+
 int thinx_md_set_needs_check(struct thinx_md *md)
 {
+	bool failed;
 	int r;
 
 	mutex_lock(&md->commit_mutex);
 	thinx_md_lock(md);
+	failed = READ_ONCE(md->failed);		/* pairs with thinx_md_fail() */
 	note_needs_check(md);
 	memcpy(md->closing, md->committed, sizeof(*md->closing));
 	/* A broken transaction is not what is written here. */
-	r = may_write(md);
+	r = md->bdev_read_only ? -EPERM : 0;
 	thinx_md_unlock(md);
+	if (!r && failed)
+		r = read_last_superblock(md);
 	if (!r)
 		r = pd_bm_write_super(md->bm, &thinx_superblock_validator,
 				      md->closing);

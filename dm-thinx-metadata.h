@@ -392,9 +392,10 @@ int __must_check thinx_md_abort(struct thinx_md *md);
 
 /**
  * thinx_md_set_needs_check() - set the flag, on disk, now
- * @md: metadata; nothing uncommitted (directly after an abort)
+ * @md: metadata; nothing uncommitted (directly after an abort), or failed
  *
- * Return: 0, common errors.
+ * Return: 0; -EPERM the device is read-only; -EIO, -EILSEQ the superblock cannot
+ * be read or written.
  */
 int __must_check thinx_md_set_needs_check(struct thinx_md *md);
 

@@ -28,8 +28,9 @@
 #include "dm-thinx.h"
 #include "include/trace/events/thinx.h"
 
-/* Between attempts to write the needs_check flag. */
+/* Between attempts to write the needs_check flag; for good in fail mode. */
 #define NEEDS_CHECK_RETRY (2 * HZ)
+#define NEEDS_CHECK_RETRY_FAILED (10 * HZ)
 
 static unsigned int no_space_timeout = 60;
 module_param(no_space_timeout, uint, 0644);
@@ -181,35 +182,37 @@ static void abort_transaction(struct thinx_pool *pool)
 	WRITE_ONCE(pool->plane.caps, modes[THINX_MODE_READ_ONLY].caps);
 	thinx_md_set_read_only(pool->md);
 	r = thinx_plane_abort(&pool->plane);
+	pool->needs_check_unwritten = true;
 	if (r) {
 		DMERR("%s: failed to abort metadata transaction: error = %d",
 		      pool->name, r);
 		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
-		return;
 	}
-	pool->needs_check_unwritten = true;
 	thinx_pool_write_needs_check(pool);
-	thinx_pool_set_mode(pool, THINX_MODE_READ_ONLY);
+	if (!r)
+		thinx_pool_set_mode(pool, THINX_MODE_READ_ONLY);
 }
 
 /*
  * The device that made the operation fail may refuse this, too.  The flag is in
- * force in memory all the same, what is committed can be read, and the write
- * is tried again until it succeeds or the pool closes.
+ * force in memory all the same, and the write is tried again until it succeeds
+ * or the pool closes.  In fail mode as well: whoever sets the pool up anew
+ * shall know.
  */
 void thinx_pool_write_needs_check(struct thinx_pool *pool)
 {
 	int r;
 
 	lockdep_assert_held(&pool->mode_lock);
-	if (!pool->needs_check_unwritten || pool->mode == THINX_MODE_FAIL)
+	if (!pool->needs_check_unwritten)
 		return;
 	r = thinx_md_set_needs_check(pool->md);
 	if (r) {
 		DMERR_LIMIT("%s: failed to set 'needs_check' flag in metadata: error = %d",
 			    pool->name, r);
 		mod_delayed_work(pool->plane.wq, &pool->needs_check,
-				 NEEDS_CHECK_RETRY);
+				 pool->mode == THINX_MODE_FAIL ?
+				 NEEDS_CHECK_RETRY_FAILED : NEEDS_CHECK_RETRY);
 		return;
 	}
 	pool->needs_check_unwritten = false;
@@ -223,6 +226,14 @@ static void retry_needs_check(struct work_struct *work)
 	mutex_lock(&pool->mode_lock);
 	thinx_pool_write_needs_check(pool);
 	mutex_unlock(&pool->mode_lock);
+}
+
+void thinx_pool_abandon(struct thinx_pool *pool)
+{
+	lockdep_assert_held(&pool->mode_lock);
+	thinx_pool_write_needs_check(pool);
+	pool->needs_check_unwritten = false;
+	thinx_pool_set_mode(pool, THINX_MODE_FAIL);
 }
 
 /*

@@ -180,7 +180,7 @@ static void pool_dtr(struct dm_target *ti)
 	 * devices go away, so the volumes must not touch them any more.
 	 */
 	if (abandoned)
-		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
+		thinx_pool_abandon(pool);
 	mutex_unlock(&pool->mode_lock);
 	if (abandoned) {
 		/* Who reads metadata still for a volume's table. */

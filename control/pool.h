@@ -180,6 +180,16 @@ void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
 void thinx_pool_write_needs_check(struct thinx_pool *pool)
 	__must_hold(&pool->mode_lock);
 
+/**
+ * thinx_pool_abandon() - the devices are about to go away
+ * @pool: pool; volumes may still use it, but neither they nor anybody else
+ *	touches the devices any more
+ *
+ * Context: May sleep, holds thinx_pool.mode_lock.
+ */
+void thinx_pool_abandon(struct thinx_pool *pool)
+	__must_hold(&pool->mode_lock);
+
 /** thinx_pool_metadata_failed() - for struct thinx_plane_ops and messages */
 void thinx_pool_metadata_failed(void *context, const char *what, int r);
 

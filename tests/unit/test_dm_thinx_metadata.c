@@ -398,13 +398,44 @@ static void test_failed_abort_is_the_end(void **state)
 	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -ENODEV);
 	assert_int_equal(thinx_md_lookup(dev, 0, NULL, NULL), -ENODEV);
 	assert_int_equal(thinx_md_check(e.md), -ENODEV);
-	assert_int_equal(thinx_md_set_needs_check(e.md), -ENODEV);
+	assert_int_equal(thinx_md_set_needs_check(e.md), -EIO);
 	thinx_md_get_space(e.md, &s);
 	assert_int_equal(s.data_total, 0);
 	thinx_md_unhold(e.md, 0, 10);
 	thinx_md_set_threshold(e.md, 1, NULL, NULL);
 	thinx_md_close_device(dev);
 	md_close(&e);
+}
+
+static void test_failed_metadata_can_still_be_marked_on_the_device(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 1);
+	md_commit(&e);
+	md_map(&e, dev, 1, 1);
+	thinx_md_close_device(dev);
+	ram_store_fail(e.io, RAM_OP_READ, 0, true);
+	assert_int_equal(thinx_md_abort(e.md), -EIO);
+	assert_int_equal(thinx_md_set_needs_check(e.md), -EIO);
+	ram_store_fail(e.io, RAM_OP_READ, -1, false);
+	ram_store_fail(e.io, RAM_OP_WRITE, 0, false);
+	assert_int_equal(thinx_md_set_needs_check(e.md), -EIO);
+	assert_int_equal(thinx_md_set_needs_check(e.md), 0);
+	/* Which does not bring them back. */
+	assert_int_equal(thinx_md_create_thin(e.md, 2), -ENODEV);
+	assert_int_equal(thinx_md_abort(e.md), -ENODEV);
+
+	/* The last commit is on the device, whole, and the flag. */
+	md_crash(&e);
+	assert_true(thinx_md_needs_check(e.md));
+	dev = md_open(&e, 1);
+	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 1);
+	thinx_md_close_device(dev);
+	md_end(&e);
 }
 
 /* ---- states ---- */
@@ -599,6 +630,7 @@ int main(void)
 		cmocka_unit_test(test_abort_forgets_holds),
 		cmocka_unit_test(test_superblock_that_got_there_despite_an_error_is_settled),
 		cmocka_unit_test(test_failed_abort_is_the_end),
+		cmocka_unit_test(test_failed_metadata_can_still_be_marked_on_the_device),
 		cmocka_unit_test(test_read_only_refuses_all_changes),
 		cmocka_unit_test(test_changes_pending_when_going_read_only_are_committed),
 		cmocka_unit_test(test_read_only_device_is_never_written),
