@@ -162,11 +162,14 @@ static int transfer(char **words, int n)
 	int fd, r = 0;
 	ssize_t done;
 
-	if (!buf && (posix_memalign((void **)&buf, 4096, MAX_IO) ||
-		     posix_memalign((void **)&want, 4096, MAX_IO)))
-		return ENOMEM;
-	if (!len || len > MAX_IO)
-		return EINVAL;
+	if (!buf)
+		r = posix_memalign((void **)&buf, 4096, MAX_IO);
+	if (!r && !want)
+		r = posix_memalign((void **)&want, 4096, MAX_IO);
+	if (!r && (!len || len > MAX_IO))
+		r = EINVAL;
+	if (r)
+		return r;
 	memset(want, 0, len);
 	if (n > 4)
 		fill(want, len, off, strtoull(words[4], NULL, 10));
@@ -223,7 +226,7 @@ static int run(char *line, int number)
 	int n = 0, r;
 
 	snprintf(text, sizeof(text), "%s", line);
-	for (s = strtok(line, " \n"); s && n < MAX_WORDS; s = strtok(NULL, " \n"))
+	for (s = strtok(line, "\n "); s && n < MAX_WORDS; s = strtok(NULL, "\n "))
 		words[n++] = s;
 	if (!n)
 		return 1;
