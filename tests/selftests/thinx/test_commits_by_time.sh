@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# When a pool commits by itself: about a second after a change, and not when there
+# was none.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 128
+wrap meta "$META"
+make_pool /dev/mapper/meta "$DATA"
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require blockio write $t 0 4M 1
+require blockio sync $t
+
+# Field 5 of the kernel's I/O counts: writes
+commits() { awk '{ print $5 }' "/sys/dev/block/$(major_minor /dev/mapper/meta)/stat"; }
+committed() { [ "$(commits)" != "$before" ]; }
+quiet()
+{
+	sleep 3
+	is "$(commits)" "$before" "$1: nothing is written"
+}
+
+sleep 2
+before=$(commits)
+quiet "idle"
+require blockio write $t 0 4M 2
+quiet "overwriting"
+require blockio verify $t 0 4M 2
+quiet "reading"
+begin=$(date +%s%3N)
+require blockio write $t 8M 64k 2
+if is_thinx && [ $(($(date +%s%3N) - begin)) -lt 500 ]; then
+	is "$(commits)" "$before" "a change is not committed at once"
+fi
+ok "but soon" wait_until 10 committed
+sleep 2
+before=$(commits)
+quiet "after it"
+require blockio discard $t 8M 64k
+ok "a discard is committed, too" wait_until 10 committed
+sleep 2
+before=$(commits)
+quiet "after it"
+require blockio sync $t
+is "$(commits)" "$before" "an fsync with nothing to commit writes nothing"
+before=$(commits)
+require msg create_thin 2
+ok "a message is committed at once" committed
+before=$(commits)
+require blockio write $t 9M 64k 2
+require dmsetup status pool
+ok "a status, too, if there is something" committed
+before=$(commits)
+require dmsetup status pool
+is "$(commits)" "$before" "and not if there is not"
+finish

@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Discards reach the data device after the commit that freed the blocks: until
+# then the mapping may come back, and must have its data.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "the stock target discards first"
+require modprobe dm-delay
+disk META 8
+disk DATA 128
+wrap meta "$META"
+wrap data "$DATA"
+make_pool /dev/mapper/meta /dev/mapper/data
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require blockio write $t 0 16M 1
+require blockio sync $t
+
+# Field 14 of the kernel's I/O counts: sectors discarded; in KiB.
+discarded() { awk '{ print $14 / 2 }' "/sys/dev/block/$(major_minor /dev/mapper/data)/stat"; }
+discarded_is() { [ "$(discarded)" = "$1" ]; }
+
+is "$(discarded)" 0 "nothing was discarded yet"
+rewrap meta delay "$META" 0 0 "$META" 0 20000 "$META" 0 0
+ok "a discard" timeout 10 blockio discard $t 8M 4M
+ok "shows at once" timeout 10 blockio zeros $t 8M 4M
+spawn blockio sync $t
+sync=$spawned
+sleep 2
+ok "the commit is under way" running "$sync"
+is "$(discarded)" 0 "the data device was told nothing"
+rewrap meta linear "$META" 0
+ok "the commit ends" wait_until 60 stopped "$sync"
+ok "then the data device is told" wait_until 20 discarded_is 4096
+ok "the rest is unharmed" blockio verify $t 0 8M 1
+
+# The commit fails: the mapping comes back.
+broken meta "$META"
+ok "another discard" blockio discard $t 0 4M
+fails "its commit fails" EIO blockio sync $t
+ok "rolled back" wait_until 10 mode_is ro
+ok "what was discarded is there, with its data" blockio verify $t 0 8M 1
+sleep 2
+is "$(discarded)" 4096 "the data device was told nothing"
+remove t1
+remove pool
+healed meta "$META"
+ok "the flag is cleared" thin_check --clear-needs-check-flag /dev/mapper/meta
+make_pool /dev/mapper/meta /dev/mapper/data
+activate t1 1 64M
+ok "it is there when set up again" blockio verify $t 0 8M 1
+finish

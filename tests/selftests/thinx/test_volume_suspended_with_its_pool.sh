@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Volumes can be suspended and resumed while their pool is suspended, with their
+# I/O done afterwards; and whoever waits for a suspend that cannot end can be
+# interrupted, and all goes on.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+echo 0 > "$parameters/no_space_timeout"
+pool_sectors=$((100 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 32M
+make_thin t2 2 32M
+t=/dev/mapper/t1
+require blockio write $t 0 1M 1
+
+require dmsetup suspend pool
+if is_thinx; then
+	# The stock target suspends its volumes along, and then nobody else can.
+	for how in "" "--noflush" "--nolockfs" "--noflush --nolockfs"; do
+		# shellcheck disable=SC2086 # options
+		ok "suspend ${how:-plainly} while the pool is suspended" \
+			timeout 20 dmsetup suspend $how t1
+		ok "resume" timeout 20 dmsetup resume t1
+	done
+	spawn blockio write $t 2M 64k 2
+	writer=$spawned
+	sleep 1
+	ok "a write waits for the pool" running "$writer"
+	ok "suspend the volume without flushing" \
+		timeout 20 dmsetup suspend --noflush --nolockfs t1
+	ok "resume" timeout 20 dmsetup resume t1
+	ok "the write waits still" running "$writer"
+	ok "suspend the volume once more" \
+		timeout 20 dmsetup suspend --noflush --nolockfs t1
+	ok "resume the pool first" timeout 20 dmsetup resume pool
+	sleep 0.5
+	ok "it waits for its volume" running "$writer"
+	require dmsetup resume t1
+	ok "done when both are back" wait_until 20 stopped "$writer"
+	ok "with success" wait "$writer"
+	ok "its data are there" blockio verify $t 2M 64k 2
+	require dmsetup suspend pool
+fi
+spawn blockio write $t 3M 64k 3
+writer=$spawned
+sleep 1
+# interrupted SECONDS COMMAND...: it does not end, but a signal ends it
+interrupted()
+{
+	local r
+
+	timeout -s INT -k 30 "$@" > "$scratch/suspend" 2>&1
+	r=$?
+	[ "$r" = 124 ]
+}
+
+ok "a flushing suspend waits for it, and can be interrupted" \
+	interrupted 3 dmsetup suspend --nolockfs t1
+ok "resume the pool" timeout 20 dmsetup resume pool
+ok "the write ends" wait_until 20 stopped "$writer"
+ok "with success" wait "$writer"
+ok "the volume can be suspended" timeout 20 dmsetup suspend t1
+ok "and resumed" timeout 20 dmsetup resume t1
+ok "its data are there" blockio verify $t 3M 64k 3
+
+# Writes held for lack of space, and no time-out.
+require blockio write /dev/mapper/t2 0 $(((100 - $(data_used)) * 64))k 4
+spawn blockio write $t 8M 64k 5
+writer=$spawned
+ok "a write is held for lack of space" wait_until 20 mode_is out_of_data_space
+ok "a flushing suspend waits for it, and can be interrupted" \
+	interrupted 3 dmsetup suspend --nolockfs t1
+ok "the write is held still" running "$writer"
+ok "what is mapped can be read" blockio verify $t 0 1M 1
+ok "and overwritten" blockio write $t 0 64k 6
+pool_sectors=$((200 * 128))
+reload_pool "$META" "$DATA"
+ok "with more space it ends" wait_until 20 stopped "$writer"
+ok "with success" wait "$writer"
+ok "its data are there" blockio verify $t 8M 64k 5
+ok "the volume can be suspended" timeout 20 dmsetup suspend t1
+ok "and resumed" timeout 20 dmsetup resume t1
+finish
