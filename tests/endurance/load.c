@@ -403,7 +403,7 @@ bool load_stuck(unsigned int seconds)
 	int i;
 
 	for (i = 0; i < NR_THREADS; i++) {
-		since = *(volatile double *)&begun[i];
+		__atomic_load(&begun[i], &since, __ATOMIC_RELAXED);
 		if (since && seconds_now() > since + seconds)
 			return true;
 	}
@@ -418,15 +418,18 @@ struct thread {
 static void *thread(void *arg)
 {
 	struct thread *t = arg;
+	double now;
 	void *buf;
 
 	if (posix_memalign(&buf, 4096, MAX_IO * SECTOR))
 		abort();
 	while (!__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
-		*t->begun = seconds_now();
+		now = seconds_now();
+		__atomic_store(t->begun, &now, __ATOMIC_RELAXED);
 		one_operation(&t->rng, buf);
 	}
-	*t->begun = 0;
+	now = 0;
+	__atomic_store(t->begun, &now, __ATOMIC_RELAXED);
 	free(buf);
 	free(t);
 	__atomic_sub_fetch(&nr_running, 1, __ATOMIC_RELEASE);
