@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Copyright (C) 2026 The thinx authors.
+#
+# What the tests of Docker and of containerd share:
+#
+#   . "$(dirname "$0")/docker.sh"
+#   data_root /dev/vda                  # ext4 on a disk, at $root
+#   dockerd_start dm.basesize=300M ...  # --storage-opt each; at_end stops it
+#   tiny_image tiny                     # busybox and little else
+#   ok "..." docker run ... tiny ...
+#   docker_life                         # of images and containers
+#   finish
+#
+#   containerd_start pool               # with the devmapper snapshotter on it
+#   ok "..." ctr ...
+#
+# The machine has no systemd, no udevd and no network: control groups (version
+# 2) are mounted here, the daemons started by hand, containers get no network,
+# and Docker is told not to wait for udev.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+root=/mnt/root
+export DOCKER_CONFIG=$scratch/docker-config
+# Compiling the seccomp filter takes longer than all else on a slow machine.
+basic=(--network none --log-driver none --security-opt seccomp=unconfined)
+
+# Whatever docker there is elsewhere, Debian's is the one meant.
+docker() { timeout -k 5 "${client_limit:-240}" /usr/bin/docker "$@"; }
+ctr() { timeout -k 5 "${client_limit:-240}" /usr/bin/ctr --debug=false "$@"; }
+
+# run_in IMAGE COMMAND...: in a container of its own that is removed again
+run_in() { docker run --rm "${basic[@]}" "$@"; }
+
+# data_root DEVICE [MKFS]: a new file system there, mounted at $root
+data_root()
+{
+	require "mkfs.${2:-ext4}" -q "$1"
+	mount_root "$1"
+	at_end umount_root
+}
+
+mount_root()
+{
+	mkdir -p "$root"
+	require mount "$1" "$root"
+}
+
+umount_root()
+{
+	local at
+
+	while read -r _ at _; do
+		case $at in
+		"$root"|"$root"/*|/run/docker/*|/run/containerd/*)
+			umount "$at" || umount -l "$at" ;;
+		esac
+	done < <(tac /proc/mounts)
+}
+
+control_groups()
+{
+	mountpoint -q /sys/fs/cgroup ||
+		require mount -t cgroup2 cgroup2 /sys/fs/cgroup
+}
+
+# a_client COMMAND...: what each test with containers needs
+a_client()
+{
+	need "$@" runc containerd-shim-runc-v2 busybox mkfs.ext4
+	control_groups
+	mkdir -p "$DOCKER_CONFIG"
+}
+
+# kill_shims: what a daemon leaves behind that was killed
+kill_shims()
+{
+	local p
+
+	for p in $(pgrep -f '^/usr/bin/containerd-shim-runc-v2 '); do
+		# The container first: it may be in a session of its own.
+		pkill -9 -P "$p"
+		kill -9 "$p"
+	done 2> /dev/null
+	! pgrep -f '^/usr/bin/containerd-shim-runc-v2 ' > /dev/null
+}
+
+# --- Docker ---
+
+dockerd_log=
+dockerd_pid=
+dockerd_options=()
+
+# dockerd_start [STORAGE-OPTION...]: and wait until it answers
+dockerd_start()
+{
+	local o
+
+	dockerd_options=()
+	for o in "$@"; do
+		dockerd_options+=(--storage-opt "$o")
+	done
+	[ -n "$dockerd_pid" ] || at_end dockerd_end
+	dockerd_run || bail "dockerd starts"
+}
+
+# dockerd_run: again, with the options it had; fails if it does not come up
+dockerd_run()
+{
+	dockerd_log=$(mktemp "$scratch/dockerd.XXXXXX")
+	rm -f /run/docker.pid
+	spawn_out=$dockerd_log spawn /usr/sbin/dockerd \
+		--data-root "$root/docker" --exec-root /run/docker \
+		--pidfile /run/docker.pid -H unix:///var/run/docker.sock \
+		--bridge none --iptables=false --ip6tables=false \
+		--ip-forward=false --ip-masq=false --userland-proxy=false \
+		--storage-driver devicemapper \
+		--storage-opt dm.override_udev_sync_check=true \
+		"${dockerd_options[@]}"
+	dockerd_pid=$spawned
+	wait_until 150 dockerd_answers && running "$dockerd_pid" && return 0
+	tail -n 30 "$dockerd_log" | diag
+	return 1
+}
+
+dockerd_answers()
+{
+	running "$dockerd_pid" || return 0
+	client_limit=30 docker version
+}
+
+# dockerd_stop: the orderly way
+dockerd_stop()
+{
+	kill -TERM "$dockerd_pid"
+	wait_until 90 stopped "$dockerd_pid" && return 0
+	tail -n 30 "$dockerd_log" | diag
+	return 1
+}
+
+# dockerd_kill: with the containerd it started, which dies with its parent,
+# and all containers
+dockerd_kill()
+{
+	local p
+
+	p=$(cat /run/docker/containerd/containerd.pid)
+	kill -9 "$dockerd_pid" ${p:+"$p"}
+	wait_until 30 stopped "$dockerd_pid"
+	[ -z "$p" ] || wait_until 30 stopped "$p"
+	wait_until 30 kill_shims
+}
+
+dockerd_end()
+{
+	local c
+
+	if running "$dockerd_pid"; then
+		if c=$(client_limit=60 docker ps -aq) && [ -n "$c" ]; then
+			# shellcheck disable=SC2086 # words
+			client_limit=60 docker rm -f $c > /dev/null
+		fi
+		dockerd_stop || dockerd_kill
+	fi
+	wait_until 30 kill_shims
+	[ $_failures -eq 0 ] || grep -E 'level=(error|fatal|warning)' \
+		"$dockerd_log" | tail -n 20 | diag
+}
+
+# docker_says KEY: a line of the storage driver's part of docker info
+docker_says()
+{
+	docker info -f '{{range .DriverStatus}}{{println (index . 0) "=" (index . 1)}}{{end}}' |
+		sed -n "s/^$1 = //p"
+}
+
+# tiny_root DIRECTORY: a file system with busybox
+tiny_root()
+{
+	local a
+
+	mkdir -p "$1"/{bin,etc,proc,sys,dev,tmp,root}
+	cp "$(command -v busybox)" "$1/bin/busybox"
+	for a in sh cat cp dd df echo grep ls mkdir rm seq sha256sum sleep \
+			sync tail test touch true; do
+		ln -s busybox "$1/bin/$a"
+	done
+	echo "root:x:0:0:root:/root:/bin/sh" > "$1/etc/passwd"
+	echo tiny > "$1/etc/name"
+	echo old > "$1/etc/old"
+}
+
+# tiny_image NAME
+tiny_image()
+{
+	tiny_root "$scratch/tiny"
+	require tar -C "$scratch/tiny" -cf "$scratch/tiny.tar" .
+	require docker import "$scratch/tiny.tar" "$1"
+	rm -rf "$scratch/tiny" "$scratch/tiny.tar"
+}
+
+# shellcheck disable=SC2016 # for the container's shell
+fill='dd if=/dev/urandom of=/big bs=1M count=6 2> /dev/null &&
+	sha256sum /big > /sum && mkdir -p /dir && for i in $(seq 40); do
+	echo $i > /dir/$i; done && rm -f /etc/old && echo new > /etc/name'
+# shellcheck disable=SC2016 # the same
+whole='sha256sum -c /sum && test $(cat /dir/40) = 40 && ! test -e /etc/old &&
+	test $(cat /etc/name) = new'
+
+# docker_life: an image, containers, commits, and nothing left in the end; the
+# pool's name is in $pool, the image is called tiny
+docker_life()
+{
+	local used devices i c out changes
+
+	used=$(data_used)
+	devices=$(dm_names)
+
+	ok "a container writes" docker run --name c1 "${basic[@]}" tiny sh -c "$fill"
+	changes=$(docker diff c1 | sort | tr '\n' ' ')
+	like "$changes" "A /big " "docker diff knows the new file"
+	like "$changes" "D /etc/old " "and the removed one"
+	like "$changes" "C /etc/name " "and the changed one"
+	[ "$(data_used)" -gt $((used + 6 * 1024 / 64 - 1)) ]
+	_result $? "the pool shows what was written"
+	ok "the container is committed" docker commit c1 two
+	ok "a container of the commit has it all" run_in two sh -c "$whole"
+	# shellcheck disable=SC2016 # the same
+	ok "a container of the first image does not" run_in tiny \
+		sh -c '! test -e /big && test $(cat /etc/name) = tiny'
+	ok "the container starts again" docker start -a c1
+	for i in 1 2; do
+		require docker run --name "chain$i" "${basic[@]}" two \
+			sh -c "echo $i > /dir/mine"
+		require docker commit "chain$i" "level$i"
+		require docker rm "chain$i"
+	done
+	out=$(for i in 1 2; do run_in "level$i" cat /dir/mine; done)
+	is "$out" $'1\n2' "snapshots of one image do not mix"
+	for c in c1 two level1 level2; do
+		case $c in
+		c1) ok "the container is removed" docker rm $c ;;
+		*) ok "image $c is removed" docker rmi $c ;;
+		esac
+	done
+	is "$(docker ps -aq)" "" "no container is left"
+	is "$(dm_names)" "$devices" "no device is left"
+	# Mounting the image for a diff may have touched a few of its blocks.
+	out=$(($(data_used) - used))
+	[ $out -ge 0 ] && [ $out -le 48 ]
+	_result $? "the pool's usage is back where it was" ||
+		echo "$used blocks before, $out more now" | diag
+}
+
+# --- containerd ---
+
+containerd_pid=
+containerd_log=
+# shellcheck disable=SC2034 # for the tests
+snap=(--snapshotter devmapper)
+
+# containerd_start [LINE...]: of the snapshotter's section besides the usual;
+# the pool is $pool
+containerd_start()
+{
+	[ -n "$containerd_pid" ] || at_end containerd_end
+	{
+		cat <<-CONF
+		version = 2
+		root = "$root/containerd"
+		state = "/run/containerd"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		  address = "/run/containerd/containerd.sock"
+		[plugins."io.containerd.snapshotter.v1.devmapper"]
+		  root_path = "$root/devmapper"
+		  pool_name = "${pool:-pool}"
+		CONF
+		printf '  %s\n' "$@"
+	} > "$scratch/containerd.toml"
+	containerd_run || bail "containerd starts"
+}
+
+containerd_run()
+{
+	containerd_log=$(mktemp "$scratch/containerd.XXXXXX")
+	spawn_out=$containerd_log spawn /usr/bin/containerd \
+		--config "$scratch/containerd.toml"
+	containerd_pid=$spawned
+	wait_until 120 containerd_answers && running "$containerd_pid" && return 0
+	tail -n 30 "$containerd_log" | diag
+	return 1
+}
+
+containerd_answers()
+{
+	running "$containerd_pid" || return 0
+	client_limit=30 ctr version
+}
+
+containerd_stop()
+{
+	kill -TERM "$containerd_pid"
+	wait_until 60 stopped "$containerd_pid"
+}
+
+containerd_kill()
+{
+	kill -9 "$containerd_pid"
+	wait_until 30 stopped "$containerd_pid"
+	wait_until 30 kill_shims
+}
+
+containerd_end()
+{
+	! running "$containerd_pid" || containerd_stop || containerd_kill
+	wait_until 30 kill_shims
+	[ $_failures -eq 0 ] || grep -E 'level=(error|fatal|warning)' \
+		"$containerd_log" | tail -n 20 | diag
+}
+
+# tiny_archive FILE NAME: an image as `docker save` writes it, made by hand
+tiny_archive()
+{
+	local dir=$scratch/archive id
+
+	tiny_root "$dir/tiny"
+	require tar -C "$dir/tiny" -cf "$dir/layer.tar" .
+	id=$(sha256sum < "$dir/layer.tar" | cut -d' ' -f1)
+	cat > "$dir/config.json" <<-JSON
+	{"architecture": "amd64", "os": "linux",
+	 "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"]},
+	 "rootfs": {"type": "layers", "diff_ids": ["sha256:$id"]},
+	 "history": [{"created": "2026-01-01T00:00:00Z"}]}
+	JSON
+	cat > "$dir/manifest.json" <<-JSON
+	[{"Config": "config.json", "RepoTags": ["$2"], "Layers": ["layer.tar"]}]
+	JSON
+	require tar -C "$dir" -cf "$1" manifest.json config.json layer.tar
+	rm -rf "$dir"
+}
+
+# --- the pool below ---
+
+dm_names() { dmsetup ls | cut -f1 | sort; }
+
+# mapped_blocks METADATA-DEVICE: distinct data blocks the volumes have, by a
+# metadata snapshot of the running pool
+mapped_blocks()
+{
+	msg reserve_metadata_snap || return 1
+	thin_dump -m "$1" > "$scratch/dump.xml"
+	msg release_metadata_snap
+	awk -F'"' '/<single_mapping/ { b[$4] = 1 }
+		/<range_mapping/ { for (i = 0; i < $6; i++) b[$4 + i] = 1 }
+		END { print length(b) }' "$scratch/dump.xml"
+}
+
+# volumes METADATA-DEVICE: how many the pool has
+volumes()
+{
+	msg reserve_metadata_snap || return 1
+	thin_dump -m "$1" | grep -c '<device '
+	msg release_metadata_snap
+}
+
+# --- all of Docker on one disk, as a power failure meets it ---
+#
+#   0        192M  208M       640M
+#   | root    |meta |  data     |      ext4; the pool's devices
+
+one_disk=$((640 * 2048))
+
+# lay_out DEVICE START: the three partitions of the disk that begins there
+lay_out()
+{
+	require dmsetup create disk --table "0 $one_disk linear $1 $2"
+	require dmsetup create root --table \
+		"0 $(sectors 192M) linear /dev/mapper/disk 0"
+	require dmsetup create meta --table \
+		"0 $(sectors 16M) linear /dev/mapper/disk $(sectors 192M)"
+	require dmsetup create data --table \
+		"0 $(sectors 432M) linear /dev/mapper/disk $(sectors 208M)"
+}
+
+take_down()
+{
+	remove pool
+	umount_root
+	remove root meta data
+	remove disk
+}
+
+start_pool()
+{
+	require dmsetup create pool --table "$(pool_table /dev/mapper/meta \
+		/dev/mapper/data skip_block_zeroing)"
+}
+
+# noted_devices: ids of the devices Docker keeps record of
+noted_devices()
+{
+	find "$root/docker/devicemapper/metadata" -type f \
+		! -name deviceset-metadata ! -name transaction-metadata \
+		! -name '.tmp*' -exec cat {} + |
+		grep -o '"device_id":[0-9]*' | cut -d: -f2 | sort -n
+}
+
+pool_devices()
+{
+	thin_dump /dev/mapper/meta | sed -n 's/.*<device dev_id="\([0-9]*\)".*/\1/p' |
+		sort -n
+}
+
+# remove_containers: what a killed dockerd leaves mounted and active
+remove_containers()
+{
+	local name
+
+	umount_root
+	for name in $(dm_names | grep '^docker-'); do
+		require dmsetup remove --retry "$name"
+	done
+}
+
+# docker_works: images and containers come and go, of the image two, in the
+# background; $worker
+docker_works()
+{
+	export -f _docker_work docker
+	spawn bash -c "basic=(${basic[*]}); _docker_work"
+	# shellcheck disable=SC2034 # for the test
+	worker=$spawned
+}
+
+_docker_work()
+{
+	local i
+
+	for i in $(seq 100); do
+		docker run --name "w$i" "${basic[@]}" two \
+			sh -c "dd if=/dev/urandom of=/junk bs=1M count=$((i % 5 + 1)) &&
+			sync && rm /sum"
+		docker commit "w$i" "made$i"
+		docker rm "w$i"
+		[ "$i" -lt 3 ] || docker rmi "made$((i - 2))"
+	done
+}

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Docker's devicemapper driver as it comes: the pool on two loop devices that it
+# makes itself.  Images, containers, commits; what is removed is given back to
+# the file system below the loop files.
+# shellcheck source=docker.sh
+. "$(dirname "$0")/docker.sh"
+
+a_client dockerd
+data_root /dev/vda
+dockerd_start dm.fs=ext4 dm.basesize=256M dm.loopdatasize=1G \
+	dm.loopmetadatasize=32M
+pool=$(docker_says "Pool Name")
+files=$root/docker/devicemapper/devicemapper
+
+is "$(docker info -f '{{.Driver}}')" devicemapper "Docker uses devicemapper"
+like "$pool" '^docker-[0-9]+:[0-9]+-[0-9]+-pool$' "and made a pool"
+is "$(docker_says "Data file")" "$(losetup -nO NAME -j "$files/data")" \
+	"its data are on a loop device"
+like "$(dmsetup table "$pool")" \
+	'^0 2097152 thin-pool 7:[0-9]+ 7:[0-9]+ 128 32768 1 skip_block_zeroing' \
+	"with the table Docker always uses"
+like "$(status "$pool")" '^0 2097152 thin-pool [0-9]+ [0-9]+/8192 [0-9]+/16384 - rw ' \
+	"and is in order"
+
+tiny_image tiny
+docker_life
+
+# The whole of a device is discarded before it is deleted.
+used=$(data_used)
+ok "a container writes 48 MiB" docker run --name big "${basic[@]}" tiny \
+	dd if=/dev/urandom of=/big bs=1M count=48 conv=fsync
+sync
+before=$(du -k "$files/data" | cut -f1)
+ok "it is removed" docker rm big
+after=$(du -k "$files/data" | cut -f1)
+[ $((before - after)) -ge $((40 * 1024)) ]
+_result $? "the loop file has given the space back" ||
+	echo "$before KiB before, $after KiB after" | diag
+ok "the image is removed" docker rmi tiny
+[ "$(data_used)" -lt "$used" ]
+_result $? "its blocks are free"
+ok "dockerd ends" dockerd_stop
+is "$(dm_names)" "No devices found" "and takes the pool along"
+ok "thin_check finds the loop file sound" thin_check -q "$files/metadata"
+finish
