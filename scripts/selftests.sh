@@ -7,7 +7,7 @@
 #   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
-#   -k KERNEL   6.1 (default), 6.12, debug
+#   -k KERNEL   6.1 (default), 6.12, 7.3, debug
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
 #   -o DIR      where the TAP files go; default: build/selftests/<kernel>-<pid>,
