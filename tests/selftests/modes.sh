@@ -89,7 +89,7 @@ held_end()
 		if [ "$1" = ok ]; then
 			ok "with success" wait "${_held[i]}"
 		else
-			is "$(head -n 1 "$scratch/held.$i")" "$1" "with $1"
+			like "$(cat "$scratch/held.$i")" "$1" "with $1"
 		fi
 	done
 	_held=()

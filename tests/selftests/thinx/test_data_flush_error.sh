@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The data device refuses the flush that comes before a commit: the commit fails,
+# the transaction is rolled back, the pool is read-only with needs_check.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+wrap data "$DATA"
+make_pool "$META" /dev/mapper/data
+make_thin t1 1 32M
+t=/dev/mapper/t1
+require blockio write $t 0 1M 1
+require blockio sync $t
+n=$(events)
+log_mark
+broken data "$DATA"
+if is_thinx; then
+	fails "a message" "Input/output error" msg create_thin 2
+else
+	ok "a message" msg create_thin 2
+fi
+ok "read-only" wait_until 20 mode_is ro
+is "$(pool_field 11)" needs_check "needs_check"
+is "$(events)" $((n + 1)) "one event"
+logged "metadata operation '.*' failed: error = -5" "logged"
+logged "aborting current metadata transaction" "the abort, too"
+logged "switching pool to read-only mode" "and the mode"
+healed data "$DATA"
+ok "what was committed is there" blockio verify $t 0 1M 1
+ok "and can be overwritten" blockio write $t 0 64k 2
+ok "and flushed" blockio sync $t
+fails "no new blocks" EIO blockio write $t 2M 64k 3
+remove t1
+remove pool
+ok "thin_check clears the flag" thin_check -q --clear-needs-check-flag "$META"
+make_pool "$META" /dev/mapper/data
+is "$(pool_mode) $(pool_field 11)" "rw -" "writable"
+ok "the device of the failed message does not exist" msg create_thin 2
+activate t1 1 32M
+ok "new blocks can be written" blockio fua $t 2M 64k 3
+finish

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# An event wakes whoever waits for it, by dmsetup wait or by polling
+# /dev/mapper/control, each time; what is none wakes nobody.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+echo 3 > "$parameters/no_space_timeout"
+pool_sectors=$((20 * 128)) low=5
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require msg create_thin 5
+cat > "$scratch/poll.py" << 'PYTHON'
+import fcntl, os, select, struct, sys
+fd = os.open('/dev/mapper/control', os.O_RDWR)
+DM_DEV_ARM_POLL = 0xc138fd10
+while True:
+    fcntl.ioctl(fd, DM_DEV_ARM_POLL,
+                bytearray(struct.pack('<IIIII', 4, 0, 0, 312, 312)) +
+                bytearray(292))
+    print('armed', flush=True)
+    p = select.poll()
+    p.register(fd, select.POLLIN)
+    p.poll()
+    print('woken', flush=True)
+PYTHON
+spawn_out=$scratch/poll spawn python3 "$scratch/poll.py"
+ok "polling" wait_until 20 grep -q armed "$scratch/poll"
+woken() { grep -c woken "$scratch/poll"; }
+has_woken() { [ "$(woken)" -ge "$1" ]; }
+
+# expect DESCRIPTION WAKES COMMAND...: the command raises an event that wakes
+expect()
+{
+	local what=$1 n polled waiter
+
+	shift
+	n=$(events)
+	polled=$(woken)
+	spawn_out=$scratch/wait spawn dmsetup wait pool "$n"
+	waiter=$spawned
+	sleep 0.5
+	ok "$what: dmsetup wait sleeps" running "$waiter"
+	"$@"
+	ok "$what: it wakes" wait_until 20 stopped "$waiter"
+	ok "$what: the poller wakes" wait_until 20 has_woken $((polled + 1))
+	is "$(events)" $((n + 1)) "$what: one event"
+}
+
+# quiet DESCRIPTION COMMAND...: the command wakes nobody
+quiet()
+{
+	local what=$1 n polled waiter
+
+	shift
+	n=$(events)
+	polled=$(woken)
+	spawn_out=$scratch/wait spawn dmsetup wait pool "$n"
+	waiter=$spawned
+	"$@"
+	sleep 1.5
+	ok "$what: dmsetup wait sleeps on" running "$waiter"
+	is "$(woken)" "$polled" "$what: so does the poller"
+	stop "$waiter"
+}
+
+quiet "writes with space left" require blockio write $t 0 896k 1
+quiet "a message" require msg delete 5
+quiet "suspend and resume" \
+	bash -c 'dmsetup suspend pool && dmsetup resume pool'
+expect "the low water mark" require blockio write $t 896k 128k 1
+quiet "the last blocks" require blockio write $t 1M 256k 1
+hold() { spawn_out=$scratch/held spawn blockio write "$t" 8M 64k 2; }
+expect "no space" hold
+expect "the time-out" sleep 1
+like "$(cat "$scratch/held")" ENOSPC "the writer has ended"
+quiet "a write that fails" \
+	fails "it fails" ENOSPC blockio write $t 8M 64k 2
+make_room()
+{
+	require blockio discard "$t" 0 128k
+	require blockio sync "$t"
+	is_thinx || require msg set_transaction_id 0 0
+}
+expect "room" make_room
+expect "read-only" reload_pool "$META" "$DATA" read_only
+expect "writable" reload_pool "$META" "$DATA"
+finish

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A longer table and a larger metadata device in each mode: which of them are
+# taken up, and what mode that leads to.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 512k
+disk DATA 64
+echo 0 > "$parameters/no_space_timeout"
+pool_sectors=$((20 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+t=/dev/mapper/t1
+
+# sizes_are METADATA DATA MODE DESCRIPTION
+sizes_are()
+{
+	like "$(status)" " [0-9]+/$1 [0-9]+/$2 - $3 " "$4"
+}
+
+# Write mode.
+require blockio write $t 0 1280k 1
+pool_sectors=$((30 * 128))
+reload_pool "$META" "$DATA"
+sizes_are 128 30 rw "write mode: data"
+disk_grow META 600k
+require dmsetup suspend pool
+require dmsetup resume pool
+sizes_are 150 30 rw "write mode: metadata"
+is "$(events)" 0 "no event"
+
+# Out of data space, queueing.
+require blockio write $t 1280k 640k 1
+spawn blockio write $t 8M 128k 2
+writer=$spawned
+ok "full" wait_until 20 mode_is out_of_data_space
+disk_grow META 700k
+require dmsetup suspend pool
+require dmsetup resume pool
+sizes_are 175 30 out_of_data_space "full: larger metadata do not end it"
+ok "the writer is held" running "$writer"
+n=$(events)
+pool_sectors=$((31 * 128))
+reload_pool "$META" "$DATA"
+ok "one block more, two wanted: full again" \
+	wait_until 20 mode_is out_of_data_space
+sizes_are 175 31 out_of_data_space "full: data"
+is "$(events)" $((n + 3)) "write mode, low water mark, full: three events"
+ok "the writer is held" running "$writer"
+pool_sectors=$((32 * 128))
+reload_pool "$META" "$DATA"
+ok "the second: it ends" wait_until 20 stopped "$writer"
+ok "with success" wait "$writer"
+ok "it is there" blockio verify $t 8M 128k 2
+sizes_are 175 32 rw "write mode"
+
+# Out of data space, failing.
+reload_pool "$META" "$DATA" error_if_no_space
+fails "full" ENOSPC timeout 60 blockio write $t 9M 64k 3
+ok "the mode" wait_until 20 mode_is out_of_data_space
+n=$(events)
+pool_sectors=$((40 * 128))
+reload_pool "$META" "$DATA" error_if_no_space
+sizes_are 175 40 rw "failing: data"
+is "$(events)" $((n + 1)) "one event"
+ok "can be written" blockio write $t 9M 64k 3
+
+# Out of metadata space.
+i=100
+while [ $i -lt 400 ] && msg create_thin $i > /dev/null 2>&1; do
+	i=$((i + 1))
+done
+sizes_are 175 40 ro "out of metadata space"
+is "$(pool_field 11)" - "no needs_check"
+n=$(events)
+require dmsetup suspend pool
+require dmsetup resume pool
+sizes_are 175 40 ro "suspend and resume: no change"
+is "$(events)" "$n" "no event"
+log_mark
+disk_grow META 4M
+pool_sectors=$((50 * 128))
+reload_pool "$META" "$DATA" error_if_no_space
+logged "growing the metadata device from 175 to 1024 blocks" "metadata grow"
+logged "growing the data device from 40 to 50 blocks" "data, too"
+sizes_are 1024 50 rw "both at once"
+is "$(events)" $((n + 1)) "one event"
+ok "can be written" blockio write $t 10M 640k 3
+ok "a message is taken" msg create_thin 1000
+ok "all is there" blockio verify $t 0 1920k 1
+ok "the rest, too" blockio verify $t 10M 640k 3
+finish
