@@ -359,7 +359,10 @@ static void replay(FILE *f)
 		}
 	}
 	replay_rest();
-	printf("the log has %llu lines\n", (unsigned long long)line);
+	free(begun);
+	begun = NULL;
+	nr_begun = 0;
+	printf("# the log has %llu lines\n", (unsigned long long)line);
 }
 
 unsigned int model_load(const char *dir)
