@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "model.h"
 
-static char dir[] = "/tmp/endurance-model-XXXXXX";
+static char dir[64];
 static int number, failures;
 
 void fail(const char *format, ...)
@@ -170,6 +170,7 @@ int main(void)
 {
 	char path[256];
 
+	strcpy(dir, "/tmp/endurance-model-XXXXXX");
 	if (!mkdtemp(dir))
 		fail("no temporary directory");
 	writes();
