@@ -40,7 +40,8 @@ err_unregister_shrinker:
 	thinx_map_cache_shrinker_unregister();
 err_teardown_map_cache:
 	thinx_map_cache_teardown();
-	return r;
+	/* modprobe takes -EEXIST for "loaded already", which is success. */
+	return r == -EEXIST ? -EBUSY : r;
 }
 
 static void __exit thinx_exit(void)

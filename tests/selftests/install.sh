@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Copyright (C) 2026 The thinx authors.
+#
+# What tests about an installed thinx start with, instead of lib.sh: modprobe and
+# the kernel find modules below /lib/modules only, so it is installed there.
+#
+#   begin_install       a small copy of this kernel's modules takes the place of
+#                       the real ones, which depmod would take minutes for;
+#                       thinx is unloaded
+#   install_thinx       make install, for what runs here
+#   uninstall_thinx
+#   configure < FILE    a file in /etc/modprobe.d
+#   unload NAME         rmmod, until the next one asks for it
+#
+# What it did is undone at the end; lib.sh wants thinx loaded then.
+
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+release=$(uname -r)
+modules=/lib/modules/$release
+installed=$modules/updates/dm-thinx-pool.ko
+configuration=/etc/modprobe.d/thinx-selftest.conf
+
+: "${parameters:?}"
+# shellcheck source=../../scripts/kernels.sh
+. "$top/scripts/kernels.sh"
+
+begin_install()
+{
+	local small=$scratch/modules d
+
+	is_thinx || skip_all "about installing thinx"
+	require kernel_find "$VM_KERNEL"
+	trap _install_cleanup EXIT
+	for d in arch/x86/crypto crypto drivers/md lib; do
+		[ -d "$modules/kernel/$d" ] || continue
+		require mkdir -p "$small/kernel/$d"
+		require cp -r "$modules/kernel/$d/." "$small/kernel/$d/"
+	done
+	require cp "$modules"/modules.builtin* "$modules/modules.order" "$small/"
+	KDIR=$(readlink -f "$KDIR")	# not through what is covered now
+	ln -s "$KDIR" "$small/build"
+	require mount --bind "$small" "$modules"
+	require depmod "$release"
+	require module_unload
+}
+
+_make()
+{
+	make -s -C "$top" -o all "M=$(dirname "$THINX_MODULE")" "KDIR=$KDIR" \
+		"PREFIX=$scratch/usr" "$@"
+}
+
+# The build tree of a later Debian's kernel cannot be used in this one.
+install_thinx()
+{
+	if [ -z "${k_root:-}" ]; then
+		ok "make install" _make install || bail "make install"
+	else
+		require install -D -m 644 "$THINX_MODULE" "$installed"
+		require install -D -m 644 "$top/packaging/modprobe.d/thinx.conf" \
+			"$scratch/usr/share/doc/thinx/thinx.conf"
+		require depmod "$release"
+	fi
+}
+
+uninstall_thinx()
+{
+	ok "make uninstall" _make "KERNELRELEASE=$release" uninstall
+}
+
+configure() { cat > "$configuration"; }
+
+loaded() { grep -q "^$1 " /proc/modules; }
+not_loaded() { ! loaded "$1"; }
+
+_install_cleanup()
+{
+	local status=$?
+
+	rm -f "$configuration"
+	umount "$modules" 2> /dev/null
+	loaded dm_thin_pool && modprobe -r dm-thin-pool
+	loaded "$module" || module_load
+	(exit $status)
+	_cleanup
+}
