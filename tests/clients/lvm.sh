@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Copyright (C) 2026 The thinx authors.
+#
+# What the tests of LVM2 share:
+#
+#   . "$(dirname "$0")/lvm.sh"
+#   disk PV1 512
+#   volume_group "$PV1"                 # vg
+#   thin_pool 128M [OPTION]...          # vg/pool, 64 KiB chunks, 8 MiB metadata
+#   clean "..." lvcreate -V 64M -T vg/pool -n v1
+#   figures_agree                       # lvs and dmsetup say the same
+#   metadata_sound                      # deactivates; thin_check
+#   finish
+#
+# LVM has a system directory of its own here and looks at loop devices and at
+# wrapped ones (named pv...) only.  There is no udevd: it makes its links by
+# itself.
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need lvm thin_check
+export LVM_SYSTEM_DIR=$scratch/lvm LVM_SUPPRESS_FD_WARNINGS=1
+export LVM_OUT=$scratch/lvm.out LVM_ERR=$scratch/lvm.err
+
+# lvm_configure [LINE]...: more of lvm.conf, such as 'activation/monitoring=1';
+# $hidden is a device it must not look at
+lvm_configure()
+{
+	mkdir -p "$LVM_SYSTEM_DIR" /run/lock/lvm /run/lvm
+	{
+		cat <<-'CONF'
+		devices/dir="/dev"
+		devices/scan=["/dev"]
+		devices/obtain_device_list_from_udev=0
+		devices/external_device_info_source="none"
+		devices/use_devicesfile=0
+		devices/hints="none"
+		global/use_lvmpolld=0
+		global/event_activation=0
+		activation/udev_sync=0
+		activation/udev_rules=0
+		activation/verify_udev_operations=1
+		activation/monitoring=0
+		backup/archive=0
+		CONF
+		echo "devices/filter=[\"r|^${hidden:-none}\$|\",\"a|^/dev/loop|\",\"a|^/dev/mapper/pv|\",\"r|.*|\"]"
+		printf '%s\n' "$@"
+	} > "$LVM_SYSTEM_DIR/lvm.conf"
+}
+lvm_configure
+
+# What it may say on standard error though all is well.
+expected='WARNING: (Sum of all thin volume sizes|You have not turned on protection'
+expected="$expected|Set activation/thin_pool_autoextend|Converting)"
+expected="$expected|THIS WILL DESTROY CONTENT|^ *$"
+
+# clean DESCRIPTION COMMAND...: succeeds without an error or a warning; what it
+# printed is in $LVM_OUT and $LVM_ERR
+clean()
+{
+	local what=$1 r
+
+	shift
+	timeout -k 5 "${client_limit:-120}" "$@" \
+		> "$LVM_OUT" 2> "$LVM_ERR" < /dev/null
+	r=$?
+	[ $r = 0 ] && ! grep -qvE "$expected" "$LVM_ERR"
+	_result $? "$what" && return 0
+	{ echo "exit status $r: $*"; tail -n 20 "$LVM_OUT" "$LVM_ERR"; } | diag
+	return 1
+}
+
+# refused DESCRIPTION REGEX COMMAND...: fails, saying so
+refused()
+{
+	local what=$1 regex=$2 r
+
+	shift 2
+	timeout -k 5 "${client_limit:-120}" "$@" \
+		> "$LVM_OUT" 2> "$LVM_ERR" < /dev/null
+	r=$?
+	[ $r -ne 0 ] && [ $r -lt 124 ] && grep -qE "$regex" "$LVM_ERR"
+	_result $? "$what" && return 0
+	{ echo "exit status $r: $*"; tail -n 20 "$LVM_OUT" "$LVM_ERR"; } | diag
+	return 1
+}
+
+# printed REGEX DESCRIPTION: by the last command
+printed()
+{
+	grep -qE "$1" "$LVM_OUT" "$LVM_ERR"
+	_result $? "$2" && return 0
+	tail -n 20 "$LVM_OUT" "$LVM_ERR" | diag
+	return 1
+}
+
+volume_group()
+{
+	clean "vgcreate" vgcreate -q vg "$@"
+	at_end _lvm_off
+}
+
+_lvm_off() { timeout -k 5 60 vgchange -qq -an vg > /dev/null 2>&1; }
+
+# thin_pool SIZE [OPTION]...
+thin_pool()
+{
+	local size=$1
+
+	shift
+	clean "lvcreate makes a pool" lvcreate -q -n pool --type thin-pool \
+		-L "$size" -c 64k --poolmetadatasize 8M --poolmetadataspare y \
+		"$@" vg
+	pool=vg-pool-tpool	# with the first volume
+}
+
+# LVM puts the pool itself into vg-pool as long as it has no volumes.
+pool_device()
+{
+	if dmsetup info vg-pool-tpool > /dev/null 2>&1; then
+		echo vg-pool-tpool
+	else
+		echo vg-pool
+	fi
+}
+
+# thin_volume NAME SIZE
+thin_volume()
+{
+	clean "lvcreate makes thin volume $1" \
+		lvcreate -q -V "$2" -T vg/pool -n "$1"
+}
+
+# lv FIELDS [VOLUME]: what lvs says, one blank between the fields
+lv()
+{
+	lvs --noheadings --separator ' ' --units b --nosuffix -a -o "$1" \
+		"${2:-vg/pool}" 2>> "$LVM_ERR.lvs" | sed 's/^ *//; s/ *$//'
+}
+
+near() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a - b < 0.011 && b - a < 0.011) }'; }
+
+# _percent_is GOT PART WHOLE DESCRIPTION
+_percent_is()
+{
+	local wanted
+
+	wanted=$(awk -v p="$2" -v w="$3" 'BEGIN { printf "%.2f", 100 * p / w }')
+	[ -n "$1" ] && near "$1" "$wanted"
+	_result $? "$4" && return 0
+	echo "got $1 %, wanted $2/$3 = $wanted %" | diag
+	return 1
+}
+
+#
+# The figures of vg/pool and of each of its active volumes are those of dmsetup.
+# Nothing may write meanwhile.
+#
+figures_agree()
+{
+	local meta data id v size mapped
+
+	read -r _ _ _ id meta data _ < <(dmsetup status "$(pool_device)")
+	clean "lvs without an error" lvs -a vg
+	clean "vgs without an error" vgs vg
+	_percent_is "$(lv data_percent)" "${data%/*}" "${data#*/}" \
+		"lvs: data in use"
+	_percent_is "$(lv metadata_percent)" "${meta%/*}" "${meta#*/}" \
+		"lvs: metadata in use"
+	is "$(lv transaction_id)" "$id" "lvs: the transaction id"
+	for v in $(lvs --noheadings -o lv_name -S 'segtype=thin && active' vg \
+			2> /dev/null); do
+		read -r _ size _ mapped _ < <(dmsetup status "vg-$v")
+		_percent_is "$(lv data_percent "vg/$v")" "$mapped" "$size" \
+			"lvs: data of $v"
+	done
+}
+
+pool_off() { clean "the pool is deactivated" lvchange -q -an vg/pool; }
+pool_on() { clean "the pool is activated" lvchange -q -ay vg/pool; }
+
+# LVM lets the metadata volume be seen, read-only, while the pool is inactive.
+metadata_sound()
+{
+	clean "the volume group is deactivated" vgchange -q -an vg
+	clean "the metadata volume alone is activated" \
+		lvchange -q -y -ay vg/pool_tmeta
+	ok "thin_check finds LVM's pool sound" thin_check -q /dev/vg/pool_tmeta
+	clean "and deactivated" lvchange -q -an vg/pool_tmeta
+}
