@@ -91,6 +91,7 @@ static void buffer_taken(struct dm_buffer *buf)
 	struct bufio_aux *x = dm_bufio_get_aux_data(buf);
 
 	x->aux.validator = NULL;
+	x->aux.bm = NULL;
 	atomic_set(&x->nr_held, 0);
 	x->changed = false;
 }

@@ -26,10 +26,12 @@
 #define PD_MAX_HELD_BUFFERS 32
 
 struct pd_block_io;
+struct pd_bm;
 struct pd_validator;
 
 /**
  * struct pd_buffer_aux - what the block manager remembers about a buffer
+ * @bm: the block manager it belongs to
  * @validator: the validator this content passed or will be sealed by; NULL
  *	directly after the content was read from the store
  *
@@ -37,6 +39,7 @@ struct pd_validator;
  * buffer for another block or reads the content afresh.
  */
 struct pd_buffer_aux {
+	struct pd_bm *bm;
 	const struct pd_validator *validator;
 };
 
@@ -92,7 +95,8 @@ struct pd_block_io {
  * @b: block number
  * @data: the 4096 bytes
  *
- * Fills in block number and checksum.
+ * Fills in block number and checksum, and remembers the checksum until the
+ * block's transaction is durable.
  *
  * Context: Any; called by the block store, also from its own threads.
  */

@@ -18,6 +18,11 @@
  * I3  A block held for changing is marked dirty when it is given back, not
  *     before: a flush running beside us may write a buffer we hold and thereby
  *     clean it, and the change made after that must not be lost.
+ * I4  A store may write a block early, have that fail, and evict the block: what
+ *     it reads back is some older content of the same number, with a checksum
+ *     that is right.  The failure is reported by the flush, which may be a while
+ *     away.  So of blocks made since the last complete transaction the checksums
+ *     are remembered, and content that was not the last to be sealed is refused.
  *
  * Context: no locks here.  The metadata lock protects all blocks; several
  * readers may validate the same buffer at once, with the same result.
@@ -29,11 +34,13 @@
 #include "block-io.h"
 #include "include/pd-format.h"
 
+#include <linux/atomic.h>
 #include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/xarray.h>
 #include <asm/byteorder.h>
 
 #define DM_MSG_PREFIX "thinx"
@@ -42,10 +49,15 @@
  * struct pd_bm - the block manager
  * @io: the block store; set at creation
  * @read_only: refuse writes; read and written without a lock
+ * @open: which of the two is of the open transaction; the other one is of the
+ *	closed; written under the metadata lock
+ * @made: their blocks; by number, UNSEALED or seal_entry(); see I4
  */
 struct pd_bm {
 	struct pd_block_io *io;
 	bool read_only;
+	unsigned int open;
+	struct xarray made[2];
 };
 
 /* ---- checksums ---- */
@@ -66,13 +78,74 @@ static void seal(const struct pd_validator *v, pd_block_t b, void *data)
 	h->csum = cpu_to_le32(pd_csum(data, v->csum_xor));
 }
 
+/* ---- what no flush has confirmed (I4) ---- */
+
+#define UNSEALED xa_mk_value(0)
+
+static void *seal_entry(const void *data)
+{
+	const struct pd_disk_header *h = data;
+
+	return xa_mk_value((unsigned long)le32_to_cpu(h->csum) << 1 | 1);
+}
+
+static int note_made(struct pd_bm *bm, pd_block_t b)
+{
+	return xa_err(xa_store(&bm->made[bm->open], b, UNSEALED, GFP_NOIO));
+}
+
+/* The entry is there, so this needs no memory. */
+static void note_sealed(struct xarray *made, pd_block_t b, const void *data)
+{
+	void *old = xa_load(made, b);
+
+	if (old)
+		xa_cmpxchg(made, b, old, seal_entry(data), GFP_NOWAIT);
+}
+
 void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
 			 void *data)
 {
-	const struct pd_validator *v = READ_ONCE(aux->validator);
+	/* Pairs with set_type(). */
+	const struct pd_validator *v = smp_load_acquire(&aux->validator);
 
-	if (v)
-		seal(v, b, data);
+	if (!v)
+		return;
+	seal(v, b, data);
+	note_sealed(&aux->bm->made[0], b, data);
+	note_sealed(&aux->bm->made[1], b, data);
+}
+
+/* Is this what was written last? */
+static int check_seal(struct pd_bm *bm, pd_block_t b,
+		      const struct pd_validator *v, const void *data)
+{
+	void *entry = xa_load(&bm->made[0], b);
+
+	if (!entry)
+		entry = xa_load(&bm->made[1], b);
+	if (likely(!entry) || entry == seal_entry(data))
+		return 0;
+
+	DMERR_LIMIT("%s: %s %llu: a write was lost: the device has what was there before",
+		    pd_bm_name(bm), v->name, b);
+	return -EIO;
+}
+
+void pd_bm_close(struct pd_bm *bm)
+{
+	bm->open = !bm->open;
+}
+
+void pd_bm_complete(struct pd_bm *bm)
+{
+	xa_destroy(&bm->made[!bm->open]);
+}
+
+static void forget_made(struct pd_bm *bm)
+{
+	xa_destroy(&bm->made[0]);
+	xa_destroy(&bm->made[1]);
 }
 
 static int validate(struct pd_bm *bm, const struct pd_validator *v,
@@ -111,6 +184,8 @@ int pd_bm_create(struct pd_block_io *io, struct pd_bm **result)
 	}
 
 	bm->io = io;
+	xa_init(&bm->made[0]);
+	xa_init(&bm->made[1]);
 	*result = bm;
 	return 0;
 }
@@ -118,6 +193,7 @@ int pd_bm_create(struct pd_block_io *io, struct pd_bm **result)
 void pd_bm_destroy(struct pd_bm *bm)
 {
 	bm->io->ops->destroy(bm->io);
+	forget_made(bm);
 	kfree(bm);
 }
 
@@ -164,6 +240,14 @@ static int check_number(struct pd_bm *bm, pd_block_t b,
 	return -EINVAL;
 }
 
+static void set_type(struct pd_bm *bm, const struct pd_validator *v,
+		     struct pd_buffer_aux *aux)
+{
+	aux->bm = bm;
+	/* Whoever seals it and sees the validator sees the block manager. */
+	smp_store_release(&aux->validator, v);
+}
+
 /* Has the buffer's content the type @v?  Remember it if so (I1). */
 static int check_type(struct pd_bm *bm, pd_block_t b,
 		      const struct pd_validator *v, const void *data,
@@ -183,7 +267,9 @@ static int check_type(struct pd_bm *bm, pd_block_t b,
 
 	r = validate(bm, v, b, data);
 	if (!r)
-		WRITE_ONCE(aux->validator, v);
+		r = check_seal(bm, b, v, data);
+	if (!r)
+		set_type(bm, v, aux);
 	return r;
 }
 
@@ -242,6 +328,9 @@ int pd_bm_write_zero(struct pd_bm *bm, pd_block_t b,
 	if (r)
 		return r;
 
+	r = note_made(bm, b);
+	if (r)
+		return r;
 	r = bm->io->ops->get_new(bm->io, b, &blk->handle, &blk->data, &aux);
 	if (r) {
 		DMERR_LIMIT("%s: new %s %llu: no buffer: error %d",
@@ -250,7 +339,7 @@ int pd_bm_write_zero(struct pd_bm *bm, pd_block_t b,
 	}
 
 	memset(blk->data, 0, PD_BLOCK_SIZE);
-	WRITE_ONCE(aux->validator, v);
+	set_type(bm, v, aux);
 	blk->nr = b;
 	blk->dirty = true;
 	return 0;
@@ -286,6 +375,7 @@ int pd_bm_flush(struct pd_bm *bm)
 
 int pd_bm_drop(struct pd_bm *bm)
 {
+	forget_made(bm);
 	return bm->io->ops->drop(bm->io);
 }
 

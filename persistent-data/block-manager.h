@@ -84,7 +84,8 @@ pd_block_t pd_bm_nr_blocks(const struct pd_bm *bm);
  * Context: May sleep.  Metadata lock held for reading or writing.
  * Return: 0; -EIO, -ENOMEM from the store; -ENOTBLK wrong block number;
  * -EILSEQ wrong checksum, wrong type or refused by the validator; -EINVAL @b is
- * 0 or beyond the device.
+ * 0 or beyond the device; -EIO also if the device has not what was written, see
+ * I4 in block-manager.c.
  */
 int __must_check pd_bm_read(struct pd_bm *bm, pd_block_t b,
 			    const struct pd_validator *v, struct pd_block *blk);
@@ -134,6 +135,24 @@ void pd_bm_release(struct pd_bm *bm, struct pd_block *blk);
  * @b: block number; an impossible one is ignored
  */
 void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b);
+
+/**
+ * pd_bm_close() - a transaction closes
+ * @bm: block manager
+ *
+ * Blocks made from now on belong to the next one.
+ *
+ * Context: Metadata lock held for writing; the one closed before is complete.
+ */
+void pd_bm_close(struct pd_bm *bm);
+
+/**
+ * pd_bm_complete() - the closed transaction is durable
+ * @bm: block manager
+ *
+ * Context: Metadata lock held for writing.
+ */
+void pd_bm_complete(struct pd_bm *bm);
 
 /**
  * pd_bm_flush() - write all dirty blocks and flush the device

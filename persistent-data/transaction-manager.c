@@ -220,13 +220,19 @@ bool pd_tm_is_new(struct pd_tm *tm, pd_block_t b)
 
 int pd_tm_close(struct pd_tm *tm, void *sm_root)
 {
+	int r;
+
 	if (pd_bm_is_read_only(tm->bm))
 		return -EPERM;
 
-	return pd_sm_metadata_close(tm->sm, sm_root);
+	r = pd_sm_metadata_close(tm->sm, sm_root);
+	if (!r)
+		pd_bm_close(tm->bm);
+	return r;
 }
 
 void pd_tm_complete(struct pd_tm *tm)
 {
 	pd_sm_complete(tm->sm);
+	pd_bm_complete(tm->bm);
 }

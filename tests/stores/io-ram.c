@@ -7,8 +7,9 @@
  *
  * I1  A buffer reaches the device only through write_buf(), which seals it
  *     and records the event.
- * I2  A failed write leaves the buffer dirty and is reported by the next
- *     write_dirty, also if it was an early one.
+ * I2  A failed write is reported by the next write_dirty.  If it was an early
+ *     one the buffer counts as clean nevertheless and may be evicted, as in
+ *     dm-bufio.
  * I3  Nobody may hold more than PD_MAX_HELD_BUFFERS buffers.
  *
  * Context: any thread; one mutex around everything.
@@ -165,9 +166,10 @@ static void shake(struct ram_store *s)
 		return;
 	i = rnd(s) % s->nr_cached;
 	buf = s->bufs[s->cached[i]];
-	if (buf->dirty && write_buf(s, buf))
+	if (buf->dirty && write_buf(s, buf)) {
 		s->early_error = true;
-	else if (!buf->dirty && !buf->nr_holders)
+		buf->dirty = false;
+	} else if (!buf->dirty && !buf->nr_holders)
 		free_cached(s, i);
 }
 
@@ -412,6 +414,14 @@ void ram_store_peek(struct pd_block_io *io, pd_block_t b, void *data)
 	struct ram_store *s = lock(io);
 
 	memcpy(data, ram_image_read(s->dev, b), PD_BLOCK_SIZE);
+	unlock(s);
+}
+
+void ram_store_poke(struct pd_block_io *io, pd_block_t b, const void *data)
+{
+	struct ram_store *s = lock(io);
+
+	ram_image_write(s->dev, b, data);
 	unlock(s);
 }
 

@@ -76,6 +76,9 @@ struct ram_image *ram_store_image(struct pd_block_io *io);
 /** ram_store_peek() - copy one block from the device; caches do not count */
 void ram_store_peek(struct pd_block_io *io, pd_block_t b, void *data);
 
+/** ram_store_poke() - change one block on the device, past all caches */
+void ram_store_poke(struct pd_block_io *io, pd_block_t b, const void *data);
+
 /** ram_store_grow() - make the device larger */
 void ram_store_grow(struct pd_block_io *io, pd_block_t nr_blocks);
 

@@ -398,6 +398,109 @@ static void test_shaken_store_keeps_every_block(void **state)
 	assert_true(ram_store_nr_ops(io, RAM_OP_READ) > 1000);
 }
 
+static int read_fill(pd_block_t b, u8 *fill)
+{
+	struct pd_block blk;
+	int r = pd_bm_read(bm, b, &node_v, &blk);
+
+	if (!r) {
+		*fill = ((u8 *)blk.data)[100];
+		pd_bm_release(bm, &blk);
+	}
+	return r;
+}
+
+/* What an early write that fails does: it is cleaned, evicted, read again. */
+static void lose_an_early_write(void)
+{
+	unsigned int i;
+	u8 fill;
+
+	ram_store_fail(io, RAM_OP_WRITE, 0, true);
+	ram_store_shake(io, 1, 1);
+	for (i = 0; i < 20; i++)
+		ok(read_fill(9, &fill));
+	ram_store_shake(io, 0, 0);
+	ram_store_fail(io, RAM_OP_WRITE, -1, false);
+}
+
+static void test_lost_early_write_is_noticed_when_read(void **state)
+{
+	u8 fill;
+
+	write_block(5, &node_v, 1);
+	write_block(9, &node_v, 9);
+	ok(pd_bm_flush(bm));
+	pd_bm_close(bm);
+	pd_bm_complete(bm);
+
+	write_block(5, &node_v, 2);
+	lose_an_early_write();
+	assert_int_equal(read_fill(5, &fill), -EIO);
+	assert_int_equal(pd_bm_flush(bm), -EIO);
+	assert_int_equal(read_fill(5, &fill), -EIO);
+
+	/* Going back to what is durable. */
+	ok(pd_bm_drop(bm));
+	ok(read_fill(5, &fill));
+	assert_int_equal(fill, 1);
+}
+
+static void test_lost_write_of_a_closed_transaction_is_noticed(void **state)
+{
+	u8 fill;
+
+	write_block(5, &node_v, 1);
+	write_block(9, &node_v, 9);
+	ok(pd_bm_flush(bm));
+	pd_bm_close(bm);
+	pd_bm_complete(bm);
+
+	write_block(5, &node_v, 2);
+	pd_bm_close(bm);
+	write_block(6, &node_v, 3);
+	lose_an_early_write();
+	assert_int_equal(read_fill(5, &fill), -EIO);
+}
+
+/* Written early, changed, and only the second write is lost. */
+static void test_lost_second_write_is_noticed(void **state)
+{
+	struct pd_block blk;
+	u8 fill;
+
+	write_block(9, &node_v, 9);
+	write_block(5, &node_v, 1);
+	ok(pd_bm_flush(bm));
+	ok(pd_bm_write(bm, 5, &node_v, &blk));
+	((u8 *)blk.data)[100] = 2;
+	pd_bm_release(bm, &blk);
+	lose_an_early_write();
+	assert_int_equal(read_fill(5, &fill), -EIO);
+}
+
+static void test_complete_transaction_is_not_remembered(void **state)
+{
+	struct ram_image *old;
+	u8 fill;
+
+	write_block(5, &node_v, 1);
+	ok(pd_bm_flush(bm));
+	old = ram_store_image(io);
+	write_block(5, &node_v, 2);
+	ok(pd_bm_flush(bm));
+	ram_store_evict(io);
+	ok(read_fill(5, &fill));
+	assert_int_equal(fill, 2);
+	pd_bm_close(bm);
+	pd_bm_complete(bm);
+	ram_store_poke(io, 5, ram_image_read(old, 5));
+	ram_store_evict(io);
+	ok(read_fill(5, &fill));
+	assert_int_equal(fill, 1);
+	ram_image_destroy(old);
+}
+
 static void test_events_tell_the_order_of_writes(void **state)
 {
 	u8 data[PD_BLOCK_SIZE] = { 0 };
@@ -482,6 +585,10 @@ int main(void)
 		t(test_device_may_grow),
 		t(test_failed_creation_frees_the_store),
 		t(test_shaken_store_keeps_every_block),
+		t(test_lost_early_write_is_noticed_when_read),
+		t(test_lost_write_of_a_closed_transaction_is_noticed),
+		t(test_lost_second_write_is_noticed),
+		t(test_complete_transaction_is_not_remembered),
 		t(test_events_tell_the_order_of_writes),
 		t(test_file_store_works_like_the_ram_store),
 	};
