@@ -532,6 +532,7 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	g->is_write = probe.is_write;
 	g->port = probe.port;
 	g->begin = probe.begin;
+	/* Pairs with thinx_plane_abort(). */
 	g->nr_aborts = smp_load_acquire(&plane->nr_aborts);
 
 	/*

@@ -56,7 +56,7 @@ if is_thinx; then
 	log_mark
 	fails "a volume of the same pool" "" dmsetup create t4 \
 		--table "$(thin_table 4 16M /dev/mapper/near)"
-	logged "$TARGET_THIN: Error setting origin device \(-EINVAL\)" "is refused"
+	logged "$TARGET_THIN: Error setting origin device \(-(EINVAL|22)\)" "is refused"
 	fails "by number, too" "" dmsetup create t4 --table \
 		"$(thin_table 4 16M "$(major_minor /dev/mapper/near)")"
 	fails "the pool's own device by number" "" dmsetup create t4 --table \

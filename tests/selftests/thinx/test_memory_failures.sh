@@ -17,19 +17,16 @@ t=/dev/mapper/t1
 require blockio write $t 0 8M 1
 require blockio sync $t
 
-# nth N COMMAND...: the N-th allocation of the command fails
+# nth N DMSETUP...: the N-th allocation in each of its requests fails
 nth()
 {
-	local n=$1
-
-	shift
-	# shellcheck disable=SC2016 # for the inner shell
-	bash -c 'echo $0 > /proc/self/fail-nth; exec "$@"' "$n" "$@" > /dev/null 2>&1
+	FAIL_NTH=$1 LD_PRELOAD=$top/build/selftests/failioctl.so "${@:2}" \
+		> /dev/null 2>&1
 }
 echo N > $fault/ignore-gfp-wait
 echo 0 > $fault/verbose
 
-# sweep FIRST LAST STEP COMMAND...: how often it failed
+# sweep FIRST LAST STEP DMSETUP...: how often it failed
 sweep()
 {
 	local n
@@ -40,28 +37,28 @@ sweep()
 	done
 }
 
-sweep 20 220 10 dmsetup create x --table "$(thin_table 1 1M)"
+sweep 1 25 2 dmsetup create x --table "$(thin_table 1 1M)"
 dmsetup remove x 2>/dev/null
 ok "activating a volume ($failed failed)" dmsetup create x --table "$(thin_table 1 1M)"
 remove x
-sweep 20 220 10 dmsetup message pool 0 create_thin 2
+sweep 1 25 2 dmsetup message pool 0 create_thin 2
 msg delete 2 > /dev/null 2>&1
 ok "create_thin ($failed failed)" msg create_thin 2
-sweep 20 220 10 dmsetup message pool 0 create_snap 3 1
+sweep 1 25 2 dmsetup message pool 0 create_snap 3 1
 msg delete 3 > /dev/null 2>&1
 ok "create_snap ($failed failed)" msg create_snap 3 1
-sweep 20 220 10 dmsetup message pool 0 delete 3
+sweep 1 25 2 dmsetup message pool 0 delete 3
 msg create_thin 3 > /dev/null 2>&1
 ok "delete ($failed failed)" msg delete 3
-sweep 20 220 10 dmsetup load pool --table "$(pool_table "$META" "$DATA")"
+sweep 1 25 2 dmsetup load pool --table "$(pool_table "$META" "$DATA")"
 ok "loading the pool's table ($failed failed)" dmsetup clear pool
-sweep 20 200 10 dmsetup status pool
+sweep 1 9 2 dmsetup status pool
 ok "status ($failed failed)" dmsetup status pool
 is "$(pool_mode)" rw "the pool is writable"
 ok "its data unharmed" blockio verify $t 0 8M 1
 remove t1
 remove pool
-sweep 20 320 15 dmsetup create pool --table "$(pool_table "$META" "$DATA")"
+sweep 1 101 5 dmsetup create pool --table "$(pool_table "$META" "$DATA")"
 dmsetup remove pool 2>/dev/null
 make_pool "$META" "$DATA"
 _result 0 "setting up the pool ($failed failed)"

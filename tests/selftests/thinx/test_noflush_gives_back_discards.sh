@@ -45,7 +45,7 @@ for i in 1 2 3 4; do
 	ok "$i: the discard ends" wait_until 60 stopped "$discard"
 	ok "$i: with success" wait "$discard"
 	wait_until 60 stopped "$behind"
-	is "$(dmsetup status t1 | awk '{ print $4 }')" $((blocks / 4 * 128)) \
+	is "$(dmsetup status t1 | awk '{ print $4 }')" $((blocks * 32)) \
 		"$i: half of the blocks are unmapped"
 	remove t1 pool
 done
