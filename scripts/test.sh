@@ -5,11 +5,12 @@
 # Every test there is; the last lines are prove's summary.
 #
 #   scripts/test.sh            style, build, sparse, user-space tests, and the
-#                              tests in virtual machines with 6.1 and 6.12
+#                              tests in virtual machines: each on 6.1 or on 6.12,
+#                              what matters most on both; real clients on 6.12
 #   scripts/test.sh --quick    without the virtual machines
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
-#   scripts/test.sh --all      both, and 7.3
+#   scripts/test.sh --all      every test on each kernel, and on 7.3
 #   scripts/test.sh -k KERNEL  (repeatable) with these kernels
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
@@ -123,50 +124,72 @@ done
 plan user-space
 
 #
-# The machines, some at a time.
+# The machines, some at a time.  Each job leaves files NAME.tap in $results.
 #
-one_kernel()
+# one_line NAME DESCRIPTION COMMAND...: a job that only has an exit status
+one_line()
 {
-	local k=$1
+	local name=$1 what=$2
 
-	say "virtual machine: $k"
-	scripts/selftests.sh -k "$k" -o "$results/vm-$k" > "$results/vm-$k.log" 2>&1
-	if [ -x tests/kernel/run.sh ]; then
-		if timeout 1200 tests/kernel/run.sh "$k" > "$results/vm-$k.kernel" 2>&1
-		then
-			echo "ok 1 - tests/kernel on $k"
-		else
-			sed 's/^/# /' "$results/vm-$k.kernel" | tail -n 60
-			echo "not ok 1 - tests/kernel on $k"
-		fi > "$results/kernel-$k.tap"
-		echo 1..1 >> "$results/kernel-$k.tap"
-	fi
-	if tests/endurance/run.sh -k "$k" -t "${THINX_ENDURANCE_SECONDS:-300}" \
-		-o "$results/endurance-$k" > "$results/vm-$k.endurance" 2>&1
-	then
-		echo "ok 1 - endurance on $k"
+	shift 2
+	if "$@" > "$results/$name.log" 2>&1; then
+		echo "ok 1 - $what"
 	else
-		sed 's/^/# /' "$results/vm-$k.endurance" | tail -n 80
-		echo "not ok 1 - endurance on $k"
-	fi > "$results/endurance-$k.tap"
-	echo 1..1 >> "$results/endurance-$k.tap"
-	grep -E '^test_.*(FAILED|skipped)' "$results/vm-$k.log" | sed "s/^/$k: /"
-	say "virtual machine $k is done"
+		sed 's/^/# /' "$results/$name.log" | tail -n 80
+		echo "not ok 1 - $what"
+		say "FAILED: $what" >&2
+	fi > "$results/$name.tap"
+	echo 1..1 >> "$results/$name.tap"
 }
-for k in "${kernels[@]+"${kernels[@]}"}"; do
+
+# many NAME OPTION...: tests that leave TAP files of their own
+many()
+{
+	local name=$1 t
+
+	shift
+	say "virtual machine: $name"
+	scripts/selftests.sh "$@" -o "$results/vm-$name" > "$results/vm-$name.log" 2>&1
+	grep -E '^test_.*(FAILED|skipped)' "$results/vm-$name.log" | sed "s/^/$name: /"
+	for t in "$results/vm-$name"/tap/*.tap; do
+		if [ -e "$t" ]; then
+			mv "$t" "$results/$name-$(basename "$t")"
+		else
+			{ tail -n 20 "$results/vm-$name.log" | sed 's/^/# /'
+			  echo "not ok 1 - $name: no results"; echo 1..1
+			} > "$results/vm-$name.tap"
+		fi
+	done
+	say "virtual machine $name is done"
+}
+
+start()
+{
 	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
 		wait -n
 	done
-	one_kernel "$k" &
+	"$@" &
+}
+
+n=0
+for k in "${kernels[@]+"${kernels[@]}"}"; do
+	n=$((n + 1))
+	part=1/1
+	[ $all = 1 ] || part=$n/${#kernels[@]}
+	start many "$k" -k "$k" -p "$part"
+done
+for k in "${kernels[@]+"${kernels[@]}"}"; do
+	case $k in
+	6.12) start many "clients-$k" -k "$k" -c ;;
+	6.1) [ $all = 0 ] || start many "clients-$k" -k "$k" -c ;;
+	esac
+	start one_line "kernel-$k" "tests/kernel on $k" \
+		timeout 1200 tests/kernel/run.sh "$k"
+	start one_line "endurance-$k" "endurance on $k" tests/endurance/run.sh \
+		-k "$k" -t "${THINX_ENDURANCE_SECONDS:-300}" -o "$results/endurance-$k"
 done
 wait
 
 cd "$results" || exit 1
 rm -f log
-for k in "${kernels[@]+"${kernels[@]}"}"; do
-	for t in "vm-$k"/tap/*.tap; do
-		[ -e "$t" ] || { echo "not ok 1 - $k: no results"; echo 1..1; } > "vm-$k.tap"
-		[ ! -e "$t" ] || mv "$t" "$k-$(basename "$t")"
-	done
-done
 prove -Q -e cat ./*.tap
