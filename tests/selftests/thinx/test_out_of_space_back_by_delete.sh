@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Writes held for lack of space are done when a device is deleted; nothing of it
+# shows in them.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+echo 0 > "$parameters/no_space_timeout"
+pool_sectors=$((20 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+make_thin t2 2 64M
+require blockio write /dev/mapper/t1 0 640k 1
+require blockio write /dev/mapper/t2 0 640k 2
+remove t2
+n=$(events)
+spawn blockio write /dev/mapper/t1 8M 512k 3
+writer=$spawned
+ok "out of data space" wait_until 20 mode_is out_of_data_space
+spawn_out=$scratch/partial spawn blockio write /dev/mapper/t1 16M 4k 4
+partial=$spawned
+sleep 1
+ok "held" running $writer
+ok "a part of a block, too" running $partial
+log_mark
+ok "delete the other device" msg delete 2
+ok "the first ends" wait_until 20 stopped $writer
+ok "with success" wait $writer
+ok "the second ends" wait_until 20 stopped $partial
+ok "with success" wait $partial
+logged "switching pool to write mode" "write mode"
+is "$(pool_mode)" rw "status says so"
+is "$(events)" $((n + 3)) "low water mark and two changes of mode"
+ok "what was written is there" blockio verify /dev/mapper/t1 8M 512k 3
+ok "the other, too" blockio verify /dev/mapper/t1 16M 4k 4
+ok "around it are zeros" blockio zeros /dev/mapper/t1 16388k 60k
+ok "the rest is unharmed" blockio verify /dev/mapper/t1 0 640k 1
+is "$(data_used)" 19 "blocks in use"
+finish

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Writes held for lack of space are done when a discard frees blocks, whichever
+# volume it is of; as many as there is space for.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+echo 0 > "$parameters/no_space_timeout"
+pool_sectors=$((20 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+make_thin t2 2 64M
+require blockio write /dev/mapper/t1 0 640k 1
+require blockio write /dev/mapper/t2 0 640k 2
+require blockio sync /dev/mapper/t1
+n=$(events)
+for i in 0 1 2; do
+	spawn_out=$scratch/out$i
+	spawn blockio write /dev/mapper/t1 $((8 + i))M 64k 3
+	writer[i]=$spawned
+	ok "write $i: out of data space" wait_until 20 mode_is out_of_data_space
+done
+is "$(events)" $((n + 2)) "low water mark and mode: two events"
+
+# ended COUNT: so many of the writers have
+ended()
+{
+	local i k=0
+
+	for i in 0 1 2; do
+		running "${writer[i]}" || k=$((k + 1))
+	done
+	[ "$k" = "$1" ]
+}
+
+# free_some ARGUMENTS OF discard
+free_some()
+{
+	ok "discard" blockio discard "$@"
+	require blockio sync "$1"
+	# The stock target may have committed before the freed blocks were let
+	# go, and then sees no reason for another commit.
+	is_thinx || require msg set_transaction_id 0 0
+}
+
+free_some /dev/mapper/t2 0 64k
+ok "a block of another volume: one write is done" wait_until 20 ended 1
+ok "and the pool is full again" wait_until 20 mode_is out_of_data_space
+sleep 1
+ok "the others are held" ended 1
+is "$(events)" $((n + 4)) "back and forth: two events"
+free_some /dev/mapper/t1 0 128k
+ok "two of its own: the rest is done" wait_until 20 ended 3
+for i in 0 1 2; do
+	ok "write $i succeeded" wait "${writer[i]}"
+	ok "and is there" blockio verify /dev/mapper/t1 $((8 + i))M 64k 3
+done
+is "$(pool_mode)" rw "the mode"
+is "$(events)" $((n + 5)) "one more event"
+is "$(data_used)" 20 "every block is in use"
+ok "what was discarded reads as zeros" blockio zeros /dev/mapper/t2 0 64k
+ok "here, too" blockio zeros /dev/mapper/t1 0 128k
+ok "the rest is unharmed" blockio verify /dev/mapper/t2 64k 576k 2
+ok "here, too" blockio verify /dev/mapper/t1 128k 512k 1
+finish
