@@ -385,6 +385,9 @@ volumes()
 	msg release_metadata_snap
 }
 
+# volumes_are N: of the pool on $META, to wait for what goes by and by
+volumes_are() { [ "$(volumes "$META")" = "$1" ]; }
+
 # --- all of Docker on one disk, as a power failure meets it ---
 #
 #   0        192M  208M       640M

@@ -16,8 +16,6 @@ make_pool "$META" "$DATA" skip_block_zeroing
 containerd_start 'base_image_size = "64MB"' 'discard_blocks = true'
 like "$(ctr plugins ls | grep devmapper)" ' ok *$' "the snapshotter is there"
 
-volumes_are() { [ "$(volumes "$META")" = "$1" ]; }
-
 # run [OPTION]... COMMAND...
 run() { ctr run --rm "${snap[@]}" docker.io/library/tiny:latest "$@"; }
 

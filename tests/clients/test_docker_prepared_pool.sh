@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Docker on a pool made for it (dm.thinpooldev), with xfs in the volumes and
+# deferred removal and deletion: the way it was meant to be used.
+# shellcheck source=docker.sh
+. "$(dirname "$0")/docker.sh"
+
+a_client dockerd mkfs.xfs
+data_root /dev/vda
+disk META 16
+low=100 make_pool "$META" /dev/vdb skip_block_zeroing
+dockerd_start dm.thinpooldev=/dev/mapper/pool dm.fs=xfs dm.basesize=320M \
+	dm.use_deferred_removal=true dm.use_deferred_deletion=true
+is "$(docker_says "Pool Name")" pool "Docker uses the pool"
+is "$(docker_says "Backing Filesystem")" xfs "and xfs"
+is "$(docker_says "Deferred Removal Enabled")" true "and deferred removal"
+is "$(docker_says "Deferred Deletion Enabled")" true "and deferred deletion"
+
+tiny_image tiny
+docker_life
+is "$(data_used)" "$(mapped_blocks "$META")" "every used block is some volume's"
+is "$(volumes "$META")" 2 "the base and the image are all that is there"
+
+# A file kept open from outside keeps the device busy.
+ok "a container runs" docker run -d --name busy "${basic[@]}" tiny sleep 600
+pid=$(docker inspect -f '{{.State.Pid}}' busy)
+exec {held}< "/proc/$pid/root/etc/name"
+device=$(dm_names | grep -v '^pool$')
+ok "it is removed while its device is busy" docker rm -f busy
+like "$(dmsetup info "$device")" 'Open count: +[1-9]' "the device is still open"
+exec {held}<&-
+ok "the device goes when it is let go" wait_until 60 \
+	sh -c "! dmsetup info '$device'"
+ok "and is deleted in the end" wait_until 90 volumes_are 2
+ok "dockerd ends" dockerd_stop
+is "$(dm_names)" pool "the pool stays"
+finish
