@@ -323,7 +323,8 @@ static struct target_type pool_target = {
 	.version = { 1, 23, 0 },
 	.module = THIS_MODULE,
 	.features = DM_TARGET_SINGLETON | DM_TARGET_ALWAYS_WRITEABLE |
-		    DM_TARGET_IMMUTABLE | DM_TARGET_NOWAIT,
+		    DM_TARGET_IMMUTABLE | DM_TARGET_NOWAIT |
+		    DM_TARGET_PASSES_CRYPTO,
 	.ctr = pool_ctr,
 	.dtr = pool_dtr,
 	.map = pool_map,
