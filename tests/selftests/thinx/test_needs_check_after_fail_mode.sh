@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A pool in fail mode could not even go back to the last commit.  As soon as the
+# metadata device can be written again that is remembered there, so that the
+# pool is not taken for sound when it is set up anew.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "the stock target forgets"
+disk META 8
+disk DATA 64
+wrap meta "$META"
+t=/dev/mapper/t1
+is_failed() { [[ $(status) == *Fail ]]; }
+# u32 at offset 4, see docs/format.md
+flags() { dd if="$META" bs=4k count=1 iflag=direct status=none | od -An -tu4 -j4 -N4 | tr -d ' '; }
+flagged() { [ "$(flags)" = 1 ]; }
+
+for heals in "while the pool exists" "while it is removed" "after it was removed"; do
+	make_pool /dev/mapper/meta "$DATA"
+	if [ "$heals" = "while the pool exists" ]; then
+		make_thin t1 1 32M
+		require blockio write $t 0 4M 1
+	else
+		activate t1 1 32M
+	fi
+	# What the next write needs of the metadata is in memory then.
+	require blockio write $t 6M 64k 1
+	require blockio sync $t
+	log_mark
+	rewrap meta error
+	fails "heals $heals: a write that must be committed" EIO \
+		blockio fua $t 8M 64k 2
+	ok "fail mode" wait_until 10 is_failed
+	logged "failed to set 'needs_check' flag in metadata" "the flag is not written"
+	case $heals in
+	while\ the*)
+		is "$(flags)" 0 "not yet"
+		healed meta "$META"
+		ok "healed: the flag is written" wait_until 20 flagged
+		is "$(status)" "0 131072 $TARGET_POOL Fail" "the pool stays failed"
+		fails "and its volume" EIO blockio read $t 0 64k
+		remove t1
+		remove pool
+		;;
+	while*)
+		remove t1
+		rewrap meta linear "$META" 0
+		remove pool
+		ok "the flag is written at the latest now" flagged
+		;;
+	*)
+		remove t1
+		remove pool
+		healed meta "$META"
+		is "$(flags)" 0 "nobody was left to write it"
+		;;
+	esac
+	if [ "$heals" != "after it was removed" ]; then
+		make_pool /dev/mapper/meta "$DATA"
+		is "$(pool_mode) $(pool_field 11)" "ro needs_check" \
+			"set up anew: read-only until checked"
+		activate t1 1 32M
+		ok "what was committed is there" blockio verify $t 0 4M 1
+		remove t1
+		remove pool
+		require thin_check --clear-needs-check-flag /dev/mapper/meta
+	fi
+	make_pool /dev/mapper/meta "$DATA"
+	is "$(pool_mode) $(pool_field 11)" "rw -" "then writable"
+	activate t1 1 32M
+	ok "with what was committed" blockio verify $t 0 4M 1
+	ok "without what was not" blockio zeros $t 8M 64k
+	remove t1
+	remove pool
+done
+finish
