@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# LVM2: dmeventd extends the pool's data and its metadata when they are 70 %
+# full, while they are being used.
+# shellcheck source=lvm.sh
+. "$(dirname "$0")/lvm.sh"
+
+need dmeventd
+lvm_configure activation/monitoring=1 \
+	activation/thin_pool_autoextend_threshold=70 \
+	activation/thin_pool_autoextend_percent=50
+disk PV1 768
+spawn_out=$scratch/dmeventd.out spawn dmeventd -f -ldd
+wait_until 30 test -p /run/dmeventd-client
+is $? 0 "dmeventd runs"
+volume_group "$PV1"
+thin_pool 64M --poolmetadatasize 2M
+is "$(lv seg_monitor)" monitored "the pool is monitored"
+thin_volume v1 512M
+
+data_blocks() { dmsetup status --noflush $pool | sed 's,.* [0-9]*/\([0-9]*\) - .*,\1,'; }
+meta_blocks() { dmsetup status --noflush $pool | awk '{ sub(".*/", "", $5); print $5 }'; }
+is "$(data_blocks)" 1024 "it starts with 64 MiB"
+is "$(meta_blocks)" 512 "and 2 MiB of metadata"
+extended() { [ "$(data_blocks)" -gt "$1" ]; }
+meta_extended() { [ "$(meta_blocks)" -gt 512 ]; }
+
+require blockio write /dev/vg/v1 0 40M 1
+sleep 2
+is "$(data_blocks)" 1024 "below the threshold nothing happens"
+require blockio write /dev/vg/v1 40M 8M 1
+ok "past it the data are extended" wait_until 60 extended 1024
+is "$(data_blocks)" 1536 "by half"
+require blockio write /dev/vg/v1 48M 20M 1
+ok "and once more" wait_until 60 extended 1536
+# More than there is: the writer is held up until there is room.
+spawn blockio write /dev/vg/v1 68M 120M 1
+writer=$spawned
+wait "$writer"
+is $? 0 "a writer that is faster gets through"
+ok "all of it is there" blockio verify /dev/vg/v1 0 188M 1
+
+# One block of metadata for each device.
+for ((i = 1001; i < 1340; i++)); do
+	msg create_thin $i || break
+done
+is $i 1340 "many devices"
+ok "the metadata are extended" wait_until 90 meta_extended
+like "$(status $pool)" ' rw ' "the pool is writable"
+# It may be at work still.
+sleep 3
+figures_agree
+ok "dmeventd lives" running "${_spawned[0]}"
+clean "not monitored any more" lvchange -q --monitor n vg/pool
+is "$(lv seg_monitor)" "not monitored" "as lvs says"
+metadata_sound
+clean "lvremove" lvremove -q -y vg/pool
+stop "${_spawned[0]}"
+finish
