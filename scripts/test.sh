@@ -6,11 +6,12 @@
 #
 #   scripts/test.sh            style, build, sparse, user-space tests, and the
 #                              tests in virtual machines: each on 6.1 or on 6.12,
-#                              what matters most on both; real clients on 6.12
+#                              what matters most on both
 #   scripts/test.sh --quick    without the virtual machines
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
-#   scripts/test.sh --all      every test on each kernel, and on 7.3
+#   scripts/test.sh --all      every test on each kernel, 7.3 and debug as well,
+#                              and real clients on 6.1 and 6.12
 #   scripts/test.sh -k KERNEL  (repeatable) with these kernels
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
@@ -179,9 +180,8 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 	start many "$k" -k "$k" -p "$part"
 done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
-	case $k in
-	6.12) start many "clients-$k" -k "$k" -c ;;
-	6.1) [ $all = 0 ] || start many "clients-$k" -k "$k" -c ;;
+	case $all$k in
+	16.1|16.12) start many "clients-$k" -k "$k" -c ;;
 	esac
 	start one_line "kernel-$k" "tests/kernel on $k" \
 		timeout 1200 tests/kernel/run.sh "$k"
