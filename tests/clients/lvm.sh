@@ -53,7 +53,8 @@ lvm_configure
 # What it may say on standard error though all is well.
 expected='WARNING: (Sum of all thin volume sizes|You have not turned on protection'
 expected="$expected|Set activation/thin_pool_autoextend|Converting"
-expected="$expected|Reducing active logical volume)|THIS MAY DESTROY YOUR DATA"
+expected="$expected|Reducing active logical volume|Combining activation)"
+expected="$expected|Logical volume [^ ]* in use|THIS MAY DESTROY YOUR DATA"
 expected="$expected|THIS WILL DESTROY CONTENT|^resize2fs [0-9.]+ |^ *$"
 
 # clean DESCRIPTION COMMAND...: succeeds without an error or a warning; what it
