@@ -10,7 +10,7 @@
 begin_install
 fails "not installed: modprobe does not know it" "not found" modprobe thinx
 install_thinx
-like "$(modinfo -n thinx)" "^$modules/updates/dm-thinx-pool.ko(.xz)?$" \
+like "$(modinfo -n thinx)" "^${modules//+/[+]}/updates/dm-thinx-pool.ko(.xz)?$" \
 	"modinfo finds it"
 
 for name in thinx dm-thinx-pool dm_thinx_pool dm-thinx; do
