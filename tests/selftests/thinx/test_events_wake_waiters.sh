@@ -9,7 +9,7 @@
 
 disk META 8
 disk DATA 64
-echo 3 > "$parameters/no_space_timeout"
+echo 15 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128)) low=5
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -47,8 +47,8 @@ expect()
 	sleep 0.5
 	ok "$what: dmsetup wait sleeps" running "$waiter"
 	"$@"
-	ok "$what: it wakes" wait_until 20 stopped "$waiter"
-	ok "$what: the poller wakes" wait_until 20 has_woken $((polled + 1))
+	ok "$what: it wakes" wait_until 60 stopped "$waiter"
+	ok "$what: the poller wakes" wait_until 60 has_woken $((polled + 1))
 	is "$(events)" $((n + 1)) "$what: one event"
 }
 
