@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Data and metadata grow in small steps while volumes are written and verified;
+# nobody notices.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 2M
+disk DATA 150M
+pool_sectors=$((2200 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 32M
+make_thin t2 2 32M
+for i in 1 2; do
+	spawn fio --name=v$i --filename=/dev/mapper/t$i --direct=1 \
+		--ioengine=libaio --iodepth=8 --rw=randrw --bsrange=4k-128k \
+		--size=32M --io_size=24M --loops=2 --verify=crc32c \
+		--verify_fatal=1 --verify_backlog=64 --randseed=$i --fsync=32 \
+		--output="$scratch/fio$i"
+	fio_pids[i]=$spawned
+done
+data=2200
+meta=2048
+times=0
+n=$(events)
+while running "${fio_pids[1]}" || running "${fio_pids[2]}"; do
+	times=$((times + 1))
+	data=$((data + 37))
+	meta=$((meta + 52))
+	[ $((data * 64)) -le $(($(size_of "$DATA") / 2)) ] ||
+		disk_grow DATA $((data * 64 + 640))k
+	[ $((times % 2)) = 0 ] || disk_grow META ${meta}k
+	pool_sectors=$((data * 128))
+	require dmsetup load pool --table "$(pool_table "$META" "$DATA")"
+	require timeout 120 dmsetup resume pool
+	like "$(status)" "/$data - rw " "step $times: $data blocks"
+	# With a snapshot all that is written again needs new blocks.
+	[ $times -gt 2 ] || require msg create_snap $((times + 100)) $times
+	sleep 0.3
+	[ $times -lt 150 ] || break
+done
+ok "grown $times times" test $times -ge 3
+for i in 1 2; do
+	wait "${fio_pids[i]}"
+	ok "fio $i found every block as written" test $? = 0
+	like "$(tr '\n' ' ' < "$scratch/fio$i")" "err= 0" "fio $i saw no error"
+done
+disk_grow META ${meta}k
+require dmsetup suspend pool
+require dmsetup resume pool
+like "$(pool_field 5)" "/$((meta / 4))$" "metadata are as large as their device"
+is "$(events)" "$n" "growth raises no event"
+finish
