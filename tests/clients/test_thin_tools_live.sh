@@ -41,7 +41,7 @@ for i in 1 2 3 4; do
 		"thin_ls -m: in bytes ($i)"
 	thin_delta -m --verbose --thin1 1 --thin2 3 "$META" > "$scratch/delta"
 	is $? 0 "thin_delta -m ($i)"
-	is "$(grep -c '<range\|<different\|<same' "$scratch/delta")" 3 \
+	is "$(grep -c '<different\|<same' "$scratch/delta")" 3 \
 		"three ranges ($i)"
 	thin_dump -m -f human_readable "$META" > "$scratch/human"
 	is $? 0 "thin_dump -m as text ($i)"
@@ -59,7 +59,10 @@ require msg release_metadata_snap
 remove t1 t2
 remove pool
 
-# The backup, put into another device.
+# The backup, put into another device.  A metadata snapshot has no space maps, so
+# that the tool cannot know how many data blocks there are.
+sed -i "s/nr_data_blocks=\"0\"/nr_data_blocks=\"$(($(size_of "$DATA") / bs))\"/" \
+	"$scratch/backup"
 ok "thin_restore of the backup" thin_restore -q -i "$scratch/backup" -o "$META2"
 ok "thin_check of it" thin_check -q "$META2"
 make_pool "$META2" "$DATA"
