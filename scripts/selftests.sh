@@ -4,14 +4,13 @@
 #
 # The tests of tests/selftests in a virtual machine.
 #
-#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-p K/N] [-o DIR] [TEST]...
+#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-e] [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
 #   -k KERNEL   6.1 (default), 6.12, 7.3, debug
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
-#   -p K/N      those listed in tests/selftests/everywhere, and of the others the
-#               K-th of N parts: so that N kernels run all of them between them
+#   -e          only those listed in tests/selftests/everywhere
 #   -o DIR      where the TAP files go; default: build/selftests/<kernel>-<pid>,
 #               removed when all is well
 #   TEST        names or parts of names; default: all
@@ -27,13 +26,13 @@ kernel=6.1
 stock=0
 clients=0
 out=
-part=1/1
-while getopts k:csp:o: opt; do
+core=0
+while getopts k:cseo: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	c) clients=1 ;;
 	s) stock=1 ;;
-	p) part=$OPTARG ;;
+	e) core=1 ;;
 	o) out=$OPTARG ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 	esac
@@ -48,12 +47,10 @@ if [ $clients = 1 ]; then
 	scripts/deps.sh --clients || die "cannot install the clients"
 fi
 tests=()
-n=0
 for t in "$dir"/test_*.sh; do
-	if ! grep -qx "$(basename "$t" .sh)" tests/selftests/everywhere; then
-		n=$((n + 1))
-		[ $((n % ${part#*/})) = $((${part%/*} % ${part#*/})) ] || continue
-	fi
+	[ $core = 0 ] ||
+		grep -qx "$(basename "$t" .sh)" tests/selftests/everywhere ||
+		continue
 	if [ $# -gt 0 ]; then
 		found=0
 		for want in "$@"; do

@@ -5,8 +5,8 @@
 # Every test there is; the last lines are prove's summary.
 #
 #   scripts/test.sh            style, build, sparse, user-space tests, and the
-#                              tests in virtual machines: each on 6.1 or on 6.12,
-#                              what matters most on both
+#                              tests in virtual machines: all on 6.1, what
+#                              matters most on 6.12, too
 #   scripts/test.sh --quick    without the virtual machines
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
@@ -172,12 +172,10 @@ start()
 	"$@" &
 }
 
-n=0
+which=()
 for k in "${kernels[@]+"${kernels[@]}"}"; do
-	n=$((n + 1))
-	part=1/1
-	[ $all = 1 ] || part=$n/${#kernels[@]}
-	start many "$k" -k "$k" -p "$part"
+	start many "$k" -k "$k" "${which[@]+"${which[@]}"}"
+	[ $all = 1 ] || which=(-e)
 done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
 	case $all$k in
