@@ -36,29 +36,32 @@ struct thinx_thin {
 
 /* ---- constructor, by phases ---- */
 
+/*
+ * The pool first, which may be wanted for writing: were both the same device, and
+ * opened for reading before, dm core would replace what we got then.
+ */
 static int open_devices(struct thinx_thin *tc,
 			const struct thinx_thin_args *args, char **error)
 {
 	struct dm_target *ti = tc->port.ti;
 	int r;
 
-	if (args->origin) {
-		r = dm_get_device(ti, args->origin, BLK_OPEN_READ,
-				  &tc->origin_dev);
-		if (r) {
-			*error = "Error opening origin device";
-			return r;
-		}
-		tc->port.origin = tc->origin_dev->bdev;
-	}
 	r = dm_get_device(ti, args->pool, dm_table_get_mode(ti->table),
 			  &tc->pool_dev);
 	if (r) {
 		*error = "Error opening pool device";
-		if (tc->origin_dev)
-			dm_put_device(ti, tc->origin_dev);
+		return r;
 	}
-	return r;
+	if (!args->origin)
+		return 0;
+	r = dm_get_device(ti, args->origin, BLK_OPEN_READ, &tc->origin_dev);
+	if (r) {
+		*error = "Error opening origin device";
+		dm_put_device(ti, tc->pool_dev);
+		return r;
+	}
+	tc->port.origin = tc->origin_dev->bdev;
+	return 0;
 }
 
 static void close_devices(struct thinx_thin *tc)
