@@ -137,10 +137,20 @@ static void choose_range(struct volume *v, struct rng *r, struct range *g)
 	g->end = g->begin + n * unit;
 }
 
-/* Whether the pool was full while something was under way */
+/*
+ * Whether the pool was full while something was under way.  When it has space
+ * again, its status says so a moment before the event is raised.
+ */
 static bool was_full(uint32_t events)
 {
-	return pool_full() || pool_events() != events;
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		if (pool_full() || pool_events() != events)
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 static void read_all(struct volume *v, void *buf, uint32_t begin, uint32_t end)
