@@ -11,6 +11,7 @@
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
 #   -e          only those listed in tests/selftests/everywhere
+#   -p I/N      of all these every Nth, beginning with the Ith: one of N parts
 #   -o DIR      where the TAP files go; default: build/selftests/<kernel>-<pid>,
 #               removed when all is well
 #   TEST        names or parts of names; default: all
@@ -27,12 +28,14 @@ stock=0
 clients=0
 out=
 core=0
-while getopts k:cseo: opt; do
+part=1/1
+while getopts k:cseo:p: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	c) clients=1 ;;
 	s) stock=1 ;;
 	e) core=1 ;;
+	p) part=$OPTARG ;;
 	o) out=$OPTARG ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 	esac
@@ -47,6 +50,7 @@ if [ $clients = 1 ]; then
 	scripts/deps.sh --clients || die "cannot install the clients"
 fi
 tests=()
+n=0
 for t in "$dir"/test_*.sh; do
 	[ $core = 0 ] ||
 		grep -qx "$(basename "$t" .sh)" tests/selftests/everywhere ||
@@ -58,6 +62,8 @@ for t in "$dir"/test_*.sh; do
 		done
 		[ $found = 1 ] || continue
 	fi
+	n=$((n + 1))
+	[ $((n % ${part#*/})) = $((${part%/*} % ${part#*/})) ] || continue
 	tests+=("../../$t")
 done
 [ ${#tests[@]} -gt 0 ] || die "no such test"

@@ -6,12 +6,12 @@
 #
 #   scripts/test.sh            style, build, sparse, user-space tests, and the
 #                              tests in virtual machines: all on 6.1, what
-#                              matters most on 6.12, too
+#                              matters most on 6.12, too, and real clients there
 #   scripts/test.sh --quick    without the virtual machines
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
 #   scripts/test.sh --all      every test on each kernel, 7.3 and debug as well,
-#                              and real clients on 6.1 and 6.12
+#                              and real clients on 6.1, too
 #   scripts/test.sh -k KERNEL  (repeatable) with these kernels
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
@@ -143,18 +143,20 @@ one_line()
 	echo 1..1 >> "$results/$name.tap"
 }
 
-# many NAME OPTION...: tests that leave TAP files of their own
+# many NAME GROUP OPTION...: tests that leave TAP files of their own: GROUP-test_*
 many()
 {
-	local name=$1 t
+	local name=$1 group=$2 t to
 
-	shift
+	shift 2
 	say "virtual machine: $name"
 	scripts/selftests.sh "$@" -o "$results/vm-$name" > "$results/vm-$name.log" 2>&1
 	grep -E '^test_.*(FAILED|skipped)' "$results/vm-$name.log" | sed "s/^/$name: /"
 	for t in "$results/vm-$name"/tap/*.tap; do
 		if [ -e "$t" ]; then
-			mv "$t" "$results/$name-$(basename "$t")"
+			to=$group-$(basename "$t")
+			[[ $t == */test_* ]] || to=$name-$(basename "$t")
+			mv "$t" "$results/$to"
 		else
 			{ tail -n 20 "$results/vm-$name.log" | sed 's/^/# /'
 			  echo "not ok 1 - $name: no results"; echo 1..1
@@ -172,14 +174,18 @@ start()
 	"$@" &
 }
 
+parts=(1/3 2/3 3/3)
 which=()
 for k in "${kernels[@]+"${kernels[@]}"}"; do
-	start many "$k" -k "$k" "${which[@]+"${which[@]}"}"
-	[ $all = 1 ] || which=(-e)
+	for part in "${parts[@]}"; do
+		start many "$k-${part%/*}" "$k" -k "$k" -p "$part" \
+			"${which[@]+"${which[@]}"}"
+	done
+	[ $all = 1 ] || { parts=(1/1) which=(-e); }
 done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
 	case $all$k in
-	16.1|16.12) start many "clients-$k" -k "$k" -c ;;
+	?6.12|16.1) start many "clients-$k" "clients-$k" -k "$k" -c ;;
 	esac
 	start one_line "kernel-$k" "tests/kernel on $k" \
 		timeout 1200 tests/kernel/run.sh "$k"
@@ -190,4 +196,11 @@ wait
 
 cd "$results" || exit 1
 rm -f log
+for t in ./*.tap; do
+	grep -q '^not ok' "$t" || continue
+	echo
+	echo "$t:"
+	awk '/^not ok/ { n = 16 } n > 0 { print; n-- }' "$t" | cut -c1-300 |
+		head -n 60
+done
 prove -Q -e cat ./*.tap
