@@ -222,8 +222,8 @@ static int pool_preresume(struct dm_target *ti)
 
 	mutex_lock(&pool->mode_lock);
 	mode = pt->mode;
-	if (pool->bound != pt)
-		pool->error_if_no_space = pt->requested.error_if_no_space;
+	/* Also what was queueing until no_space_timeout ended it. */
+	pool->error_if_no_space = pt->requested.error_if_no_space;
 	bind_features(pt);
 	thinx_pool_write_needs_check(pool);
 	thinx_pool_set_mode(pool, mode);

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# After no_space_timeout a full pool fails writes; a plain suspend and resume lets
+# it queue again as its table says, for the whole time.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+echo 2 > "$parameters/no_space_timeout"
+pool_sectors=$((20 * 128))
+make_pool "$META" "$DATA"
+make_thin t1 1 64M
+t=/dev/mapper/t1
+require blockio write $t 0 1280k 1
+fails "full, and in time" ENOSPC timeout 60 blockio write $t 2M 64k 2
+is "$(pool_mode) $(pool_field 10)" "out_of_data_space error_if_no_space" "status"
+fails "at once" ENOSPC timeout 60 blockio write $t 2M 64k 2
+n=$(events)
+echo 4 > "$parameters/no_space_timeout"
+log_mark
+require dmsetup suspend pool
+require dmsetup resume pool
+is "$(pool_mode) $(pool_field 10)" "out_of_data_space queue_if_no_space" \
+	"resumed: full still, but queueing"
+is "$(events)" "$n" "no event"
+spawn blockio write $t 2M 64k 2
+writer=$spawned
+sleep 1
+ok "a write waits" running "$writer"
+ok "for a while" wait_until 30 stopped "$writer"
+like "$(cat "$scratch/out")" ENOSPC "then fails with ENOSPC"
+is "$(events)" $((n + 1)) "one event"
+logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
+is "$(pool_field 10)" error_if_no_space "status"
+finish
