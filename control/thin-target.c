@@ -324,6 +324,16 @@ static void stack_origin(struct queue_limits *limits,
 				      bdev_dma_alignment(origin));
 }
 
+/*
+ * The block layer rounds with this granularity as if it were a power of two and
+ * would cut discards of other blocks where no block ends: what is then no whole
+ * block would stay.
+ */
+static unsigned int discard_granularity(u32 block)
+{
+	return (block & -block) << SECTOR_SHIFT;
+}
+
 static void thin_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct thinx_thin *tc = ti->private;
@@ -333,7 +343,7 @@ static void thin_io_hints(struct dm_target *ti, struct queue_limits *limits)
 		stack_origin(limits, tc->port.origin);
 	if (!tc->pool->discard)
 		return;
-	limits->discard_granularity = block << SECTOR_SHIFT;
+	limits->discard_granularity = discard_granularity(block);
 	thinx_set_discard_limit(limits, max(block, rounddown(MAX_DISCARD_SECTORS,
 							     block)));
 }

@@ -34,7 +34,10 @@ make_pool "$META" "$DATA"
 make_thin t1 1 64M
 is "$(queue $t minimum_io_size)" 196608 "192 KiB blocks: minimum_io_size"
 is "$(queue $t optimal_io_size)" 196608 "192 KiB blocks: optimal_io_size"
-is "$(queue $t discard_granularity)" 196608 "192 KiB blocks: discard granularity"
+granularity=196608
+is_thinx && granularity=65536
+is "$(queue $t discard_granularity)" $granularity \
+	"192 KiB blocks: discard granularity"
 remove t1
 remove pool
 require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
