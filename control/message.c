@@ -119,6 +119,13 @@ static bool is_clean_refusal(struct thinx_pool *pool, int r)
 	       r == -EOVERFLOW || r == -ENOMEM;
 }
 
+static int refuse(struct thinx_pool *pool)
+{
+	DMERR("%s: unable to service pool target messages in READ_ONLY or FAIL mode",
+	      pool->name);
+	return -EOPNOTSUPP;
+}
+
 int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 		       char *result, unsigned int maxlen)
 {
@@ -127,11 +134,8 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	const struct message *m;
 	int r;
 
-	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE) {
-		DMERR("%s: unable to service pool target messages in READ_ONLY or FAIL mode",
-		      pool->name);
-		return -EOPNOTSUPP;
-	}
+	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE)
+		return refuse(pool);
 	m = find_message(pool, argc, argv);
 	if (!m)
 		return -EINVAL;
@@ -143,6 +147,9 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	}
 	if (!r)
 		return thinx_plane_commit(&pool->plane);
+	/* The mode changed while it was at work. */
+	if (r == -EPERM)
+		return refuse(pool);
 	if (!is_clean_refusal(pool, r))
 		thinx_pool_metadata_failed(pool, m->name, r);
 	return r;
