@@ -359,6 +359,22 @@ spawn()
 	_spawned+=("$spawned")
 }
 
+# busy NAME FIO-OPTION...: fio, again and again until calm; its pid in $spawned.
+# It ends with an error if one of them does; the last one's report: $scratch/NAME
+busy()
+{
+	local name=$1
+
+	shift
+	rm -f "$scratch/calm"
+	# shellcheck disable=SC2016 # for the other shell
+	spawn bash -c 'until [ -e "$1/calm" ]; do
+		fio --output="$1/$2" --name="$2" "${@:3}" || exit 1
+	done' busy "$scratch" "$name" "$@"
+}
+
+calm() { : > "$scratch/calm"; }
+
 running() { kill -0 "$1" 2>/dev/null; }
 opened() { [ "$(dmsetup info -c --noheadings -o open "$1")" -gt 0 ]; }
 stopped() { ! running "$1"; }

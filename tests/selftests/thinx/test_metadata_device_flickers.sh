@@ -10,6 +10,13 @@
 
 disk META 2
 disk DATA 64
+# Space is given back all the time: the writes need new blocks for ever.
+cat > "$scratch/trim" << 'TRIM'
+while :; do
+	blkdiscard -o 8M -l 20M /dev/mapper/t1
+	sleep 0.2
+done
+TRIM
 wrap meta "$META"
 make_pool /dev/mapper/meta "$DATA"
 make_thin t1 1 32M
@@ -28,11 +35,14 @@ for round in 1 2; do
 		--offset=8M --size=20M --time_based --runtime=600 \
 		--continue_on_error=all --fsync=8
 	load=$spawned
+	spawn bash "$scratch/trim"
+	trim=$spawned
 	ended() { [[ $(status) == *Fail ]] || mode_is ro; }
 	ok "round $round: it stops writing" wait_until 60 ended
 	logged "switching pool to (read-only|fail) mode" "round $round: logged"
 	log_mark
 	stop "$load"
+	stop "$trim"
 	healed meta "$META"
 	if [[ $(status) == *Fail ]]; then
 		echo "# failed"

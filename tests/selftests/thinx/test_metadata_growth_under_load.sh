@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Metadata run out and grow, again and again, under a load that retries: all
+# that was acknowledged is there in the end, and needs_check is never set.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "the stock target aborts when metadata run out"
+disk META 256k
+disk DATA 512
+make_pool "$META" "$DATA"
+make_thin t1 1 256M
+make_thin t2 2 256M
+# The load: writes a block, again until it succeeds, then the next one; in the
+# end it says how many.
+cat > "$scratch/load" << 'LOAD'
+i=0
+until [ -e "$3" ]; do
+	if blockio fua "$1" $((i * 7 % 201 * 960))k 64k "$2"; then
+		i=$((i + 1))
+	else
+		sleep 0.2
+	fi
+done
+echo "written $i"
+LOAD
+for i in 1 2; do
+	spawn_out=$scratch/out$i
+	spawn bash "$scratch/load" /dev/mapper/t$i $i "$scratch/calm"
+	load[i]=$spawned
+done
+is_over() { ! running "${load[1]}" && ! running "${load[2]}"; }
+size=256
+times=0
+snap=100
+end=$((SECONDS + 240))
+while [ $times -lt 4 ] && [ $SECONDS -lt $end ]; do
+	if mode_is ro; then
+		times=$((times + 1))
+		size=$((size + (times < 4 ? 48 : 400)))
+		disk_grow META ${size}k
+		require timeout 120 dmsetup suspend pool
+		require timeout 120 dmsetup resume pool
+	elif msg create_snap $snap $((snap % 2 + 1)) > /dev/null 2>&1; then
+		snap=$((snap + 1))
+	fi
+done
+is $times 4 "run out and grown 4 times, $((snap - 100)) snapshots"
+calm
+ok "the load has ended" wait_until 200 is_over
+is "$(pool_mode) $(pool_field 11)" "rw -" "writable, no needs_check"
+not_logged "aborting" "no transaction was rolled back"
+is "$(grep -h ^E "$scratch"/out[12] | sort -u | grep -v '^EIO')" "" \
+	"no error but EIO"
+wrong=0
+for i in 1 2; do
+	written=$(sed -n 's/^written //p' "$scratch/out$i")
+	ok "load $i wrote $written blocks" test "$written" -gt 10
+	for k in $(seq 0 $((written < 200 ? written - 1 : 200))); do
+		blockio verify /dev/mapper/t$i $((k * 7 % 201 * 960))k 64k $i \
+			> /dev/null 2>&1 || wrong=$((wrong + 1))
+	done
+done
+is $wrong 0 "every block is as it was written"
+finish
