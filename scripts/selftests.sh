@@ -82,11 +82,15 @@ if [ -z "$out" ]; then
 fi
 rm -rf "$out"
 mkdir -p "$out/tap"
-[ "$kernel" != debug ] || env+=(TEST_LIMIT=600)
+limit=3000
+if [ "$kernel" = debug ]; then
+	limit=9000
+	env+=(TEST_LIMIT=600)
+fi
 [ $clients = 0 ] || [ $stock = 1 ] || env+=("module_parameters=drop_in=1")
 
 for attempt in 1 2 3 4 5 6; do
-	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-3000}" -r "$out" \
+	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-$limit}" -r "$out" \
 		-d 2G -d 2G -w -m 3072 -- \
 		env "${env[@]}" tests/selftests/run.sh "${tests[@]}"
 	r=$?
