@@ -14,33 +14,31 @@ disk META 16
 disk DATA 512
 make_pool "$META" "$DATA" skip_block_zeroing
 containerd_start 'base_image_size = "64MB"' 'discard_blocks = true'
-depth=5
+depth=4
 at=$scratch/at
 mkdir -p "$at"
 
 snapshots() { ctr snapshots "${snap[@]}" "$@"; }
 
-# with KEY COMMAND...: with that snapshot mounted at $at
-with()
+# take prepare|view KEY [PARENT]: a new snapshot, mounted at $at
+take()
 {
-	local r
+	local command
 
-	eval "$(snapshots mounts "$at" "$1" | sed 's/ -o *$//')" || return 1
-	shift
-	"$@"
-	r=$?
-	umount "$at" || r=1
-	return $r
+	command=$(snapshots "$1" -t "$at" "${@:2}") || bail "snapshots $*"
+	eval "require ${command% -o }"
 }
 
+let_go() { require umount "$at"; }
 write() { dd if=/dev/urandom of="$at/$1" bs=1M count=2 status=none && sync -f "$at"; }
 sums() { (cd "$at" && find . -type f -exec sha256sum {} + | sort -k 2); }
 
 parent=
 for i in $(seq $depth); do
-	require snapshots prepare "active$i" ${parent:+"$parent"}
-	require with "active$i" write "file$i"
-	sums[i]=$(with "active$i" sums)
+	take prepare "active$i" ${parent:+"$parent"}
+	write "file$i" || bail "write"
+	sums[i]=$(sums)
+	let_go
 	require snapshots commit "layer$i" "active$i"
 	parent=layer$i
 done
@@ -50,32 +48,33 @@ is "$(snapshots ls | grep -c Committed)" $depth "containerd knows them"
 
 bad=0
 for i in $(seq $depth); do
-	require snapshots view "view$i" "layer$i"
-	[ "$(with "view$i" sums)" = "${sums[i]}" ] || bad=$((bad + 1))
+	take view "view$i" "layer$i"
+	[ "$(sums)" = "${sums[i]}" ] || bad=$((bad + 1))
+	let_go
 done
 is $bad 0 "each layer holds its own files and those below, no others"
-require snapshots prepare branch layer3
-ok "a branch can be written" with branch write other
-like "$(with branch sums)" "${sums[3]//./\\.}" "it has what it began with"
-is "$(with view$depth sums)" "${sums[depth]}" "the others did not change"
+take prepare branch layer2
+write other || bail "write"
+like "$(sums)" "^${sums[2]//./\\.}" "a branch has what it began with"
+let_go
+require mount -o ro "$(snapshots mounts "$at" view$depth | cut -d' ' -f4)" "$at"
+is "$(sums)" "${sums[depth]}" "the others did not change when it was written"
+let_go
 used=$(data_used)
 is "$used" "$(mapped_blocks "$META")" "every used block is some volume's"
 
-fails "a layer with children cannot be removed" "cannot remove" snapshots rm layer4
-ok "the branch is removed" snapshots rm branch
-# A little later containerd collects it, and the views, which nothing refers to.
-ok "its volume goes, and those of the views" wait_until 60 volumes_are $depth
+fails "a layer with children cannot be removed" "cannot remove" snapshots rm layer3
+# containerd's collector takes the volumes, a little later.
+ok "branch and views are removed" snapshots rm branch view{1..4}
+ok "their volumes go" wait_until 120 volumes_are $depth
 [ "$(data_used)" -le $((used - 32)) ]
 _result $? "its 2 MiB are free" || echo "$used, $(data_used)" | diag
-for i in $(seq $depth -1 4); do
-	require snapshots rm "layer$i"
-done
-require snapshots prepare last layer3
-is "$(with last sums)" "${sums[3]}" "what is left is whole"
-for i in last layer3 layer2 layer1; do
-	require snapshots rm "$i"
-done
-ok "no volume is left" wait_until 60 volumes_are 0
+ok "the upper layers are removed" snapshots rm layer4 layer3
+take prepare last layer2
+is "$(sums)" "${sums[2]}" "what is left is whole"
+let_go
+ok "all are removed" snapshots rm last layer2 layer1
+ok "no volume is left" wait_until 120 volumes_are 0
 is "$(data_used)" 0 "no block is in use"
 is "$(dm_names)" pool "no device is left"
 like "$(status)" '^0 1048576 thin-pool 0 ' "containerd leaves the transaction id alone"
