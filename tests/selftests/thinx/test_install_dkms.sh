@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The module that dkms built (tests/packaging/test_dkms.sh, before) is installed
+# by dkms, loads by modprobe and works; dkms remove leaves nothing of it.
+# shellcheck source=../install.sh
+. "$(dirname "$0")/../install.sh"
+
+built=$top/build/packaging/test_dkms
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")
+[ -d "$built/tree/thinx/$version/$release" ] ||
+	skip_all "nothing that dkms built for $release: make -C tests/packaging check"
+
+run_dkms()
+{
+	timeout 300 dkms "$@" --dkmstree "$built/tree" \
+		--sourcetree "$built/stage/usr/src"
+}
+
+begin_install
+ok "dkms install" run_dkms install -m thinx -v "$version" -k "$release"
+like "$(run_dkms status -m thinx -v "$version")" \
+	"^thinx/$version, ${release//+/[+]}, .*: installed" "dkms says so"
+like "$(modinfo -n thinx)" "^${modules//+/[+]}/updates/dkms/dm-thinx-pool.ko" \
+	"modinfo finds it"
+ok "modprobe thinx" modprobe thinx
+disk META 8
+disk DATA 64
+make_pool "$META" "$DATA"
+make_thin t1 1 16M
+ok "write" blockio write /dev/mapper/t1 0 4M 1
+ok "read back" blockio verify /dev/mapper/t1 0 4M 1
+remove t1 pool
+ok "modprobe -r thinx" modprobe -r thinx
+ok "dkms remove" run_dkms remove -m thinx -v "$version" --all
+is "$(run_dkms status -m thinx -v "$version")" "" "dkms knows it no more"
+is "$(find "$modules/" -name '*thinx*')" "" "no module is left"
+fails "modprobe does not know it" "not found" modprobe thinx
+finish
