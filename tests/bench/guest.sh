@@ -52,7 +52,7 @@ teardown()
 {
 	for d in snap vol pool; do
 		if [ -e "/dev/mapper/$d" ]; then
-			dmsetup remove "$d"
+			dmsetup remove --retry "$d"
 		fi
 	done
 }
@@ -105,15 +105,42 @@ case_provision_rand4k() { provision_rand4k "$1" provision_rand4k; }
 case_provision_rand4k_zero() { provision_rand4k "$1" provision_rand4k_zero; }
 case_fsync4k() { map_all "$1"; run fsync4k "$1" --rw=randwrite --bs=4k --ioengine=sync --fsync=1 "${timed[@]}"; }
 
+snapshot()
+{
+	[ "$1" != linear ] || return 0
+	dmsetup suspend vol
+	dmsetup message pool 0 "create_snap 1 0"
+	dmsetup resume vol
+}
+
+case_snap_read4k() { map_all "$1"; snapshot "$1"; run snap_read4k "$1" --rw=randread --bs=4k "${libaio[@]}" "${timed[@]}"; }
+
 case_snap_write4k()
 {
 	map_all "$1"
-	if [ "$1" != linear ]; then
-		dmsetup suspend vol
-		dmsetup message pool 0 "create_snap 1 0"
-		dmsetup resume vol
-	fi
+	snapshot "$1"
 	run snap_write4k "$1" --rw=randwrite --bs=4k "${libaio[@]}" --io_size=16m
+}
+
+# What a neighbour feels while a volume is written and discarded again and again.
+case_discard_neighbour()
+{
+	local other=/dev/mapper/snap churn
+
+	[ "$1" != linear ] || return 0
+	map_all "$1"
+	dmsetup message pool 0 "create_thin 1"
+	dmsetup create snap --table "0 $((256 * 2048)) $thin /dev/mapper/pool 1"
+	( while :; do
+		dd if=/dev/zero of=$other bs=1M oflag=direct status=none || true
+		blkdiscard $other
+	done ) 2> /dev/null &
+	churn=$!
+	run discard_neighbour "$1" --rw=randread --bs=4k --ioengine=libaio \
+		--iodepth=4 "${timed[@]}"
+	kill $churn
+	wait $churn || true
+	fuser -s -k $other || true
 }
 
 # What a neighbour feels while a volume of four million mappings goes.
@@ -175,7 +202,7 @@ delete_case()
 
 all=(read4k write4k uring_read4k uring_write4k seqread1m hole_read4k
 	provision_seq1m provision_rand4k provision_rand4k_zero fsync4k
-	snap_write4k)
+	snap_read4k snap_write4k discard_neighbour)
 [ $# -gt 0 ] || set -- "${all[@]}"
 
 : > "$raw"
