@@ -32,7 +32,7 @@ begin_install()
 	local small=$scratch/modules d
 
 	is_thinx || skip_all "about installing thinx"
-	require kernel_find "$VM_KERNEL"
+	kernel_find "$VM_KERNEL" || bail "kernel $VM_KERNEL"
 	trap _install_cleanup EXIT
 	for d in arch/x86/crypto crypto drivers/md lib; do
 		[ -d "$modules/kernel/$d" ] || continue

@@ -31,6 +31,10 @@ striped()
 		--table "0 $length striped $2 $3 ${devs[*]:0:$2}"
 }
 
+# What a volume's discards are aligned to; see docs/differences.md
+odd=196608
+is_thinx && odd=65536
+
 # over DEVICE BLOCK-SECTORS POOL-LIMITS VOLUME-LIMITS
 over()
 {
@@ -51,7 +55,7 @@ over()
 # The data device's own granularity shows in the pool's.
 g=$(queue "$A" discard_granularity)
 over "$A" 128 "65536 65536 $g" "65536 65536 65536"
-over "$A" 384 "196608 196608 $g" "196608 196608 196608"
+over "$A" 384 "196608 196608 $g" "196608 196608 $odd"
 over "$A" 2048 "1048576 1048576 $g" "1048576 1048576 1048576"
 require dmsetup create lin --table "0 $n linear $A 0"
 over /dev/mapper/lin 128 "65536 65536 $g" "65536 65536 65536"
@@ -64,7 +68,7 @@ over /dev/mapper/s2 1024 "524288 524288 $g" "524288 524288 524288"
 remove s2
 striped s3 3 128
 over /dev/mapper/s3 128 "65536 196608 $g" "65536 196608 65536"
-over /dev/mapper/s3 384 "65536 196608 $g" "65536 196608 196608"
+over /dev/mapper/s3 384 "65536 196608 $g" "65536 196608 $odd"
 over /dev/mapper/s3 512 "262144 262144 $g" "262144 262144 262144"
 remove s3
 striped s3 3 256
