@@ -43,7 +43,7 @@ packages=(
 
 client_packages=(
 	lvm2 dmeventd thin-provisioning-tools qemu-utils
-	docker.io containerd runc iptables busybox-static
+	docker.io containerd runc crun iptables busybox-static
 )
 
 say() { echo "deps.sh: $*" >&2; }

@@ -17,7 +17,7 @@ containerd_start 'base_image_size = "64MB"' 'discard_blocks = true'
 like "$(ctr plugins ls | grep devmapper)" ' ok *$' "the snapshotter is there"
 
 # run [OPTION]... COMMAND...
-run() { ctr run --rm "${snap[@]}" docker.io/library/tiny:latest "$@"; }
+run() { ctr_run --rm docker.io/library/tiny:latest "$@"; }
 
 tiny_archive "$scratch/tiny.tar" docker.io/library/tiny:latest
 ok "an image is imported" ctr images import "${snap[@]}" "$scratch/tiny.tar"
@@ -28,13 +28,13 @@ used=$(data_used)
 space=$(used_kib DATA)
 
 is "$(run c1 cat /etc/name)" tiny "a container runs"
-ok "and leaves no volume behind" wait_until 30 volumes_are 1
+ok "and leaves no volume behind" wait_until 120 volumes_are 1
 is "$(dm_names)" pool "nor a device"
 is "$(data_used)" "$used" "nor a block"
 
-ok "a container runs without a terminal" ctr run -d --null-io "${snap[@]}" \
+ok "a container runs without a terminal" ctr_run -d --null-io \
 	docker.io/library/tiny:latest c2 sh -c "$fill && sync && sleep 600"
-ok "it works" wait_until 60 ctr tasks exec --exec-id a c2 sh -c "$whole"
+ok "it works" wait_until 180 ctr tasks exec --exec-id a c2 sh -c "$whole"
 device=$(dm_names | grep -v '^pool$')
 like "$device" '^pool-snap-[0-9]+$' "its device is active"
 bytes=$(ctr snapshots "${snap[@]}" usage c2 | awk '$1 == "c2" { print $2 $3 }')
@@ -43,11 +43,11 @@ like "$bytes" '^[6-9]\.[0-9]MiB$' "containerd knows how much it wrote"
 _result $? "so does the pool"
 ok "a second one runs at the same time" run c3 sh -c '! test -e /big'
 require ctr tasks kill -s KILL c2
-require wait_until 30 sh -c '/usr/bin/ctr tasks ls | grep c2.*STOPPED'
+require wait_until 120 sh -c '/usr/bin/ctr tasks ls | grep c2.*STOPPED'
 ok "its task is removed" ctr tasks rm c2
 ok "and the container" ctr containers rm c2
-ok "the device goes" wait_until 30 test ! -e "/dev/mapper/$device"
-ok "so does the volume" wait_until 30 volumes_are 1
+ok "the device goes" wait_until 120 test ! -e "/dev/mapper/$device"
+ok "so does the volume" wait_until 120 volumes_are 1
 is "$(dm_names)" pool "no device is left"
 is "$(data_used)" "$used" "the pool's usage is back where it was"
 [ "$(used_kib DATA)" -le $((space + 1024)) ]
@@ -55,7 +55,7 @@ _result $? "the space was given back to the disk below" ||
 	echo "$space KiB before, $(used_kib DATA) now" | diag
 
 ok "the image is removed" ctr images rm --sync docker.io/library/tiny:latest
-ok "its volume goes" wait_until 30 volumes_are 0
+ok "its volume goes" wait_until 120 volumes_are 0
 is "$(data_used)" 0 "no block is in use"
 ok "containerd ends" containerd_stop
 finish

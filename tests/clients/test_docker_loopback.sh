@@ -12,10 +12,11 @@ a_client dockerd
 data_root /dev/vda
 dockerd_start dm.fs=ext4 dm.basesize=256M dm.loopdatasize=1G \
 	dm.loopmetadatasize=32M
+docker_info
 pool=$(docker_says "Pool Name")
 files=$root/docker/devicemapper/devicemapper
 
-is "$(docker info -f '{{.Driver}}')" devicemapper "Docker uses devicemapper"
+is "$(head -n 1 "$scratch/info")" devicemapper "Docker uses devicemapper"
 like "$pool" '^docker-[0-9]+:[0-9]+-[0-9]+-pool$' "and made a pool"
 is "$(docker_says "Data file")" "$(losetup -nO NAME -j "$files/data")" \
 	"its data are on a loop device"
@@ -26,7 +27,9 @@ like "$(status "$pool")" '^0 2097152 thin-pool [0-9]+ [0-9]+/8192 [0-9]+/16384 -
 	"and is in order"
 
 tiny_image tiny
-docker_life
+used=$(data_used)
+docker_life "$used"
+usage_is_back "$used"
 
 # The whole of a device is discarded before it is deleted.
 used=$(data_used)
