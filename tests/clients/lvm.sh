@@ -23,8 +23,8 @@ need lvm thin_check
 export LVM_SYSTEM_DIR=$scratch/lvm LVM_SUPPRESS_FD_WARNINGS=1
 export LVM_OUT=$scratch/lvm.out LVM_ERR=$scratch/lvm.err
 
-# lvm_configure [LINE]...: more of lvm.conf, such as 'activation/monitoring=1';
-# $hidden is a device it must not look at
+# lvm_configure [LINE]...: more of lvm.conf, each key but once; $hidden is a device
+# it must not look at, with $monitoring=1 dmeventd watches pools
 lvm_configure()
 {
 	mkdir -p "$LVM_SYSTEM_DIR" /run/lock/lvm /run/lvm
@@ -41,9 +41,9 @@ lvm_configure()
 		activation/udev_sync=0
 		activation/udev_rules=0
 		activation/verify_udev_operations=1
-		activation/monitoring=0
 		backup/archive=0
 		CONF
+		echo "activation/monitoring=${monitoring:-0}"
 		echo "devices/filter=[\"r|^${hidden:-none}\$|\",\"a|^/dev/loop|\",\"a|^/dev/mapper/pv|\",\"r|.*|\"]"
 		printf '%s\n' "$@"
 	} > "$LVM_SYSTEM_DIR/lvm.conf"
@@ -54,7 +54,7 @@ lvm_configure
 expected='WARNING: (Sum of all thin volume sizes|You have not turned on protection'
 expected="$expected|Set activation/thin_pool_autoextend|Converting"
 expected="$expected|Reducing active logical volume|Combining activation)"
-expected="$expected|Logical volume [^ ]* in use|THIS MAY DESTROY YOUR DATA"
+expected="$expected|Logical volume [^ ]* (in use|not zeroed)|THIS MAY DESTROY YOUR DATA"
 expected="$expected|THIS WILL DESTROY CONTENT|^resize2fs [0-9.]+ |^ *$"
 
 # clean DESCRIPTION COMMAND...: succeeds without an error or a warning; what it
@@ -105,14 +105,14 @@ volume_group()
 
 _lvm_off() { timeout -k 5 60 vgchange -qq -an vg > /dev/null 2>&1; }
 
-# thin_pool SIZE [OPTION]...
+# thin_pool SIZE [OPTION]...; with $metadata_size, else 8 MiB
 thin_pool()
 {
 	local size=$1
 
 	shift
 	clean "lvcreate makes a pool" lvcreate -q -n pool --type thin-pool \
-		-L "$size" -c 64k --poolmetadatasize 8M --poolmetadataspare y \
+		-L "$size" -c 64k --poolmetadatasize "${metadata_size:-8M}" --poolmetadataspare y \
 		"$@" vg
 	pool=vg-pool-tpool	# with the first volume
 }
@@ -161,22 +161,46 @@ _percent_is()
 #
 figures_agree()
 {
-	local meta data id v size mapped
+	local name type active data meta id seen=0
+	local -A status_of=()
 
-	read -r _ _ _ id meta data _ < <(dmsetup status "$(pool_device)")
-	clean "lvs without an error" lvs -a vg
-	clean "vgs without an error" vgs vg
-	_percent_is "$(lv data_percent)" "${data%/*}" "${data#*/}" \
-		"lvs: data in use"
-	_percent_is "$(lv metadata_percent)" "${meta%/*}" "${meta#*/}" \
-		"lvs: metadata in use"
-	is "$(lv transaction_id)" "$id" "lvs: the transaction id"
-	for v in $(lvs --noheadings -o lv_name -S 'segtype=thin && active' vg \
-			2> /dev/null); do
-		read -r _ size _ mapped _ < <(dmsetup status "vg-$v")
-		_percent_is "$(lv data_percent "vg/$v")" "$mapped" "$size" \
-			"lvs: data of $v"
-	done
+	while IFS=: read -r name id; do
+		status_of[$name]=$id
+	done < <(dmsetup status)
+	clean "lvs without an error" lvs -a --noheadings --separator '|' -o \
+		lv_name,segtype,lv_active,data_percent,metadata_percent,transaction_id vg
+	while IFS=' |' read -r name type active data meta id; do
+		[ "$active" = active ] || continue
+		case $type:$name in
+		thin-pool:pool)
+			_pool_agrees "$data" "$meta" "$id" \
+				"${status_of[$(pool_device)]}"
+			seen=$((seen + 1)) ;;
+		thin:*)
+			_volume_agrees "$name" "$data" "${status_of[vg-$name]}" ;;
+		esac
+	done < "$LVM_OUT"
+	is $seen 1 "lvs: one pool"
+}
+
+# _pool_agrees DATA-PERCENT METADATA-PERCENT TRANSACTION STATUS
+_pool_agrees()
+{
+	local id meta data
+
+	read -r _ _ _ id meta data _ <<< "$4"
+	_percent_is "$1" "${data%/*}" "${data#*/}" "lvs: data in use"
+	_percent_is "$2" "${meta%/*}" "${meta#*/}" "lvs: metadata in use"
+	is "$3" "$id" "lvs: the transaction id"
+}
+
+# _volume_agrees NAME DATA-PERCENT STATUS
+_volume_agrees()
+{
+	local size mapped
+
+	read -r _ size _ mapped _ <<< "$3"
+	_percent_is "$2" "$mapped" "$size" "lvs: data of $1"
 }
 
 pool_off() { clean "the pool is deactivated" lvchange -q -an vg/pool; }

@@ -23,7 +23,7 @@ is "$(data)" 256 "256 chunks in use"
 before=$(used)
 ok "discard" blkdiscard $v
 is "$(data)" 0 "none in use"
-ok "the device below was told" wait_until 20 freed
+ok "the device below was told" wait_until 120 freed
 
 clean "no longer passed down, while active" \
 	lvchange -q --discards nopassdown vg/pool
@@ -43,7 +43,7 @@ before=$(used)
 ok "discard of a part" blkdiscard -o 0 -l 8M $v
 is "$(data)" 128 "half in use"
 ok "discard of the rest" blkdiscard $v
-ok "the device below was told" wait_until 20 freed
+ok "the device below was told" wait_until 120 freed
 
 refused "to ignore them while active" "[Cc]annot change" \
 	lvchange -q --discards ignore vg/pool

@@ -14,12 +14,12 @@ thin_volume v1 256M
 thin_volume v2 32M
 require blockio write /dev/vg/v1 0 8M 1
 
-# Slow enough to be there all the time, verifying in the end.
-spawn fio --name=w --filename=/dev/vg/v1 --direct=1 --ioengine=libaio \
-	--iodepth=4 --rw=randwrite --bs=16k --offset=8M --size=36M \
-	--rate=3m --verify=crc32c --verify_fatal=1 --do_verify=1
+# Again and again, verifying each time.
+busy writer --filename=/dev/vg/v1 --direct=1 --ioengine=libaio --iodepth=4 \
+	--rw=randwrite --bs=16k --offset=8M --size=16M --rate=8m \
+	--verify=crc32c --verify_fatal=1 --do_verify=1
 writer=$spawned
-wait_until 60 opened vg-v1
+wait_until 120 opened vg-v1
 clean "the pool's data are extended" lvextend -q -L 128M vg/pool
 is "$(dmsetup status $pool | sed 's,.* [0-9]*/\([0-9]*\) - .*,\1,')" 2048 \
 	"the kernel's pool has grown"
@@ -32,9 +32,10 @@ ok "the writer lives" running "$writer"
 clean "both at once" lvextend -q -L +64M --poolmetadatasize +4M vg/pool
 clean "the volume is extended" lvextend -q -L 512M vg/v1
 is "$(size_of /dev/vg/v1)" 1048576 "it is"
+calm
 wait "$writer"
 is $? 0 "all data written meanwhile are right"
-tail -n 5 "$scratch/out" | diag
+tail -n 5 "$scratch/writer" | diag
 ok "and those of before" blockio verify /dev/vg/v1 0 8M 1
 ok "the end of the volume can be written" blockio write /dev/vg/v1 500M 12M 2
 ok "more than the old pool could hold" blockio write /dev/vg/v1 64M 100M 3

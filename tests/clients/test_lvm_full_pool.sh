@@ -15,7 +15,7 @@ is "$(lv lv_when_full)" queue "lvs: a writer waits when it is full"
 spawn blockio write /dev/vg/v1 0 48M 1
 writer=$spawned
 is_full() { status "$pool" | grep -q out_of_data_space; }
-ok "it runs full" wait_until 60 is_full
+ok "it runs full" wait_until 240 is_full
 like "$(lv lv_attr)" '^twi.....D' "lvs: out of data space"
 is "$(lv data_percent)" 100.00 "lvs: 100 %"
 sleep 1
@@ -41,7 +41,7 @@ ok "what was there can be read" blockio verify /dev/vg/v1 0 48M 1
 ok "and written" blockio write /dev/vg/v1 0 1M 2
 ok "a discard makes room" blockio discard /dev/vg/v1 8M 16M
 writable() { status "$pool" | grep -q ' rw '; }
-ok "the pool is writable again" wait_until 20 writable
+ok "the pool is writable again" wait_until 120 writable
 ok "a write succeeds" blockio write /dev/vg/v1 128M 8M 3
 ok "its data" blockio verify /dev/vg/v1 128M 8M 3
 clean "waiting again" lvchange -q --errorwhenfull n vg/pool
@@ -50,7 +50,7 @@ like "$(status "$pool")" ' queue_if_no_space ' "the kernel knows"
 # Full again, and taken down and up while it is.
 spawn blockio write /dev/vg/v1 160M 32M 4
 writer=$spawned
-ok "it runs full" wait_until 60 is_full
+ok "it runs full" wait_until 240 is_full
 clean "lvextend" lvextend -q -L 128M vg/pool
 wait "$writer"
 is $? 0 "the writer succeeds"

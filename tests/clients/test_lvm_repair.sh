@@ -32,8 +32,12 @@ require blockio sync /dev/vg/v2
 
 # Its metadata device fails.
 broken pvmeta "$PV2"
-fails "a new block cannot be kept" "" \
-	sh -c 'blockio write /dev/vg/v1 40M 64k 4 && blockio sync /dev/vg/v1'
+unkept() { blockio write /dev/vg/v1 40M 64k 4 && blockio sync /dev/vg/v1; }
+if [ "$client_on_stock" = 0 ]; then
+	fails "a new block cannot be kept" "" unkept
+else
+	unkept > /dev/null 2>&1	# it may say that it was, see differences.md
+fi
 like "$(status "$pool")" ' ro .* needs_check' "the pool is read-only"
 like "$(lv lv_attr)" '^twi.....M' "lvs: metadata are read-only"
 is "$(lv lv_check_needed)" "check needed" "lvs: a check is needed"
@@ -52,6 +56,8 @@ timeout 60 vgchange -q -an vg > "$LVM_OUT" 2>&1
 damaged_name=$(lv metadata_lv)
 ok "lvconvert --repair" timeout 120 lvconvert -q -y --repair vg/pool
 is "$damaged_name" "[pool_tmeta]" "the metadata were in pool_tmeta"
+# thin_repair leaves the flag as it was.  What lvm.conf recommends clears it.
+lvm_configure 'global/thin_check_options=["-q","--clear-needs-check-flag"]'
 clean "activated" vgchange -q -ay vg
 like "$(status "$pool")" ' rw ' "the pool is writable"
 check_data()
