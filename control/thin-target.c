@@ -37,9 +37,25 @@ struct thinx_thin {
 /* ---- constructor, by phases ---- */
 
 /*
- * The pool first, which may be wanted for writing: were both the same device, and
- * opened for reading before, dm core would replace what we got then.
+ * Only read, but opened for writing like everything else in a table, if that is
+ * possible: what is open for reading, dm core replaces behind our back when
+ * another target of the table wants it for writing.
  */
+static int open_origin(struct thinx_thin *tc, const char *path)
+{
+	struct dm_target *ti = tc->port.ti;
+	int r;
+
+	r = dm_get_device(ti, path, dm_table_get_mode(ti->table),
+			  &tc->origin_dev);
+	if (r == -EACCES || r == -EROFS || r == -EPERM || r == -EBUSY)
+		r = dm_get_device(ti, path, BLK_OPEN_READ, &tc->origin_dev);
+	if (r)
+		return r;
+	tc->port.origin = tc->origin_dev->bdev;
+	return 0;
+}
+
 static int open_devices(struct thinx_thin *tc,
 			const struct thinx_thin_args *args, char **error)
 {
@@ -54,14 +70,12 @@ static int open_devices(struct thinx_thin *tc,
 	}
 	if (!args->origin)
 		return 0;
-	r = dm_get_device(ti, args->origin, BLK_OPEN_READ, &tc->origin_dev);
+	r = open_origin(tc, args->origin);
 	if (r) {
 		*error = "Error opening origin device";
 		dm_put_device(ti, tc->pool_dev);
-		return r;
 	}
-	tc->port.origin = tc->origin_dev->bdev;
-	return 0;
+	return r;
 }
 
 static void close_devices(struct thinx_thin *tc)
@@ -89,20 +103,6 @@ static int find_pool(struct thinx_thin *tc, char **error)
 	return 0;
 }
 
-/*
- * Reading an origin in the pool itself can need what waits for this volume: a
- * suspend of the pool would never end.
- */
-static int check_origin(struct thinx_thin *tc, char **error)
-{
-	if (!tc->origin_dev ||
-	    (tc->origin_dev->bdev != tc->pool_dev->bdev &&
-	     !thinx_plane_has_disk(&tc->pool->plane, tc->port.origin->bd_disk)))
-		return 0;
-	*error = "Error setting origin device";
-	return -EINVAL;
-}
-
 static int open_volume(struct thinx_thin *tc, u32 id, char **error)
 {
 	struct thinx_pool *pool = tc->pool;
@@ -112,7 +112,13 @@ static int open_volume(struct thinx_thin *tc, u32 id, char **error)
 		*error = "Couldn't open thin device, Pool is in fail mode";
 		return -EINVAL;
 	}
-	r = thinx_port_open(&tc->port, &pool->plane, id);
+	r = -ELOOP;
+	if (tc->port.origin != tc->pool_dev->bdev)
+		r = thinx_port_open(&tc->port, &pool->plane, id);
+	if (r == -ELOOP) {
+		*error = "Error setting origin device";
+		return -EINVAL;
+	}
 	if (r) {
 		*error = "Couldn't open thin internal device";
 		return r;
@@ -168,9 +174,7 @@ static int thin_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = find_pool(tc, &ti->error);
 	if (r)
 		goto err_close_devices;
-	r = check_origin(tc, &ti->error);
-	if (!r)
-		r = open_volume(tc, id, &ti->error);
+	r = open_volume(tc, id, &ti->error);
 	if (r)
 		goto err_put_pool;
 	publish_target(tc);
@@ -215,14 +219,36 @@ static int thin_end_io(struct dm_target *ti, struct bio *bio,
 
 /* ---- suspend and resume ---- */
 
+/*
+ * A new block in which the origin ends is filled in two requests, which must both
+ * be such as the data device can do.
+ */
+static int check_origin_size(struct thinx_thin *tc, sector_t size)
+{
+	struct block_device *data = tc->pool->plane.data_bdev;
+	unsigned int sectors = bdev_logical_block_size(data) >> SECTOR_SHIFT;
+
+	if (!(size & (sectors - 1)) ||
+	    size >= tc->port.ti->len + tc->pool->block_sectors)
+		return 0;
+	DMERR("%s: external origin has %llu sectors, not a multiple of the data device's blocks of %u sectors",
+	      tc->pool->name, (unsigned long long)size, sectors);
+	return -EINVAL;
+}
+
 static int thin_preresume(struct dm_target *ti)
 {
 	struct thinx_thin *tc = ti->private;
+	sector_t size;
+	int r;
 
-	if (tc->origin_dev)
-		WRITE_ONCE(tc->port.origin_sectors,
-			   bdev_nr_sectors(tc->origin_dev->bdev));
-	return 0;
+	if (!tc->origin_dev)
+		return 0;
+	size = bdev_nr_sectors(tc->port.origin);
+	r = check_origin_size(tc, size);
+	if (!r)
+		WRITE_ONCE(tc->port.origin_sectors, size);
+	return r;
 }
 
 static void thin_presuspend(struct dm_target *ti)
@@ -352,7 +378,7 @@ static struct target_type thin_target = {
 	.name = "thinx",
 	.version = { 1, 23, 0 },
 	.module = THIS_MODULE,
-	.features = DM_TARGET_NOWAIT | DM_TARGET_PASSES_CRYPTO,
+	.features = DM_TARGET_NOWAIT,
 	.ctr = thin_ctr,
 	.dtr = thin_dtr,
 	.map = thin_map,

@@ -43,6 +43,7 @@ twice="Error setting metadata or data device"
 refused EINVAL "$twice" "$META2 $META2 128 0"
 refused EINVAL "$twice" "$META2 $(major_minor "$META2") 128 0"
 refused EINVAL "$twice" "$(major_minor "$META2") $META2 128 0"
+refused EINVAL "$twice" "$META2 $(major_minor "$META2") 128 0 1 read_only"
 ok "none of them was formatted" cmp -n 8388608 "$META2" /dev/zero
 ok "the pool's data are unharmed" blockio verify /dev/mapper/t1 0 4M 1
 ok "the pool goes on" blockio write /dev/mapper/t1 8M 4M 2
