@@ -25,36 +25,40 @@
 
 /* ---- constructor, by phases ---- */
 
+/*
+ * The data device first, which is wanted for writing: were both the same device,
+ * and opened for reading before, dm core would replace what we got then.
+ */
 static int open_devices(struct thinx_pool_target *pt,
 			const struct thinx_pool_args *args, char **error)
 {
 	blk_mode_t mode = BLK_OPEN_READ;
 	int r;
 
+	r = dm_get_device(pt->ti, args->data, BLK_OPEN_READ | BLK_OPEN_WRITE,
+			  &pt->data);
+	if (r) {
+		*error = "Error getting data device";
+		return r;
+	}
 	if (!args->features.read_only)
 		mode |= BLK_OPEN_WRITE;
 	r = dm_get_device(pt->ti, args->metadata, mode, &pt->metadata);
 	if (r) {
 		*error = "Error opening metadata block device";
-		return r;
-	}
-	r = dm_get_device(pt->ti, args->data, BLK_OPEN_READ | BLK_OPEN_WRITE,
-			  &pt->data);
-	if (r) {
-		*error = "Error getting data device";
-		goto err_put_metadata;
+		goto err_put_data;
 	}
 	if (pt->metadata->bdev == pt->data->bdev) {
 		*error = "Error setting metadata or data device";
 		r = -EINVAL;
-		goto err_put_data;
+		goto err_put_metadata;
 	}
 	return 0;
 
-err_put_data:
-	dm_put_device(pt->ti, pt->data);
 err_put_metadata:
 	dm_put_device(pt->ti, pt->metadata);
+err_put_data:
+	dm_put_device(pt->ti, pt->data);
 	return r;
 }
 
@@ -73,7 +77,7 @@ static int check_length(struct thinx_pool_target *pt, char **error)
 		*error = "Data device is smaller than the table";
 		return -EINVAL;
 	}
-	if (pt->ti->len % (bdev_logical_block_size(data) >> SECTOR_SHIFT)) {
+	if (pt->ti->len & ((bdev_logical_block_size(data) >> SECTOR_SHIFT) - 1)) {
 		*error = "Table is not aligned to the data device's sectors";
 		return -EINVAL;
 	}
@@ -164,30 +168,33 @@ err_free:
 	return r;
 }
 
+/*
+ * Removed by force while volumes use it: all is committed, but the devices go
+ * away, so the volumes must not touch them any more.
+ */
+static void abandon(struct thinx_pool *pool)
+{
+	mutex_lock(&pool->mode_lock);
+	thinx_pool_abandon(pool);
+	mutex_unlock(&pool->mode_lock);
+	/* Who reads metadata still for a volume's table. */
+	thinx_md_lock(pool->md);
+	thinx_md_unlock(pool->md);
+	thinx_plane_unquiesce(&pool->plane);
+	thinx_pool_forget_devices(pool);
+}
+
 static void pool_dtr(struct dm_target *ti)
 {
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
-	bool abandoned = false;
 
 	mutex_lock(&pool->mode_lock);
-	if (pool->bound == pt) {
+	if (pool->bound == pt)
 		pool->bound = NULL;
-		abandoned = thinx_pool_is_shared(pool);
-	}
-	/*
-	 * Removed by force while volumes use it: all is committed, but the
-	 * devices go away, so the volumes must not touch them any more.
-	 */
-	if (abandoned)
-		thinx_pool_abandon(pool);
 	mutex_unlock(&pool->mode_lock);
-	if (abandoned) {
-		/* Who reads metadata still for a volume's table. */
-		thinx_md_lock(pool->md);
-		thinx_md_unlock(pool->md);
-		thinx_plane_unquiesce(&pool->plane);
-	}
+	if (thinx_pool_put_table(pool))
+		abandon(pool);
 	/* The devices stay open until the pool, perhaps, has closed. */
 	thinx_pool_put(pool);
 	close_devices(pt);
@@ -299,7 +306,7 @@ static void pool_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	struct thinx_pool_target *pt = ti->private;
 	unsigned int block = pt->pool->block_sectors;
 	unsigned int max = limits->max_sectors;
-	u64 io_opt_sectors = limits->io_opt >> SECTOR_SHIFT;
+	unsigned int io_opt_sectors = limits->io_opt >> SECTOR_SHIFT;
 
 	if (max < block && block % max)
 		thinx_set_max_sectors(limits, min_t(unsigned int,
@@ -323,8 +330,7 @@ static struct target_type pool_target = {
 	.version = { 1, 23, 0 },
 	.module = THIS_MODULE,
 	.features = DM_TARGET_SINGLETON | DM_TARGET_ALWAYS_WRITEABLE |
-		    DM_TARGET_IMMUTABLE | DM_TARGET_NOWAIT |
-		    DM_TARGET_PASSES_CRYPTO,
+		    DM_TARGET_IMMUTABLE | DM_TARGET_NOWAIT,
 	.ctr = pool_ctr,
 	.dtr = pool_dtr,
 	.map = pool_map,

@@ -70,11 +70,11 @@ static int check_reload(struct thinx_pool *pool, struct block_device *metadata,
 			struct block_device *data,
 			const struct thinx_pool_args *args, char **error)
 {
-	if (pool->metadata_bdev != metadata) {
+	if (pool->metadata_bdev && pool->metadata_bdev != metadata) {
 		*error = "different pool cannot replace a pool";
 		return -EINVAL;
 	}
-	if (pool->data_bdev != data) {
+	if (pool->data_bdev && pool->data_bdev != data) {
 		*error = "data device already in use by a pool";
 		return -EBUSY;
 	}
@@ -113,6 +113,7 @@ static int create_pool(struct mapped_device *dm, struct block_device *metadata,
 	pool->discard = args->features.discard;
 	pool->name = dm_device_name(dm);
 	pool->refs = 1;
+	pool->tables = 1;
 	pool->suspended = true;
 
 	r = thinx_md_open_bdev(metadata, args->block_sectors,
@@ -158,6 +159,7 @@ int thinx_pool_get_for_table(struct mapped_device *dm,
 		r = check_reload(pool, metadata, data, args, error);
 		if (!r) {
 			pool->refs++;
+			pool->tables++;
 			*result = pool;
 		}
 	} else {
@@ -180,10 +182,27 @@ struct thinx_pool *thinx_pool_get_by_dm(struct mapped_device *dm)
 	return pool;
 }
 
-/* Without the lock: the caller's own reference keeps the count from one. */
-bool thinx_pool_is_shared(struct thinx_pool *pool)
+bool thinx_pool_put_table(struct thinx_pool *pool)
 {
-	return READ_ONCE(pool->refs) > 1;
+	bool orphaned = false;
+
+	mutex_lock(&thinx_pools_lock);
+	if (!--pool->tables) {
+		orphaned = pool->refs > 1;
+		/* No volume shall find it before it has gone. */
+		if (!orphaned)
+			pool->dm = NULL;
+	}
+	mutex_unlock(&thinx_pools_lock);
+	return orphaned;
+}
+
+void thinx_pool_forget_devices(struct thinx_pool *pool)
+{
+	mutex_lock(&thinx_pools_lock);
+	pool->metadata_bdev = NULL;
+	pool->data_bdev = NULL;
+	mutex_unlock(&thinx_pools_lock);
 }
 
 static void destroy_pool(struct thinx_pool *pool)

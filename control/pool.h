@@ -36,10 +36,11 @@ enum thinx_mode {
 /**
  * struct thinx_pool - a pool
  * @list: under thinx_pools_lock; in the registry
- * @refs: under thinx_pools_lock
+ * @refs: under thinx_pools_lock; tables of the pool and of volumes
+ * @tables: the same; of the pool
  * @dm: I; the dm device of its tables
- * @metadata_bdev: I
- * @data_bdev: I
+ * @metadata_bdev: under thinx_pools_lock; NULL when abandoned
+ * @data_bdev: the same
  * @block_sectors: I; data block size
  * @discard: I; volumes take discards
  * @name: I; of the dm device, for log lines
@@ -60,6 +61,7 @@ enum thinx_mode {
 struct thinx_pool {
 	struct list_head list;
 	unsigned int refs;
+	unsigned int tables;
 	struct mapped_device *dm;
 	struct block_device *metadata_bdev;
 	struct block_device *data_bdev;
@@ -140,8 +142,23 @@ struct thinx_pool *thinx_pool_get_by_dm(struct mapped_device *dm);
  */
 void thinx_pool_put(struct thinx_pool *pool);
 
-/** thinx_pool_is_shared() - do others hold a reference, too? */
-bool thinx_pool_is_shared(struct thinx_pool *pool);
+/**
+ * thinx_pool_put_table() - a table of the pool goes, its reference follows
+ *
+ * If it was the last one and no volume is there, no volume will find the pool
+ * any more.
+ *
+ * Context: Destructor of a pool table, may sleep.
+ * Return: it was the last one, but volumes use the pool: it is to be abandoned.
+ */
+bool __must_check thinx_pool_put_table(struct thinx_pool *pool);
+
+/**
+ * thinx_pool_forget_devices() - an abandoned pool keeps nobody from its devices
+ *
+ * Context: Nothing touches them any more.  May sleep.
+ */
+void thinx_pool_forget_devices(struct thinx_pool *pool);
 
 /* ---- control/mode.c ---- */
 

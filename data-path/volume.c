@@ -89,6 +89,35 @@ static void destroy_volume(struct thinx_volume *v)
 	kfree(v);
 }
 
+static struct gendisk *disk_of(struct thinx_port *port)
+{
+	return dm_disk(dm_table_get_md(port->ti->table));
+}
+
+static bool has_origin(struct thinx_port *port, struct thinx_port *origin)
+{
+	return port->origin && port->origin->bd_disk == disk_of(origin);
+}
+
+/*
+ * Reading an origin in the pool itself can need what waits for the volume: a
+ * suspend of the pool would never end.
+ */
+static bool is_own_origin(struct thinx_plane *plane, struct thinx_port *port)
+{
+	struct thinx_volume *v;
+	struct thinx_port *p;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	if (has_origin(port, port))
+		return true;
+	list_for_each_entry(v, &plane->volumes, list)
+		list_for_each_entry(p, &v->ports, list)
+			if (has_origin(port, p) || has_origin(p, port))
+				return true;
+	return false;
+}
+
 int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
 {
 	struct thinx_volume *v;
@@ -98,6 +127,10 @@ int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
 	mutex_lock(&plane->volumes_lock);
 	/* I/O waits for this lock: no memory reclaim may wait for that I/O. */
 	noio = memalloc_noio_save();
+	if (is_own_origin(plane, port)) {
+		r = -ELOOP;
+		goto out;
+	}
 	v = find_volume(plane, id);
 	if (!v) {
 		r = create_volume(plane, id, &v);
@@ -129,21 +162,6 @@ void thinx_port_close(struct thinx_port *port)
 	list_del(&v->list);
 	mutex_unlock(&plane->volumes_lock);
 	destroy_volume(v);
-}
-
-bool thinx_plane_has_disk(struct thinx_plane *plane, struct gendisk *disk)
-{
-	struct thinx_volume *v;
-	struct thinx_port *port;
-	bool found = false;
-
-	mutex_lock(&plane->volumes_lock);
-	list_for_each_entry(v, &plane->volumes, list)
-		list_for_each_entry(port, &v->ports, list)
-			found |= dm_disk(dm_table_get_md(port->ti->table)) ==
-				 disk;
-	mutex_unlock(&plane->volumes_lock);
-	return found;
 }
 
 bool thinx_port_requeues(struct thinx_port *port)

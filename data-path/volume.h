@@ -156,12 +156,14 @@ struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio);
 
 /**
  * thinx_port_open() - a table begins to use a volume
- * @port: zeroed memory, ti set
+ * @port: zeroed memory, ti set, and origin if there is one
  * @plane: the pool's data plane
  * @id: device id
  *
  * Context: May sleep.
- * Return: 0; -ENODATA no such device; -ENOMEM; what thinx_md_open_device() says.
+ * Return: 0; -ENODATA no such device; -ELOOP its external origin is in the pool,
+ * or it is the origin of a volume there; -ENOMEM; what thinx_md_open_device()
+ * says.
  */
 int __must_check thinx_port_open(struct thinx_port *port,
 				 struct thinx_plane *plane, u32 id);
@@ -173,15 +175,6 @@ int __must_check thinx_port_open(struct thinx_port *port,
  * Context: May sleep.
  */
 void thinx_port_close(struct thinx_port *port);
-
-/**
- * thinx_plane_has_disk() - is a disk a dm device with volumes of the plane?
- * @plane: plane
- * @disk: disk
- *
- * Context: May sleep.
- */
-bool thinx_plane_has_disk(struct thinx_plane *plane, struct gendisk *disk);
 
 /**
  * thinx_port_requeue() - noflush suspend begins or ends

@@ -24,6 +24,16 @@ ok "copied" blockio verify /dev/mapper/t1 1028k 60k 7
 remove t1
 require blockdev --setrw "$ORIGIN"
 
+# Another line of the table opens it for writing.
+require msg create_thin 9
+require dmsetup create two << TABLE
+0 8192 $TARGET_THIN $p 9 $(major_minor "$ORIGIN")
+8192 4096 linear $ORIGIN 1024
+TABLE
+ok "in two lines of a table: read" blockio verify /dev/mapper/two 0 4M 7
+like "$(dmsetup table two | head -n 1)" " $(major_minor "$ORIGIN")\$" "its table"
+remove two
+
 pool=pool2 make_pool "$META2" "$DATA2"
 pool=pool2 make_thin far 1 8M
 require blockio write /dev/mapper/far 0 6M 8
@@ -62,8 +72,14 @@ if is_thinx; then
 	fails "the pool's own device by number" "" dmsetup create t4 --table \
 		"$(thin_table 4 16M "$(major_minor $p)")"
 	remove near
-
-	# Sectors of 4 KiB: the volume has them, too.
+	require dmsetup create o --table "0 16384 linear $ORIGIN 0"
+	activate t4 4 16M /dev/mapper/o
+	log_mark
+	fails "an origin does not become a volume of the pool" "" \
+		dmsetup load o --table "$(thin_table 3 8M)"
+	logged "$TARGET_THIN: Error setting origin device \(-(EINVAL|22)\)" "is refused"
+	remove t4
+	remove o
 	big=$(losetup -f --show --sector-size 4096 "$scratch/FILE") || bail losetup
 	_loops+=("$big")
 	require blockio write "$big" 0 8M 5
@@ -75,5 +91,23 @@ if is_thinx; then
 	ok "writes" blockio write /dev/mapper/t5 1M 4k 6
 	ok "copies" blockio verify /dev/mapper/t5 1028k 60k 5
 	remove t5
+	remove pool
+
+	# The other way round: sectors of 4 KiB below, an origin that ends in one.
+	require dd if=/dev/zero of="$META" bs=4k count=1 oflag=direct status=none
+	make_pool "$META" "$big"
+	make_thin t6 6 4M
+	require dmsetup create o --table "0 1001 linear $ORIGIN 0"
+	require msg create_thin 7
+	log_mark
+	fails "a sector of the data device is in both" "Invalid argument" \
+		dmsetup create t7 --table "$(thin_table 7 4M /dev/mapper/o)"
+	logged "origin has 1001 sectors, not a multiple of .* 8 sectors" "says so"
+	dmsetup remove t7 2> /dev/null
+	ok "what ends before it is no matter" dmsetup create t7 \
+		--table "$(thin_table 7 64k /dev/mapper/o)"
+	remove t7
+	remove t6
+	remove o
 fi
 finish

@@ -35,6 +35,9 @@ for round in 1 2 3; do
 	is "$(status t1)" "0 65536 $TARGET_THIN Fail" "round $round: status"
 	like "$(dmsetup table t1)" "^0 65536 $TARGET_THIN [0-9:]+ 1$" \
 		"round $round: the table can be read back"
+	pool=again make_pool "$META" "$DATA"
+	is "$(pool_field 8 again)" rw "round $round: others may have its devices"
+	remove again
 	if [ $round = 2 ]; then
 		remove t2 t1
 	else
