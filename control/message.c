@@ -147,10 +147,12 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	}
 	if (!r)
 		return thinx_plane_commit(&pool->plane);
-	/* The mode changed while it was at work. */
-	if (r == -EPERM)
+	/* What it did before it failed, in steps, is to be committed in time. */
+	thinx_commit_note_change(&pool->plane);
+	/* The mode changed, or somebody else's failure, while it was at work. */
+	if (r == -EPERM || r == -ENODEV)
 		return refuse(pool);
 	if (!is_clean_refusal(pool, r))
 		thinx_pool_metadata_failed(pool, m->name, r);
-	return r;
+	return r == -EUCLEAN ? refuse(pool) : r;
 }
