@@ -43,7 +43,7 @@ docdir = $(DESTDIR)$(PREFIX)/share/doc/thinx
 depmod = $(if $(DESTDIR),,$(DEPMOD) $(if $(root),-b $(root)) $(release))
 key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="*\([^"]*\)"*$$/\1/p' \
 	$(KDIR)/include/config/auto.conf)
-unsigned = $(if $(wildcard $(key) $(KDIR)/$(key))$(filter pkcs11:%,$(key)),,CONFIG_MODULE_SIG_ALL=)
+unsigned = $(if $(and $(key),$(wildcard $(key) $(KDIR)/$(key))$(filter pkcs11:%,$(key))),,CONFIG_MODULE_SIG_ALL=)
 
 version = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 dkmsdir = $(DESTDIR)/usr/src/thinx-$(version)
@@ -69,6 +69,7 @@ install-module: all
 	$(depmod)
 
 uninstall: uninstall-module uninstall-doc
+	$(call warn-drop-in)
 
 uninstall-module:
 	rm -f $(moddir)/$(ko) $(moddir)/$(ko).gz $(moddir)/$(ko).xz $(moddir)/$(ko).zst
@@ -90,6 +91,11 @@ install-dkms: install-doc
 
 uninstall-dkms: uninstall-doc
 	rm -rf $(dkmsdir)
+	$(call warn-drop-in)
+
+# It is not ours to remove, but without thinx nobody brings thin pools back.
+warn-drop-in = @for f in $$(grep -ls dm-thinx-pool $(DESTDIR)/etc/modprobe.d/*.conf); do \
+	echo "$$f still has thinx loaded for dm-thin: remove it, and update the initramfs" >&2; done
 
 check coverage:
 	$(MAKE) -C tests $@

@@ -4,8 +4,8 @@
  *
  * The lock order of the whole module, outermost first.  "by" names who nests.
  *
- *   dm core's suspend lock (held around presuspend, postsuspend, preresume,
- *   │                       resume and constructors)
+ *   dm core's suspend lock (held around presuspend, postsuspend, preresume and
+ *   │                       resume; constructors have none of it)
  *   ├─ thinx_pools_lock			mutex, control/pool.c
  *   ├─ thinx_pool.mode_lock		mutex, by control/mode.c
  *   │   ├─ thinx_plane.volumes_lock	mutex, by thinx_plane_abort()

@@ -82,6 +82,8 @@ static void seal(const struct pd_validator *v, pd_block_t b, void *data)
 
 #define UNSEALED xa_mk_value(0)
 
+static_assert(sizeof(long) > sizeof(u32));	/* for a checksum in an entry */
+
 static void *seal_entry(const void *data)
 {
 	const struct pd_disk_header *h = data;
