@@ -87,6 +87,15 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 	*) tap dependencies "kernel $k can be had" scripts/deps.sh --kernel "$k" ;;
 	esac
 done
+# Now: the machines run on this one's files.
+clients=()
+for k in "${kernels[@]+"${kernels[@]}"}"; do
+	case $all$k in
+	?6.12|16.1) clients+=("$k") ;;
+	esac
+done
+[ ${#clients[@]} = 0 ] ||
+	tap dependencies "real clients can be had" scripts/deps.sh --clients
 [ ! -e "$results/dependencies.tap" ] || plan dependencies
 
 say "style"
@@ -184,9 +193,8 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 	[ $all = 1 ] || { parts=(1/1) which=(-e); }
 done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
-	case $all$k in
-	?6.12|16.1) start many "clients-$k" "clients-$k" -k "$k" -c ;;
-	esac
+	[[ " ${clients[*]-} " != *" $k "* ]] ||
+		start many "clients-$k" "clients-$k" -k "$k" -c
 	start one_line "kernel-$k" "tests/kernel on $k" \
 		timeout 1200 tests/kernel/run.sh "$k"
 	start one_line "endurance-$k" "endurance on $k" tests/endurance/run.sh \
