@@ -462,6 +462,16 @@ remove_containers()
 	done
 }
 
+# remove_images: all there are, the newest first, which others may not be made of
+remove_images()
+{
+	local images
+
+	images=$(docker images -q) || return 1
+	# shellcheck disable=SC2086 # words
+	docker rmi -f $images && [ -z "$(docker images -q)" ]
+}
+
 # docker_works: images and containers come and go, of the image two, in the
 # background; $worker; a line in $scratch/out for each image made
 docker_works()

@@ -68,8 +68,7 @@ done
 is $bad 0 "every image made meanwhile can be used"
 # shellcheck disable=SC2046 # words
 ok "all containers can be removed" docker rm -f $(docker ps -aq)
-# shellcheck disable=SC2046 # words
-ok "and all images" docker rmi -f $(docker images -q | sort -u)
+ok "and all images" remove_images
 ok "dockerd ends" dockerd_stop
 remove pool
 ok "the metadata are sound in the end" thin_check -q /dev/mapper/meta

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# Docker through a power failure: a machine is killed from outside while Docker
+# makes and removes images and containers on its one disk; another one boots on
+# that disk, activates the pool, starts dockerd and looks.
+#
+#   tests/clients/docker-reboot.sh [KERNEL]      6.1 (default), 6.12
+#
+# TAP on the standard output.  In the machines this same file runs, with "before"
+# or "after" as its argument.
+
+storage=(dm.thinpooldev=/dev/mapper/pool dm.fs=ext4 dm.basesize=256M)
+
+before()
+{
+	lay_out /dev/vda 0
+	start_pool
+	data_root /dev/mapper/root
+	dockerd_start "${storage[@]}"
+	tiny_image tiny
+	require docker run --name kept "${basic[@]}" tiny sh -c "$keeps"
+	require docker commit kept two
+	docker_works
+	require wait_until 300 grep -q '^made1 is there' "$scratch/out"
+	touch "$VM_RESULTS/armed"
+	wait_until 120 false
+	bail "the machine is killed"
+}
+
+after()
+{
+	local i bad=0
+
+	lay_out /dev/vda 0
+	at_end rm -rf /run/docker /run/containerd
+	ok "the metadata are sound" thin_check -q /dev/mapper/meta
+	mount_root /dev/mapper/root
+	at_end umount_root
+	is "$(comm -23 <(noted_devices | sort) <(pool_devices | sort))" "" \
+		"each device Docker knows is in the pool"
+	start_pool
+	dockerd_start "${storage[@]}"
+	like "$(status pool)" ' rw ' "the pool is in order"
+	ok "the image is whole" run_in two sh -c "$whole"
+	ok "so is the container, which runs again" docker start -a kept
+	for i in $(docker images --format '{{.Repository}}' | grep made); do
+		run_in "$i" true || bad=$((bad + 1))
+	done
+	is $bad 0 "every image made meanwhile can be used"
+	# shellcheck disable=SC2046 # words
+	ok "all containers can be removed" docker rm -f $(docker ps -aq)
+	ok "and all images" remove_images
+	ok "dockerd ends" dockerd_stop
+	remove pool
+	ok "the metadata are sound in the end" thin_check -q /dev/mapper/meta
+	finish
+}
+
+in_machine()
+{
+	# shellcheck source=docker.sh
+	. "$(dirname "$0")/docker.sh"
+	a_client dockerd
+	"$1"
+}
+
+# machine SECONDS-TO-LIVE PHASE
+machine()
+{
+	scripts/vm.sh -k "$kernel" -t 500 -r "$out/$2" -D "$out/disk" -m 3072 -w \
+		${1:+-K "$1"} -- env "THINX_MODULE=$module" \
+		module_parameters=drop_in=1 tests/clients/docker-reboot.sh "$2" \
+		> "$out/$2.tap" 2> "$out/$2.err"
+}
+
+from_outside()
+{
+	local r n
+
+	cd "$(dirname "$0")/../.." || exit 1
+	kernel=${1:-6.1}
+	out=$PWD/build/docker-reboot-$kernel-$$
+	mkdir -p "$out"
+	trap 'rm -f "$out/disk"' EXIT
+	scripts/deps.sh --clients > /dev/null || exit 1
+	module=$(scripts/module.sh -k "$kernel") || exit 1
+	truncate -s 1G "$out/disk"
+	machine $((RANDOM % 12 + 2)).$((RANDOM % 10)) before
+	r=$?
+	if [ $r -ne 137 ] || grep -q '^not ok' "$out/before.tap"; then
+		sed 's/^/# /' "$out/before.tap" "$out/before.err"
+		echo "not ok 1 - the machine dies while Docker is at work"
+		echo 1..1
+		exit 1
+	fi
+	machine "" after
+	r=$?
+	grep -v '^1\.\.' "$out/after.tap"
+	n=$(($(grep -cE '^(not )?ok ' "$out/after.tap") + 1))
+	if [ $r -ne 0 ]; then
+		sed 's/^/# /' "$out/after.err"
+		echo -n "not "
+	fi
+	echo "ok $n - the second machine ends well"
+	echo "1..$n"
+	[ $r -ne 0 ] || rm -rf "$out"
+	exit $r
+}
+
+case ${1:-} in
+before|after) in_machine "$1" ;;
+*) from_outside "$@" ;;
+esac
