@@ -144,6 +144,7 @@ void thinx_pool_put(struct thinx_pool *pool);
 
 /**
  * thinx_pool_put_table() - a table of the pool goes, its reference follows
+ * @pool: pool
  *
  * If it was the last one and no volume is there, no volume will find the pool
  * any more.
@@ -155,6 +156,7 @@ bool __must_check thinx_pool_put_table(struct thinx_pool *pool);
 
 /**
  * thinx_pool_forget_devices() - an abandoned pool keeps nobody from its devices
+ * @pool: pool
  *
  * Context: Nothing touches them any more.  May sleep.
  */

@@ -38,7 +38,9 @@ while [ $times -lt 8 ]; do
 	# With a snapshot all that is written again needs new blocks.
 	[ $times -gt 2 ] || require msg create_snap $((times + 100)) $times
 	sleep 0.3
-	running "${fio_pids[1]}" && running "${fio_pids[2]}" || break
+	if ! running "${fio_pids[1]}" || ! running "${fio_pids[2]}"; then
+		break
+	fi
 done
 calm
 for i in 1 2; do
