@@ -24,15 +24,17 @@ ok "copied" blockio verify /dev/mapper/t1 1028k 60k 7
 remove t1
 require blockdev --setrw "$ORIGIN"
 
-# Another line of the table opens it for writing.
-require msg create_thin 9
-require dmsetup create two << TABLE
+# Another line of the table opens it for writing; dm-thin loses what it had.
+if is_thinx; then
+	require msg create_thin 9
+	require dmsetup create two << TABLE
 0 8192 $TARGET_THIN $p 9 $(major_minor "$ORIGIN")
 8192 4096 linear $ORIGIN 1024
 TABLE
-ok "in two lines of a table: read" blockio verify /dev/mapper/two 0 4M 7
-like "$(dmsetup table two | head -n 1)" " $(major_minor "$ORIGIN")\$" "its table"
-remove two
+	ok "in two lines of a table: read" blockio verify /dev/mapper/two 0 4M 7
+	like "$(dmsetup table two | head -n 1)" " $(major_minor "$ORIGIN")\$" "its table"
+	remove two
+fi
 
 pool=pool2 make_pool "$META2" "$DATA2"
 pool=pool2 make_thin far 1 8M
