@@ -436,14 +436,19 @@ start_pool()
 		/dev/mapper/data skip_block_zeroing)"
 }
 
-# noted_devices: ids of the devices Docker keeps record of
+# noted_devices: ids of the devices Docker keeps record of, but for the one it was
+# about to make or to delete: deletion is noted after it was done
 noted_devices()
 {
-	find "$root/docker/devicemapper/metadata" -type f \
-		! -name deviceset-metadata ! -name transaction-metadata \
-		! -name '.tmp*' -exec cat {} + |
-		grep -o '"device_id":[0-9]*' | cut -d: -f2 | sort -n
+	local at=$root/docker/devicemapper/metadata changing
+
+	changing=$(_device_ids < "$at/transaction-metadata")
+	find "$at" -type f ! -name deviceset-metadata \
+		! -name transaction-metadata ! -name '.tmp*' -exec cat {} + |
+		_device_ids | sort -n | grep -vx "${changing:-none}"
 }
+
+_device_ids() { grep -o '"device_id":[0-9]*' | cut -d: -f2; }
 
 pool_devices()
 {
