@@ -20,20 +20,21 @@ thin_volume v1 64M
 thin_volume v2 64M
 require blockio write /dev/vg/v1 0 16M 1
 clean "a snapshot" lvcreate -q -s -kn -n s1 vg/v1
-spawn fio --name=w --filename=/dev/vg/v2 --direct=1 --ioengine=libaio \
-	--iodepth=4 --rw=randwrite --bs=16k --size=48M \
-	--rate=3m --verify=crc32c --verify_fatal=1 --do_verify=1
+busy writer --filename=/dev/vg/v2 --direct=1 --ioengine=libaio --iodepth=4 \
+	--rw=randwrite --bs=16k --size=16M --rate=8m --verify=crc32c \
+	--verify_fatal=1 --do_verify=1
 writer=$spawned
-wait_until 60 opened vg-v2
-client_limit=240
-ok "pvmove" timeout -k 5 240 pvmove -q -i 1 "$PV1" "$PV2"
+wait_until 120 opened vg-v2
+ok "pvmove" timeout -k 5 300 pvmove -q -i 1 "$PV1" "$PV2"
+ok "the writer lives" running "$writer"
+calm
 is "$(lvs --noheadings -a -o devices vg | grep -c "$PV1")" 0 \
 	"nothing is on the old disk"
 ok "data" blockio verify /dev/vg/v1 0 16M 1
 ok "a shared block is written" blockio write /dev/vg/v1 1M 1M 2
 wait "$writer"
 is $? 0 "all data written meanwhile are right"
-tail -n 5 "$scratch/out" | diag
+tail -n 5 "$scratch/writer" | diag
 clean "the old disk leaves" vgreduce -q vg "$PV1"
 ok "snapshot" blockio verify /dev/vg/s1 0 16M 1
 figures_agree
