@@ -19,7 +19,7 @@ spawn qemu-storage-daemon \
 	--nbd-server "addr.type=unix,addr.path=$sock" \
 	--export type=nbd,id=e,node-name=disk,name=vm,writable=on
 daemon=$spawned
-wait_until 60 test -S "$sock"
+wait_until 240 test -S "$sock"
 u="nbd+unix:///vm?socket=$sock"
 
 # Each pass writes its number everywhere, megabyte by megabyte, and flushes.

@@ -54,7 +54,7 @@ spawn qemu-storage-daemon \
 	--nbd-server "addr.type=unix,addr.path=$sock" \
 	--export type=nbd,id=e,node-name=disk,name=vm,writable=on
 daemon=$spawned
-wait_until 60 test -S "$sock"
+wait_until 240 test -S "$sock"
 is $? 0 "the daemon runs"
 u="nbd+unix:///vm?socket=$sock"
 ok "many writes at a time" qemu-img bench -q -w -t none -f raw -c 512 -d 16 \
@@ -67,7 +67,7 @@ is "$(data_used)" 256 "what was trimmed is free"
 ok "data" qemu-io -f raw -c 'read -P 119 0 16M' -c 'read -P 0 16M 16M' "$u"
 stop "$daemon"
 closed() { ! opened vm; }
-ok "the volume is closed" wait_until 20 closed
+ok "the volume is closed" wait_until 120 closed
 ok "data" io threads 'read -P 119 0 16M' 'read -P 0 16M 112M'
 remove vm
 finish

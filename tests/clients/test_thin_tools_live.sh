@@ -26,7 +26,7 @@ spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
 	--iodepth=8 --rw=randtrimwrite --bs=64k --size=128M --norandommap \
 	--time_based --runtime=900
 writer=$spawned
-wait_until 60 opened t2
+wait_until 240 opened t2
 require msg reserve_metadata_snap
 thin_dump -m "$META" > "$scratch/backup"
 is $? 0 "thin_dump -m"
