@@ -152,6 +152,16 @@ one_line()
 	echo 1..1 >> "$results/$name.tap"
 }
 
+# speaks_tap NAME COMMAND...: a job that prints its own
+speaks_tap()
+{
+	local name=$1
+
+	shift
+	timeout 1200 "$@" > "$results/$name.tap" 2> "$results/$name.log" ||
+		say "FAILED: $name"
+}
+
 # many NAME GROUP OPTION...: tests that leave TAP files of their own: GROUP-test_*
 many()
 {
@@ -183,6 +193,10 @@ start()
 	"$@" &
 }
 
+# The longest ones first.
+for k in "${clients[@]+"${clients[@]}"}"; do
+	start many "clients-$k" "clients-$k" -k "$k" -c
+done
 parts=(1/3 2/3 3/3)
 which=()
 for k in "${kernels[@]+"${kernels[@]}"}"; do
@@ -192,9 +206,10 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 	done
 	[ $all = 1 ] || { parts=(1/1) which=(-e); }
 done
+for k in "${clients[@]+"${clients[@]}"}"; do
+	start speaks_tap "reboot-$k" tests/clients/docker-reboot.sh "$k"
+done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
-	[[ " ${clients[*]-} " != *" $k "* ]] ||
-		start many "clients-$k" "clients-$k" -k "$k" -c
 	start one_line "kernel-$k" "tests/kernel on $k" \
 		timeout 1200 tests/kernel/run.sh "$k"
 	start one_line "endurance-$k" "endurance on $k" tests/endurance/run.sh \
