@@ -35,11 +35,11 @@ is_over() { ! running "${load[1]}" && ! running "${load[2]}"; }
 size=256
 times=0
 snap=100
-end=$((SECONDS + 240))
-while [ $times -lt 4 ] && [ $SECONDS -lt $end ]; do
+end=$((SECONDS + 400))
+while [ $times -lt 3 ] && [ $SECONDS -lt $end ]; do
 	if mode_is ro; then
 		times=$((times + 1))
-		size=$((size + (times < 4 ? 48 : 400)))
+		size=$((size + (times < 3 ? 48 : 400)))
 		disk_grow META ${size}k
 		require timeout 120 dmsetup suspend pool
 		require timeout 120 dmsetup resume pool
@@ -47,7 +47,7 @@ while [ $times -lt 4 ] && [ $SECONDS -lt $end ]; do
 		snap=$((snap + 1))
 	fi
 done
-is $times 4 "run out and grown 4 times, $((snap - 100)) snapshots"
+is $times 3 "run out and grown 3 times, $((snap - 100)) snapshots"
 calm
 ok "the load has ended" wait_until 200 is_over
 is "$(pool_mode) $(pool_field 11)" "rw -" "writable, no needs_check"
