@@ -38,8 +38,8 @@ after()
 	ok "the metadata are sound" thin_check -q /dev/mapper/meta
 	mount_root /dev/mapper/root
 	at_end umount_root
-	is "$(comm -23 <(noted_devices | sort) <(pool_devices | sort))" "" \
-		"each device Docker knows is in the pool"
+	lasting_are "Docker knows what it has" noted_devices
+	lasting_are "and it is in the pool" pool_devices
 	start_pool
 	dockerd_start "${storage[@]}"
 	like "$(status pool)" ' rw ' "the pool is in order"

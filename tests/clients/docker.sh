@@ -437,7 +437,7 @@ start_pool()
 }
 
 # noted_devices: ids of the devices Docker keeps record of, but for the one it was
-# about to make or to delete: deletion is noted after it was done
+# about to make or to delete
 noted_devices()
 {
 	local at=$root/docker/devicemapper/metadata changing
@@ -449,6 +449,15 @@ noted_devices()
 }
 
 _device_ids() { grep -o '"device_id":[0-9]*' | cut -d: -f2; }
+
+# lasting_are DESCRIPTION COMMAND: those that were there before docker_works are
+# among what the command prints.  Of later ones the power failure may leave a
+# record without a device: Docker forgets a device after it has deleted it, and
+# does not wait until that is on the disk.
+lasting_are()
+{
+	is "$(comm -23 <(sort "$root/lasting") <("$2" | sort))" "" "$1"
+}
 
 pool_devices()
 {
@@ -481,6 +490,8 @@ remove_images()
 # background; $worker; a line in $scratch/out for each image made
 docker_works()
 {
+	noted_devices > "$root/lasting"
+	require sync "$root/lasting"
 	export -f _docker_work docker
 	spawn bash -c "basic=(${basic[*]}); _docker_work"
 	# shellcheck disable=SC2034 # for the test
