@@ -16,8 +16,8 @@
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
 # failed one said is in it.  $JOBS (processors) machines run at a time.  The
-# endurance test takes $THINX_ENDURANCE_SECONDS (300) for each kernel, an hour if
-# you have one.
+# endurance test takes $THINX_ENDURANCE_SECONDS (300), an hour if you have one; it
+# runs on the last of the kernels, with --all on each.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -212,6 +212,8 @@ done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
 	start one_line "kernel-$k" "tests/kernel on $k" \
 		timeout 1200 tests/kernel/run.sh "$k"
+	# Long enough on one kernel, the last one, in a short run.
+	[ $all = 1 ] || [ "$k" = "${kernels[-1]}" ] || continue
 	start one_line "endurance-$k" "endurance on $k" tests/endurance/run.sh \
 		-k "$k" -t "${THINX_ENDURANCE_SECONDS:-300}" -o "$results/endurance-$k"
 done
