@@ -22,7 +22,7 @@ require qemu-io -f qcow2 -c 'write -P 0x11 0 8M' -c 'write -P 0x22 40M 100k' \
 ok "converted to a blank volume" qemu-img convert -q -n --target-is-zero \
 	-t none -m 4 -W -f qcow2 -O raw "$img" /dev/mapper/vm
 is "$(data_used)" $((128 + 2 + 16)) "holes take no room"
-ok "image and volume are alike" qemu-img compare -q -f qcow2 -F raw -T none \
+ok "image and volume are alike" qemu-img compare -q -f qcow2 -F raw \
 	"$img" /dev/mapper/vm
 like "$(qemu-img info -f raw /dev/mapper/vm)" '134217728 bytes' "its size"
 ok "converted back" qemu-img convert -q -T none -f raw -O qcow2 \
@@ -34,7 +34,7 @@ ok "nothing got lost" qemu-img compare -q -f qcow2 -F qcow2 "$img" \
 require blockio write /dev/mapper/vm2 0 64M 7
 ok "converted to a used volume" qemu-img convert -q -n -t none -f qcow2 -O raw \
 	"$img" /dev/mapper/vm2
-ok "image and volume are alike" qemu-img compare -q -f qcow2 -F raw -T none \
+ok "image and volume are alike" qemu-img compare -q -f qcow2 -F raw \
 	"$img" /dev/mapper/vm2
 ok "volume to volume" qemu-img convert -q -n -T none -t none -f raw -O raw \
 	/dev/mapper/vm /dev/mapper/vm2
