@@ -145,9 +145,17 @@ machine()
 	else
 		args+=(-D "$dir/data" -D "$dir/meta")
 	fi
-	scripts/vm.sh "${args[@]}" -- env "${env[@]}" \
-		tests/endurance/guest.sh "$2" "$seed" > "$dir/output.$1" 2>&1
-	r=$?
+	for _ in 1 2 3; do
+		scripts/vm.sh "${args[@]}" -- env "${env[@]}" \
+			tests/endurance/guest.sh "$2" "$seed" > "$dir/output.$1" 2>&1
+		r=$?
+		# The emulator itself may die while the kernel boots.
+		if [ $r != 126 ] || [ -e "$dir/armed" ]; then
+			break
+		fi
+		say "machine $1 did not boot: $(grep 'qemu status' "$dir/output.$1")"
+		settle_disks
+	done
 	mv "$dir/console.log" "$dir/console.$1"
 	grep -E 'new pool|recovered|round|changing' "$dir/output.$1" |
 		tail -n 2 | sed "s/^/endurance: machine $1: /"
