@@ -29,13 +29,13 @@ passes()
 {
 	local p=0 i
 
-	until [ -e "$scratch/calm" ] || [ $p = 250 ]; do
+	until [ -e "$scratch/calm" ] || [ "$p" = 250 ]; do
 		p=$((p + 1))
 		for ((i = 0; i < 32; i++)); do
 			echo "write -q -P $p ${i}M 1M"
 			echo flush
 		done | qemu-io -f raw "$u" || return 1
-		echo $p > "$scratch/pass"
+		echo "$p" > "$scratch/pass"
 	done
 }
 export u scratch
