@@ -360,6 +360,17 @@ void thinx_md_fail(struct thinx_md *md)
 	WRITE_ONCE(md->failed, true);	/* pairs with may_look(), may_change() */
 }
 
+void thinx_md_detach(struct thinx_md *md)
+{
+	mutex_lock(&md->commit_mutex);
+	thinx_md_lock(md);
+	if (pd_bm_drop(md->bm))
+		DMERR("%s: cached metadata cannot be forgotten",
+		      thinx_md_name(md));
+	thinx_md_unlock(md);
+	mutex_unlock(&md->commit_mutex);
+}
+
 u64 thinx_md_transaction_id(struct thinx_md *md)
 {
 	u64 id;

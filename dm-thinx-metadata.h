@@ -419,6 +419,16 @@ void thinx_md_set_read_write(struct thinx_md *md);
 /** thinx_md_fail() - refuse everything with -ENODEV, for good */
 void thinx_md_fail(struct thinx_md *md);
 
+/**
+ * thinx_md_detach() - the device is about to go away
+ * @md: metadata, failed (thinx_md_fail())
+ *
+ * Waits for who still reads, forgets what is cached, written or not, and waits
+ * for I/O under way.  The device is not touched any more, by thinx_md_close()
+ * neither.
+ */
+void thinx_md_detach(struct thinx_md *md);
+
 /** thinx_md_transaction_id() - user space's transaction id */
 u64 thinx_md_transaction_id(struct thinx_md *md);
 

@@ -177,9 +177,8 @@ static void abandon(struct thinx_pool *pool)
 	mutex_lock(&pool->mode_lock);
 	thinx_pool_abandon(pool);
 	mutex_unlock(&pool->mode_lock);
-	/* Who reads metadata still for a volume's table. */
-	thinx_md_lock(pool->md);
-	thinx_md_unlock(pool->md);
+	/* Who reads metadata still for a volume's table, or ahead of need. */
+	thinx_md_detach(pool->md);
 	thinx_plane_unquiesce(&pool->plane);
 	thinx_pool_forget_devices(pool);
 }

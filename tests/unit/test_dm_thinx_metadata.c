@@ -533,6 +533,35 @@ static void test_failed_metadata_refuse_everything(void **state)
 	md_close(&e);
 }
 
+static void test_detached_metadata_leave_the_device_alone(void **state)
+{
+	struct thinx_md_dev *dev;
+	unsigned long ops = 0;
+	struct md_env e;
+	int op;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	assert_int_equal(md_try_map(&e, dev, 0, 10), 0);
+	ram_store_record(e.io, true);
+	thinx_md_fail(e.md);
+	thinx_md_detach(e.md);
+	for (op = 0; op < RAM_NR_OPS; op++)
+		ops += ram_store_nr_ops(e.io, op);
+	/* Nothing is left that could be written early. */
+	ram_store_shake(e.io, 1, 1);
+	assert_int_equal(thinx_md_lookup(dev, 0, NULL, NULL), -ENODEV);
+	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -ENODEV);
+	assert_int_equal(thinx_md_abort(e.md), -ENODEV);
+	thinx_md_close_device(dev);
+	for (op = 0; op < RAM_NR_OPS; op++)
+		ops -= ram_store_nr_ops(e.io, op);
+	assert_int_equal(ops, 0);
+	assert_int_equal(ram_store_nr_events(e.io), 0);
+	md_close(&e);
+}
+
 static void test_transaction_id_is_compared_and_set(void **state)
 {
 	struct md_env e;
@@ -635,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_changes_pending_when_going_read_only_are_committed),
 		cmocka_unit_test(test_read_only_device_is_never_written),
 		cmocka_unit_test(test_failed_metadata_refuse_everything),
+		cmocka_unit_test(test_detached_metadata_leave_the_device_alone),
 		cmocka_unit_test(test_transaction_id_is_compared_and_set),
 		cmocka_unit_test(test_many_threads),
 	};
