@@ -82,38 +82,58 @@ if [ -z "$out" ]; then
 fi
 rm -rf "$out"
 mkdir -p "$out/tap"
-limit=3000
+limit=4500
 if [ "$kernel" = debug ]; then
 	limit=9000
 	env+=(TEST_LIMIT=600)
 fi
 [ $clients = 0 ] || [ $stock = 1 ] || env+=("module_parameters=drop_in=1")
 
+# not_ok TEST WHAT < DIAGNOSIS: its TAP file, from outside
+not_ok()
+{
+	{
+		sed 's/^/# /'
+		echo "not ok 1 - $2"
+		echo 1..1
+	} > "$out/tap/$1.tap"
+}
+
+missing()
+{
+	local t
+
+	for t in "${tests[@]}"; do
+		t=$(basename "$t" .sh)
+		[ -e "$out/tap/$t.tap" ] || echo "$t"
+	done
+}
+
 for attempt in 1 2 3 4 5 6; do
+	rm -f "$out/running"
 	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-$limit}" -r "$out" \
 		-d 2G -d 2G -w -m 3072 -- \
 		env "${env[@]}" tests/selftests/run.sh "${tests[@]}"
 	r=$?
 	[ -e "$out/dmesg" ] && mv "$out/dmesg" "$out/dmesg.$attempt"
 	mv "$out/console.log" "$out/console.$attempt"
-	[ $r -ne 0 ] || break
-	left=0
-	for t in "${tests[@]}"; do
-		name=$(basename "$t" .sh)
-		[ -e "$out/tap/$name.tap" ] && continue
-		if [ $r -ne 3 ] && [ $left = 0 ]; then
-			# The machine died under this one.
-			{
-				echo "not ok 1 - the machine survives (status $r)"
-				tail -n 60 "$out/console.$attempt" | tr -d '\r' |
-					sed 's/^/# /'
-				echo 1..1
-			} > "$out/tap/$name.tap"
-			r=3
+	# 3: a test left it dirty.  Else the machine died: under a test, after
+	# it, or before the first one, and then it is no test's fault.
+	if [ $r -ne 0 ] && [ $r -ne 3 ]; then
+		name=$(cat "$out/running" 2> /dev/null)
+		echo "selftests.sh: a machine died (status $r): ${name:-no test was begun}"
+		[ ! -e "$out/tap/$name.tap" ] || name=$name-aftermath
+		tail -n 60 "$out/console.$attempt" | tr -d '\r' > "$out/end"
+		if [ -e "$out/running" ]; then
+			not_ok "$name" "the machine survives (status $r)" < "$out/end"
+		else
+			cat "$out/end"
 		fi
-		left=$((left + 1))
-	done
-	[ $left -gt 0 ] || break
+	fi
+	[ -n "$(missing)" ] || break
+done
+for name in $(missing); do
+	not_ok "$name" "the test was run" <<< "$attempt machines did not get so far"
 done
 # What the last machine's leak detector found, where there is one.
 if [ -e "$out/kmemleak" ]; then

@@ -53,21 +53,21 @@ say() { echo "test.sh: $(date +%T) $*"; }
 # a line of TAP in <results>/NAME.tap
 tap()
 {
-	local file=$results/$1.tap what=$2 n r
+	local file=$results/$1.tap log=$results/$1.log what=$2 n r
 
 	shift 2
-	"$@" > "$results/log" 2>&1
+	"$@" > "$log" 2>&1
 	r=$?
 	n=$(($(grep -cE '^(not )?ok ' "$file" 2>/dev/null) + 1))
 	case $r in
 	0) echo "ok $n - $what" ;;
-	4) echo "ok $n - $what # SKIP $(tail -n 1 "$results/log")" ;;
-	*) sed 's/^/# /' "$results/log" | tail -n 100
+	4) echo "ok $n - $what # SKIP $(tail -n 1 "$log")" ;;
+	*) sed 's/^/# /' "$log" | tail -n 100
 	   echo "not ok $n - $what" ;;
 	esac >> "$file"
 	if [ $r != 0 ] && [ $r != 4 ]; then
 		say "FAILED: $what"
-		tail -n 15 "$results/log"
+		tail -n 15 "$log"
 	fi
 	return $r
 }
@@ -126,16 +126,31 @@ done
 tap module "sparse finds nothing (endianness, locks)" sparse_is_quiet
 plan module
 
-say "user-space tests"
-for d in tests/*/Makefile; do
-	d=${d%/Makefile}
-	tap "user-space" "make -C $d check" timeout 1500 make -s -C "$d" check
+make_check() { tap user-space "make -C $1 check" timeout 1500 make -s -C "$1" check; }
+
+# What the machines use.
+say "programs"
+first=(tests/selftests tests/endurance tests/packaging)
+for d in "${first[@]}"; do
+	make_check "$d"
 done
-plan user-space
 
 #
-# The machines, some at a time.  Each job leaves files NAME.tap in $results.
+# The rest are jobs, some at a time.  Each leaves files NAME.tap in $results.
 #
+user_space()
+{
+	local d
+
+	say "user-space tests"
+	for d in tests/*/Makefile; do
+		d=${d%/Makefile}
+		[[ " ${first[*]} " == *" $d "* ]] || make_check "$d"
+	done
+	plan user-space
+	say "user-space tests are done"
+}
+
 # one_line NAME DESCRIPTION COMMAND...: a job that only has an exit status
 one_line()
 {
@@ -197,6 +212,7 @@ start()
 for k in "${clients[@]+"${clients[@]}"}"; do
 	start many "clients-$k" "clients-$k" -k "$k" -c
 done
+start user_space
 parts=(1/3 2/3 3/3)
 which=()
 for k in "${kernels[@]+"${kernels[@]}"}"; do
@@ -220,7 +236,6 @@ done
 wait
 
 cd "$results" || exit 1
-rm -f log
 for t in ./*.tap; do
 	grep -q '^not ok' "$t" || continue
 	echo

@@ -5,7 +5,8 @@
 # Run tests, one after the other, inside the virtual machine; each one's TAP
 # goes to $VM_RESULTS/tap/<name>.tap.  A test that leaves something behind that
 # would disturb the next one ends the run with status 3: the caller boots
-# another machine for those still missing.
+# another machine for those still missing.  $VM_RESULTS/running names the test
+# that was begun last, for whoever finds the machine dead.
 #
 #   tests/selftests/run.sh thinx/test_basic.sh ...
 
@@ -21,6 +22,7 @@ for t in "$@"; do
 	tap=$VM_RESULTS/tap/$name.tap
 	[ ! -e "$tap" ] || continue
 	begin=$SECONDS
+	echo "$name" > "$VM_RESULTS/running"
 	timeout -k 60 "$TEST_LIMIT" bash "$t" > "/tmp/$name.tap" 2> "/tmp/$name.err"
 	r=$?
 	{
