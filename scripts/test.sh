@@ -126,7 +126,7 @@ done
 tap module "sparse finds nothing (endianness, locks)" sparse_is_quiet
 plan module
 
-make_check() { tap user-space "make -C $1 check" timeout 1500 make -s -C "$1" check; }
+make_check() { tap user-space "make -C $1 check" timeout 3600 make -s -C "$1" check; }
 
 # What the machines use.
 say "programs"
@@ -173,7 +173,7 @@ speaks_tap()
 	local name=$1
 
 	shift
-	timeout 1200 "$@" > "$results/$name.tap" 2> "$results/$name.log" ||
+	timeout 3600 "$@" > "$results/$name.tap" 2> "$results/$name.log" ||
 		say "FAILED: $name"
 }
 
@@ -227,7 +227,7 @@ for k in "${clients[@]+"${clients[@]}"}"; do
 done
 for k in "${kernels[@]+"${kernels[@]}"}"; do
 	start one_line "kernel-$k" "tests/kernel on $k" \
-		timeout 1200 tests/kernel/run.sh "$k"
+		timeout 3600 tests/kernel/run.sh "$k"
 	# Long enough on one kernel, the last one, in a short run.
 	[ $all = 1 ] || [ "$k" = "${kernels[-1]}" ] || continue
 	start one_line "endurance-$k" "endurance on $k" tests/endurance/run.sh \
