@@ -220,6 +220,11 @@ static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 		thinx_commit_queue(v->plane, bio);
 		return DM_MAPIO_SUBMITTED;
 	case THINX_FLUSH_DOWN:
+		/* Without a cache the block layer would end it there, too. */
+		if (!bdev_write_cache(v->plane->data_bdev)) {
+			bio_endio(bio);
+			return DM_MAPIO_SUBMITTED;
+		}
 		bio_set_dev(bio, v->plane->data_bdev);
 		return DM_MAPIO_REMAPPED;
 	default:
