@@ -23,9 +23,9 @@ before()
 	require docker run --name kept "${basic[@]}" tiny sh -c "$keeps"
 	require docker commit kept two
 	docker_works
-	require wait_until 300 grep -q '^made1 is there' "$scratch/out"
+	require wait_until 600 grep -q '^made1 is there' "$scratch/out"
 	touch "$VM_RESULTS/armed"
-	wait_until 120 false
+	wait_until 900 false
 	bail "the machine is killed"
 }
 
@@ -69,7 +69,7 @@ in_machine()
 # machine SECONDS-TO-LIVE PHASE
 machine()
 {
-	scripts/vm.sh -k "$kernel" -t 500 -r "$out/$2" -D "$out/disk" -m 3072 -w \
+	scripts/vm.sh -k "$kernel" -t 1500 -r "$out/$2" -D "$out/disk" -m 3072 -w \
 		${1:+-K "$1"} -- env "THINX_MODULE=$module" \
 		module_parameters=drop_in=1 tests/clients/docker-reboot.sh "$2" \
 		> "$out/$2.tap" 2> "$out/$2.err"

@@ -267,7 +267,7 @@ void pool_rescue(struct rng *r)
 	}
 	if (t < full_since)
 		return;
-	if (t > full_since + 100)
+	if (t > full_since + settings.patience)
 		fail("the pool stays full");
 	if (one_in(r, 4) && grow_data(r))
 		return;

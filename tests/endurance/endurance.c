@@ -22,7 +22,7 @@
  * Environment: POOL and THIN, names of the targets; ENDURANCE_BREAK, how the
  * test itself is tested: "flush" pretends to flush, "corrupt" changes a sector
  * in use on the data device.  ENDURANCE_PATIENCE: seconds after which something
- * hangs (90).
+ * hangs (300).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -321,7 +321,7 @@ int main(int argc, char **argv)
 	settings.meta_max = device_sectors(settings.meta);
 	settings.lose_flushes = harm && !strcmp(harm, "flush");
 	settings.corrupt = harm && !strcmp(harm, "corrupt");
-	settings.patience = 90;
+	settings.patience = 300;
 	if (getenv("ENDURANCE_PATIENCE"))
 		settings.patience = atoi(getenv("ENDURANCE_PATIENCE"));
 	end = since() + atof(argv[4]);

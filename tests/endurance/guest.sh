@@ -20,6 +20,7 @@ else
 	module=dm_thin_pool
 	modprobe dm-thin-pool || exit 1
 fi
+echo 240 > /proc/sys/kernel/hung_task_timeout_secs 2> /dev/null
 mkdir -p "$VM_RESULTS/state"
 : > "$VM_RESULTS/armed"
 rm -f "$VM_RESULTS/state/failed"

@@ -74,7 +74,7 @@ flush|corrupt) env+=("ENDURANCE_BREAK=$harm") ;;
 esac
 slow=1
 [ "$kernel" != debug ] || slow=3
-env+=("ENDURANCE_PATIENCE=$((90 * slow))")
+env+=("ENDURANCE_PATIENCE=$((300 * slow))")
 
 sockets=$(mktemp -d)	# a short path
 disks=()
@@ -109,7 +109,7 @@ settle_disks()
 
 	[ "$volatile" = 1 ] || return
 	for f in "$dir"/{data,meta}; do
-		for _ in {1..300}; do
+		for _ in {1..1200}; do
 			[ ! -e "$f.closed" ] || break
 			sleep 0.1
 		done
@@ -137,7 +137,7 @@ complaints()
 # machine NUMBER SECONDS [KILL-AFTER]
 machine()
 {
-	local args=(-k "$kernel" -r "$dir" -t $((600 * slow)) -m 1024 -w) r
+	local args=(-k "$kernel" -r "$dir" -t $((1800 * slow)) -m 1024 -w) r
 
 	[ -z "${3:-}" ] || args+=(-K "$3")
 	if [ "$volatile" = 1 ]; then

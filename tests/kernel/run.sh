@@ -27,7 +27,7 @@ cp -r tests/kernel/Kbuild tests/kernel/*.[ch] persistent-data include "$copy"
 kernel_make "$copy"
 
 # shellcheck disable=SC2016 # expanded in the guest
-scripts/vm.sh -k "$kernel" -d 256M -t 900 -- sh -c '
+scripts/vm.sh -k "$kernel" -d 256M -t 3000 -- sh -c '
 	modprobe dm-bufio &&
 	echo 2000000 >/sys/module/dm_bufio/parameters/max_cache_size_bytes &&
 	insmod "$1" disk=/dev/vda
