@@ -144,10 +144,13 @@ log_mark()
 
 kernel_log() { dmesg | awk -v m="$_mark" 'p; index($0, m) { p = 1 }'; }
 
-# logged REGEX DESCRIPTION: said since the last log_mark
+_in_log() { kernel_log | grep -qE -- "$1"; }
+
+# logged REGEX DESCRIPTION: said since the last log_mark, or in a moment: what is
+# told about can be seen before it is told
 logged()
 {
-	kernel_log | grep -qE -- "$1"
+	wait_until 60 _in_log "$1"
 	_result $? "$2" && return 0
 	{ echo "not logged: $1"; kernel_log | tail -n 20; } | diag
 	return 1
@@ -155,13 +158,14 @@ logged()
 
 not_logged()
 {
-	! kernel_log | grep -qE -- "$1"
+	! _in_log "$1"
 	_result $? "$2" && return 0
 	{ echo "logged: $1"; kernel_log | tail -n 20; } | diag
 	return 1
 }
 
-# wait_until SECONDS COMMAND...: poll until it succeeds
+# wait_until SECONDS COMMAND...: poll until it succeeds.  It costs nothing to be
+# generous: machines differ.
 wait_until()
 {
 	local end=$((SECONDS + $1))
@@ -321,7 +325,15 @@ snapshot()
 	require dmsetup resume "$1"
 }
 
-remove() { require dmsetup remove "$@"; }
+# remove NAME...: who had it open, and has ended, may not be gone altogether
+remove()
+{
+	local n
+
+	for n; do
+		wait_until 60 dmsetup remove "$n" || require dmsetup remove "$n"
+	done
+}
 
 # batch DESCRIPTION < OPERATIONS: see dmbatch.c; all end as they should
 batch()
@@ -349,6 +361,16 @@ data_used()
 
 mode_is() { [ "$(pool_mode)" = "$1" ]; }
 events() { dmsetup info -c --noheadings -o events "${1:-${pool:-pool}}"; }
+
+# raised N DESCRIPTION: so many events and no more; a mode can be seen before its
+# event is raised
+raised()
+{
+	wait_until 60 _events_reach "$1"
+	is "$(events)" "$1" "$2"
+}
+
+_events_reach() { [ "$(events)" -ge "$1" ]; }
 
 # spawn COMMAND...: in the background, its pid in $spawned, its output in
 # $scratch/out; killed at the end with all it started
@@ -378,10 +400,41 @@ calm() { : > "$scratch/calm"; }
 running() { kill -0 "$1" 2>/dev/null; }
 opened() { [ "$(dmsetup info -c --noheadings -o open "$1")" -gt 0 ]; }
 stopped() { ! running "$1"; }
+
+# stop PID: of spawn, with all it started
 stop()
 {
 	kill -TERM -- "-$1" 2>/dev/null
 	wait "$1" 2>/dev/null
+	wait_until 60 _group_gone "$1"
+}
+
+_group_gone() { ! kill -0 -- "-$1"; }
+
+# Fields 1, 5 and 12 of the kernel's I/O counts: reads, writes, discards.
+_requests()
+{
+	awk '{ print $1 + $5 + $12 }' \
+		"/sys/dev/block/$(major_minor "/dev/mapper/$1")/stat"
+}
+
+# loaded NAME: it is being read or written.  A program may open a device for a
+# moment long before that.
+loaded()
+{
+	local n
+
+	n=$(_requests "$1")
+	sleep 0.3
+	opened "$1" && [ "$(_requests "$1")" != "$n" ]
+}
+
+# blocked PID: it is in the midst of a read, a write, an fsync or an ioctl, and
+# waits for that
+blocked()
+{
+	[[ $(cat "/proc/$1/syscall") =~ ^(16|17|18|74|327|328)\  ]] &&
+		grep -q '^State:.D' "/proc/$1/status"
 }
 
 # --- beginning and end ---
@@ -404,20 +457,20 @@ module_unload() { rmmod $module; }
 
 _remove_all()
 {
-	local pass name mnt
+	local name mnt end=$((SECONDS + 60))
 
 	while read -r _ mnt _; do
-		timeout -k 1 30 umount "$mnt"
+		timeout -k 1 60 umount "$mnt"
 	done < <(grep "^/dev/mapper" /proc/mounts | tac)
-	for pass in 1 2 3 4 5; do
+	# Killed processes may need a while to let go.
+	while [ "$(dmsetup ls)" != "No devices found" ]; do
+		[ $SECONDS -lt $end ] || break
 		while read -r name _; do
-			[ "$name" = No ] && return 0
-			[ $pass -lt 5 ] || echo "left over: $name" | diag
-			timeout -k 1 30 dmsetup remove "$name" 2> /dev/null
+			timeout -k 1 60 dmsetup remove "$name" 2> /dev/null
 		done < <(dmsetup ls)
-		[ "$(dmsetup ls)" = "No devices found" ] && return 0
-		[ $pass -lt 3 ] || sleep 0.5
+		sleep 0.1
 	done
+	[ "$(dmsetup ls)" != "No devices found" ] || return 0
 	dmsetup info -c | diag
 	return 1
 }
@@ -444,9 +497,9 @@ _cleanup()
 		ok "thin_check finds the metadata sound" thin_check -q "$m"
 	done
 	for m in "${_loops[@]+"${_loops[@]}"}"; do
-		timeout -k 1 30 losetup -d "$m"
+		timeout -k 1 60 losetup -d "$m"
 	done
-	ok "the module unloads" timeout -k 1 60 rmmod $module
+	ok "the module unloads" timeout -k 1 120 rmmod $module
 	! dmesg | awk -v m="$_start" 'p; index($0, m) { p = 1 }' | grep -E \
 		'BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|INFO: task|general prot|lockdep|ODEBUG|leaked|sleeping function' |
 		diag | grep .
