@@ -73,6 +73,7 @@ try()
 	ok)	ok "$what" timeout 120 "$@" ;;
 	held)	spawn_out=$scratch/held.${#_held[@]} spawn "$@"
 		_held+=("$spawned")
+		wait_until 120 blocked "$spawned"
 		sleep 0.5
 		ok "$what: held" running "$spawned" ;;
 	*)	fails "$what: $want" "$want" timeout 120 "$@" ;;
@@ -197,11 +198,11 @@ modes_stays()
 	local n
 
 	n=$(events)
-	require timeout 60 dmsetup suspend pool
+	require timeout 120 dmsetup suspend pool
 	is "$(pool_mode)" "$1" "status of the suspended pool"
-	require timeout 60 dmsetup resume pool
+	require timeout 120 dmsetup resume pool
 	is "$(pool_mode)" "$1" "resumed: the mode has not changed"
-	require timeout 60 dmsetup suspend t5
+	require timeout 120 dmsetup suspend t5
 	require dmsetup resume t5
 	is "$(pool_mode)" "$1" "nor by suspending a volume"
 	is "$(events)" "$n" "no event was raised"

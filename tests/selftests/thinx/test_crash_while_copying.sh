@@ -21,8 +21,8 @@ snapshot t1 1 3
 require blockio sync /dev/mapper/t1
 used=$(data_used)
 
-# Reads and flushes at once, writes 20 seconds late.
-rewrap data delay "$DATA" 0 0 "$DATA" 0 20000 "$DATA" 0 0
+# Reads and flushes at once, writes when the table is another one.
+rewrap data delay "$DATA" 0 0 "$DATA" 0 200000 "$DATA" 0 0
 spawn_out=$scratch/out1
 spawn blockio write /dev/mapper/t1 1M 4k 2
 copy=$spawned
@@ -32,14 +32,18 @@ zero=$spawned
 spawn_out=$scratch/out3
 spawn blockio write /dev/mapper/t2 8M 1M 2
 whole=$spawned
+for p in $copy $zero $whole; do
+	require wait_until 120 blocked "$p"
+done
 sleep 2
-ok "a commit meanwhile" timeout 15 dmsetup message pool 0 create_thin 4
-ok "another" timeout 15 dmsetup message pool 0 delete 4
+ok "a commit meanwhile" timeout 100 dmsetup message pool 0 create_thin 4
+ok "another" timeout 100 dmsetup message pool 0 delete 4
 for p in $copy $zero $whole; do
 	ok "the write is still under way" running "$p"
 done
 # The power goes.
 rewrap meta flakey "$META" 0 0 1 1 drop_writes
+rewrap data linear "$DATA" 0
 for p in $copy $zero $whole; do
 	wait "$p"
 done
@@ -49,7 +53,6 @@ healed meta "$META"
 ok "thin_check finds nothing wrong" thin_check /dev/mapper/meta
 ok "nor does the independent checker, which tells leaks" \
 	python3 "$top/tests/decode_thin.py" -q --strict "$scratch/META"
-rewrap data linear "$DATA" 0
 make_pool /dev/mapper/meta /dev/mapper/data
 is "$(data_used)" "$used" "as many blocks in use as before"
 activate t1 1 64M

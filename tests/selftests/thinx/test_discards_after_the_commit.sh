@@ -24,24 +24,26 @@ discarded() { awk '{ print $14 / 2 }' "/sys/dev/block/$(major_minor /dev/mapper/
 discarded_is() { [ "$(discarded)" = "$1" ]; }
 
 is "$(discarded)" 0 "nothing was discarded yet"
-rewrap meta delay "$META" 0 0 "$META" 0 20000 "$META" 0 0
-ok "a discard" timeout 10 blockio discard $t 8M 4M
-ok "shows at once" timeout 10 blockio zeros $t 8M 4M
+# Writes wait for another table.
+rewrap meta delay "$META" 0 0 "$META" 0 200000 "$META" 0 0
+ok "a discard" timeout 100 blockio discard $t 8M 4M
+ok "shows at once" timeout 100 blockio zeros $t 8M 4M
 spawn blockio sync $t
 sync=$spawned
+require wait_until 90 blocked "$sync"
 sleep 2
 ok "the commit is under way" running "$sync"
 is "$(discarded)" 0 "the data device was told nothing"
 rewrap meta linear "$META" 0
-ok "the commit ends" wait_until 60 stopped "$sync"
-ok "then the data device is told" wait_until 20 discarded_is 4096
+ok "the commit ends" wait_until 120 stopped "$sync"
+ok "then the data device is told" wait_until 120 discarded_is 4096
 ok "the rest is unharmed" blockio verify $t 0 8M 1
 
 # The commit fails: the mapping comes back.
 broken meta "$META"
 ok "another discard" blockio discard $t 0 4M
 fails "its commit fails" EIO blockio sync $t
-ok "rolled back" wait_until 10 mode_is ro
+ok "rolled back" wait_until 120 mode_is ro
 ok "what was discarded is there, with its data" blockio verify $t 0 8M 1
 sleep 2
 is "$(discarded)" 4096 "the data device was told nothing"

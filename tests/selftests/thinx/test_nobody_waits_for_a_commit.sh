@@ -23,11 +23,13 @@ require msg create_thin 4
 remove t2
 activate t2 2 64M
 
-rewrap meta delay "$META" 0 0 "$META" 0 20000 "$META" 0 0
+# Writes wait for another table.
+rewrap meta delay "$META" 0 0 "$META" 0 200000 "$META" 0 0
 spawn blockio fua /dev/mapper/t1 8M 64k 1
 writer=$spawned
+require wait_until 60 blocked "$writer"
 sleep 2
-at_once() { ok "$1" timeout 12 "${@:2}"; }
+at_once() { ok "$1" timeout 60 "${@:2}"; }
 at_once "a read, cached" blockio verify /dev/mapper/t3 0 1M 3
 at_once "a read, not cached" blockio verify /dev/mapper/t2 0 4M 2
 at_once "a hole" blockio zeros /dev/mapper/t2 32M 1M
@@ -42,6 +44,6 @@ at_once "a volume's" dmsetup status --noflush t1
 at_once "another volume" dmsetup create t4 --table "$(thin_table 4 64M)"
 ok "the commit is still under way" running "$writer"
 rewrap meta linear "$META" 0
-ok "it ends" wait_until 60 stopped "$writer"
+ok "it ends" wait_until 120 stopped "$writer"
 ok "with success" wait "$writer"
 finish
