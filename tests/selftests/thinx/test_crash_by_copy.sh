@@ -18,9 +18,9 @@ require blockio write /dev/mapper/t2 0 8M 5
 require blockio sync /dev/mapper/t2
 spawn fio --name=w --filename=/dev/mapper/t1 --direct=1 --ioengine=libaio \
 	--iodepth=8 --rw=randwrite --bsrange=4k-128k --size=64M --time_based \
-	--runtime=900 --fsync=32 --norandommap
+	--runtime=3000 --fsync=32 --norandommap
 writer=$spawned
-require wait_until 60 opened t1
+require wait_until 120 loaded t1
 for i in 1 2 3; do
 	sleep 1
 	# A frozen pool would be an easier case: this one is not.

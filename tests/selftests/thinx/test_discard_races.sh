@@ -17,11 +17,11 @@ seconds=${RACE_SECONDS:-12}
 # t2 writes only bytes 0xbb, t1 only 0xaa: what t1 shows is 0xaa or zero.
 spawn_out=$scratch/o1 spawn fio --name=a --filename=/dev/mapper/t1 --direct=1 \
 	--ioengine=libaio --iodepth=16 --rw=randwrite --bsrange=4k-128k --size=8M \
-	--buffer_pattern=0xaa --time_based --runtime=600 --norandommap --continue_on_error=all
+	--buffer_pattern=0xaa --time_based --runtime=3000 --norandommap --continue_on_error=all
 a=$spawned
 spawn_out=$scratch/o2 spawn fio --name=b --filename=/dev/mapper/t2 --direct=1 \
 	--ioengine=libaio --iodepth=16 --rw=randwrite --bsrange=4k-128k --size=8M \
-	--buffer_pattern=0xbb --time_based --runtime=600 --norandommap --continue_on_error=all
+	--buffer_pattern=0xbb --time_based --runtime=3000 --norandommap --continue_on_error=all
 b=$spawned
 # shellcheck disable=SC2016 # for the inner shell
 spawn_out=$scratch/o3 spawn bash -c 'while :; do
@@ -29,8 +29,8 @@ spawn_out=$scratch/o3 spawn bash -c 'while :; do
 	blockio discard /dev/mapper/t2 $((RANDOM % 64 * 128))k 1M
 	blockio discard /dev/mapper/t1 0 8M; done'
 c=$spawned
-require wait_until 60 opened t1
-require wait_until 60 opened t2
+require wait_until 120 loaded t1
+require wait_until 120 loaded t2
 end=$((SECONDS + seconds))
 passes=0
 foreign=0

@@ -44,17 +44,20 @@ ok "a volume of another pool" blockio verify /dev/mapper/t2 0 6M 8
 ok "its holes" blockio zeros /dev/mapper/t2 6M 10M
 ok "written" blockio write /dev/mapper/t2 1M 4k 1
 ok "copied" blockio verify /dev/mapper/t2 1028k 60k 8
-spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
-	--iodepth=8 --rw=randwrite --bsrange=4k-96k --size=16M --io_size=16M \
+busy w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
+	--iodepth=8 --rw=randwrite --bsrange=4k-96k --size=16M --io_size=8M \
 	--verify=crc32c --verify_fatal=1
 writer=$spawned
+require wait_until 120 loaded t2
 for _ in 1 2 3 4 5; do
 	for q in pool pool2; do
-		require timeout 60 dmsetup suspend --noflush --nolockfs $q
+		require timeout 120 dmsetup suspend --noflush --nolockfs $q
 		sleep 0.1
-		require timeout 60 dmsetup resume $q
+		require timeout 120 dmsetup resume $q
 	done
 done
+ok "the load is still at it" running "$writer"
+calm
 wait "$writer"
 ok "a load over it, with both pools suspended in turn" test $? = 0
 remove t2

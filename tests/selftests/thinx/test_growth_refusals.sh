@@ -14,8 +14,9 @@ make_thin t1 1 16M
 t=/dev/mapper/t1
 require blockio write $t 0 4M 1
 spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=4 \
-	--rw=randwrite --bs=16k --offset=8M --size=2M --time_based --runtime=600
+	--rw=randwrite --bs=16k --offset=8M --size=2M --time_based --runtime=3000
 load=$spawned
+require wait_until 120 loaded t1
 n=$(events)
 
 # Data, smaller by one block.

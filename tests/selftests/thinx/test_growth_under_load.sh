@@ -19,6 +19,7 @@ for i in 1 2; do
 		--size=32M --io_size=24M --verify=crc32c \
 		--verify_fatal=1 --verify_backlog=64 --randseed=$i --fsync=32
 	fio_pids[i]=$spawned
+	require wait_until 120 loaded t$i
 done
 data=2200
 meta=2048

@@ -48,11 +48,13 @@ export BLOCKIO_SIZE=1M
 
 # Random writes verified by fio while the other volume is read.
 spawn fio --name=other --filename=/dev/mapper/t2 --direct=1 --rw=randread \
-	--bs=16k --time_based --runtime=60 --thread
+	--bs=16k --time_based --runtime=3000 --thread
 reader=$spawned
+require wait_until 120 loaded t2
 ok "random writes are read back" fio --name=v --filename=$t --direct=1 \
 	--rw=randwrite --bs=32k --iodepth=8 --ioengine=libaio --size=200M \
 	--io_size=20M --verify=crc32c --verify_fatal=1 --thread
+ok "beside a reader" running "$reader"
 stop "$reader"
 ok "snapshot: still as it was" blockio verify /dev/mapper/t2 0 200M 1
 
@@ -70,5 +72,5 @@ given_back()
 	echo 2 > /proc/sys/vm/drop_caches
 	[ "$(bytes)" -lt 100000 ]
 }
-ok "until the kernel wants its memory" wait_until 60 given_back
+ok "until the kernel wants its memory" wait_until 120 given_back
 finish

@@ -10,6 +10,7 @@
 
 disk META 8
 disk DATA 256
+echo 0 > "$parameters/no_space_timeout"
 pool_sectors=$((180 * 16 * 128))
 make_pool "$META" "$DATA"
 make_thin upmeta 1 8M
@@ -32,10 +33,10 @@ fails "and its volumes" busy dmsetup remove updata
 fails "nor can they be deleted" busy msg delete 2
 
 pool=upper snapshot t1 1 2
-require timeout 60 dmsetup suspend --nolockfs upper
+require timeout 120 dmsetup suspend --nolockfs upper
 require msg create_snap 11 1
 require msg create_snap 12 2
-require timeout 60 dmsetup resume upper
+require timeout 120 dmsetup resume upper
 ok "overwritten after a snapshot of each" blockio write $t 8M 8M 2
 ok "in small pieces" env BLOCKIO_SIZE=4k blockio write $t 20M 256k 3
 ok "the new" blockio verify $t 8M 8M 2
@@ -65,21 +66,27 @@ ok "discarded" blockio discard $t 0 8M
 require blockio sync $t
 dmsetup status upper > /dev/null
 discarded() { [ "$(data_used)" -le $((before - 120)) ]; }
-ok "the blocks come free in the lower pool" wait_until 20 discarded
+ok "the blocks come free in the lower pool" wait_until 120 discarded
 ok "zeros there" blockio zeros $t 0 8M
 ok "its neighbour is unharmed" blockio verify $t 8M 8M 2
 
-spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=8 \
-	--rw=randwrite --bsrange=4k-128k --offset=40M --size=40M --io_size=48M \
+busy w --filename=$t --direct=1 --ioengine=libaio --iodepth=8 \
+	--rw=randwrite --bsrange=4k-128k --offset=40M --size=40M --io_size=16M \
 	--verify=crc32c --verify_fatal=1
 writer=$spawned
-for i in 1 2 3 4; do
+require wait_until 120 loaded t1
+n=0
+for _ in 1 2 3 4; do
 	for q in pool upper updata upmeta t1; do
-		timeout 60 dmsetup suspend --nolockfs $q || break 2
+		timeout 120 dmsetup suspend --nolockfs $q || break 2
 		sleep 0.1
-		timeout 60 dmsetup resume $q || break 2
+		timeout 120 dmsetup resume $q || break 2
+		n=$((n + 1))
 	done
 done
+is $n 20 "$n times suspended and resumed"
+ok "the load is still at it" running "$writer"
+calm
 wait "$writer"
 ok "a load, while each level is suspended and resumed" test $? = 0
 is "$(pool_mode) $(pool=upper pool_mode)" "rw rw" "both pools are fine"
@@ -90,13 +97,13 @@ writer=$spawned
 make_thin eater 3 256M
 spawn_out=$scratch/eater spawn blockio write /dev/mapper/eater 0 128M 9
 eater=$spawned
-ok "the lower pool is full" wait_until 60 mode_is out_of_data_space
+ok "the lower pool is full" wait_until 300 mode_is out_of_data_space
 # The stock target's status waits for its metadata here.
 ! is_thinx || is "$(pool=upper pool_mode)" rw "the upper does not notice"
 reload_pool "$META" "$DATA"
-ok "grown: the writers end" wait_until 60 stopped "$writer"
+ok "grown: the writers end" wait_until 300 stopped "$writer"
 ok "with success" wait "$writer"
-ok "both" wait_until 60 stopped "$eater"
+ok "both" wait_until 300 stopped "$eater"
 ok "written through a full pool" blockio verify $t 88M 40M 4
 ok "the rest is unharmed" blockio verify $t 8M 8M 2
 

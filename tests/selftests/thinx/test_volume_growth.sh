@@ -27,18 +27,17 @@ extend()
 	is "$(size_of $t)" "$(sectors "$size")" "extended to $size"
 }
 
-spawn fio --name=v --filename=$t --direct=1 --ioengine=libaio --iodepth=8 \
-	--rw=randrw --bsrange=4k-64k --size=8M --io_size=8M --loops=4 \
-	--verify=crc32c --verify_fatal=1 --verify_backlog=32 \
-	--output="$scratch/fio"
+busy fio --filename=$t --direct=1 --ioengine=libaio --iodepth=8 \
+	--rw=randrw --bsrange=4k-64k --size=8M --io_size=8M \
+	--verify=crc32c --verify_fatal=1 --verify_backlog=32
 load=$spawned
-size=8192
-while running "$load"; do
-	size=$((size + 100))
-	extend ${size}k
+require wait_until 120 loaded t1
+for ((size = 8192; size < 16000; size += 300)); do
+	extend $((size + 300))k
 	sleep 0.2
-	[ $size -lt 16000 ] || break
 done
+ok "the load is still at it" running "$load"
+calm
 wait "$load"
 ok "fio found every block as written" test $? = 0
 like "$(tr '\n' ' ' < "$scratch/fio")" "err= 0" "and saw no error"
@@ -54,13 +53,13 @@ used=$(data_used)
 require blockio write $t 8M $(((200 - used) * 64))k 3
 spawn blockio write $t 24M 64k 4
 writer=$spawned
-ok "full" wait_until 20 mode_is out_of_data_space
+ok "full" wait_until 120 mode_is out_of_data_space
 extend 40M --noflush --nolockfs
 ok "the writer is held" running "$writer"
 ok "the new part is zeros" blockio zeros $t 32M 8M
 pool_sectors=$((300 * 128))
 reload_pool "$META" "$DATA"
-ok "with space the writer ends" wait_until 20 stopped "$writer"
+ok "with space the writer ends" wait_until 120 stopped "$writer"
 ok "with success" wait "$writer"
 ok "it is there" blockio verify $t 24M 64k 4
 ok "the new part can be written" blockio write $t 39M 1M 5
