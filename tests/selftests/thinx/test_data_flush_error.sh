@@ -23,9 +23,9 @@ if is_thinx; then
 else
 	ok "a message" msg create_thin 2
 fi
-ok "read-only" wait_until 20 mode_is ro
+ok "read-only" wait_until 120 mode_is ro
 is "$(pool_field 11)" needs_check "needs_check"
-is "$(events)" $((n + 1)) "one event"
+raised $((n + 1)) "one event"
 logged "metadata operation '.*' failed: error = -5" "logged"
 logged "aborting current metadata transaction" "the abort, too"
 logged "switching pool to read-only mode" "and the mode"

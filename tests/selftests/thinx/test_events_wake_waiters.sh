@@ -9,7 +9,7 @@
 
 disk META 8
 disk DATA 64
-echo 15 > "$parameters/no_space_timeout"
+echo 30 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128)) low=5
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -30,9 +30,11 @@ while True:
     print('woken', flush=True)
 PYTHON
 spawn_out=$scratch/poll spawn python3 "$scratch/poll.py"
-ok "polling" wait_until 20 grep -q armed "$scratch/poll"
 woken() { grep -c woken "$scratch/poll"; }
 has_woken() { [ "$(woken)" -ge "$1" ]; }
+# What happens before it has armed itself again it does not see.
+armed() { [ "$(grep -c armed "$scratch/poll")" -gt "$(woken)" ]; }
+ok "polling" wait_until 120 armed
 
 # expect DESCRIPTION WAKES COMMAND...: the command raises an event that wakes
 expect()
@@ -40,6 +42,7 @@ expect()
 	local what=$1 n polled waiter
 
 	shift
+	require wait_until 60 armed
 	n=$(events)
 	polled=$(woken)
 	spawn_out=$scratch/wait spawn dmsetup wait pool "$n"
@@ -47,8 +50,8 @@ expect()
 	sleep 0.5
 	ok "$what: dmsetup wait sleeps" running "$waiter"
 	"$@"
-	ok "$what: it wakes" wait_until 60 stopped "$waiter"
-	ok "$what: the poller wakes" wait_until 60 has_woken $((polled + 1))
+	ok "$what: it wakes" wait_until 120 stopped "$waiter"
+	ok "$what: the poller wakes" wait_until 120 has_woken $((polled + 1))
 	is "$(events)" $((n + 1)) "$what: one event"
 }
 
@@ -58,6 +61,7 @@ quiet()
 	local what=$1 n polled waiter
 
 	shift
+	require wait_until 60 armed
 	n=$(events)
 	polled=$(woken)
 	spawn_out=$scratch/wait spawn dmsetup wait pool "$n"

@@ -36,7 +36,7 @@ is "$(events)" 0 "no event"
 require blockio write $t 1280k 640k 1
 spawn blockio write $t 8M 128k 2
 writer=$spawned
-ok "full" wait_until 20 mode_is out_of_data_space
+ok "full" wait_until 120 mode_is out_of_data_space
 disk_grow META 700k
 require dmsetup suspend pool
 require dmsetup resume pool
@@ -46,22 +46,24 @@ n=$(events)
 pool_sectors=$((31 * 128))
 reload_pool "$META" "$DATA"
 ok "one block more, two wanted: full again" \
-	wait_until 20 mode_is out_of_data_space
+	wait_until 120 mode_is out_of_data_space
 sizes_are 175 31 out_of_data_space "full: data"
-is "$(events)" $((n + 3)) "write mode, low water mark, full: three events"
+raised $((n + 3)) "write mode, low water mark, full: three events"
 ok "the writer is held" running "$writer"
 pool_sectors=$((32 * 128))
 reload_pool "$META" "$DATA"
-ok "the second: it ends" wait_until 20 stopped "$writer"
+ok "the second: it ends" wait_until 120 stopped "$writer"
 ok "with success" wait "$writer"
 ok "it is there" blockio verify $t 8M 128k 2
 sizes_are 175 32 rw "write mode"
 
 # Out of data space, failing.
-reload_pool "$META" "$DATA" error_if_no_space
-fails "full" ENOSPC timeout 60 blockio write $t 9M 64k 3
-ok "the mode" wait_until 20 mode_is out_of_data_space
 n=$(events)
+reload_pool "$META" "$DATA" error_if_no_space
+fails "full" ENOSPC timeout 120 blockio write $t 9M 64k 3
+ok "the mode" wait_until 120 mode_is out_of_data_space
+n=$((n + 2))
+raised "$n" "low water mark, full: two events"
 pool_sectors=$((40 * 128))
 reload_pool "$META" "$DATA" error_if_no_space
 sizes_are 175 40 rw "failing: data"

@@ -33,9 +33,10 @@ begin()
 # end NAME: it has failed as it should, and the flag can be cleared
 end()
 {
-	ok "$1: read-only" wait_until 20 mode_is ro
+	ok "$1: read-only" wait_until 120 mode_is ro
 	is "$(pool_field 11)" needs_check "$1: needs_check"
-	is "$(events)" $((n + 1)) "$1: one event"
+	raised $((n + 1)) "$1: one event"
+	wait_until 60 _in_log "switching pool to read-only mode"
 	is "$(kernel_log | grep -oE "metadata operation '.*' failed: error = -5|aborting current metadata transaction|switching pool to read-only mode" |
 		sed "s/'.*'/.../" | tr '\n' ,)" "metadata operation ... failed: error = -5,aborting current metadata transaction,switching pool to read-only mode," \
 		"$1: logged"
@@ -82,8 +83,8 @@ end "status"
 
 begin
 require blockio write $t 16M 64k 2
-ok "suspend" timeout 60 dmsetup suspend pool
-ok "resume" timeout 60 dmsetup resume pool
+ok "suspend" timeout 120 dmsetup suspend pool
+ok "resume" timeout 120 dmsetup resume pool
 end "suspend"
 
 make_pool /dev/mapper/meta "$DATA"

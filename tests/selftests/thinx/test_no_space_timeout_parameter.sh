@@ -30,44 +30,50 @@ fails "not with nonsense" "" bash -c "echo x > $p"
 is "$(cat "$p")" 0 "which changes nothing"
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "full" wait_until 20 mode_is out_of_data_space
-n=$(events)
+ok "full" wait_until 120 mode_is out_of_data_space
+raised 2 "low water mark and mode: two events"
+n=2
 echo 2 > "$p"
 sleep 5
 ok "0 when it began: held for ever" running $writer
 is "$(pool_field 10) $(events)" "queue_if_no_space $n" "queueing, no event"
 make_room 0
-ok "with room it ends" wait_until 20 stopped $writer
+ok "with room it ends" wait_until 120 stopped $writer
 ok "with success" wait $writer
-ok "write mode" wait_until 20 mode_is rw
+ok "write mode" wait_until 120 mode_is rw
+n=$((n + 1))
+raised $n "one event"
 
 log_mark
-n=$(events)
 spawn blockio write $t 3M 64k 3
 writer=$spawned
-ok "full again" wait_until 20 mode_is out_of_data_space
+ok "full again" wait_until 120 mode_is out_of_data_space
 echo 0 > "$p"
 begin=$SECONDS
-ok "2 when it began: it ends" wait_until 30 stopped $writer
-ok "not later than it should" test $((SECONDS - begin)) -le 12
+ok "2 when it began: it ends" wait_until 120 stopped $writer
+ok "not later than it should" test $((SECONDS - begin)) -le 45
 like "$(cat "$scratch/out")" ENOSPC "with ENOSPC"
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
-is "$(events)" $((n + 2)) "two events: full, and expired"
+n=$((n + 2))
+raised $n "two events: full, and expired"
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space error_if_no_space" "status"
 
 make_room 64k
-ok "write mode" wait_until 20 mode_is rw
+ok "write mode" wait_until 120 mode_is rw
+n=$((n + 1))
+raised $n "one event"
 is "$(pool_field 10)" queue_if_no_space "queueing as the table says"
 require blockio write $t 4M 64k 4
 spawn blockio write $t 5M 64k 5
 writer=$spawned
-ok "full once more" wait_until 20 mode_is out_of_data_space
-n=$(events)
+ok "full once more" wait_until 120 mode_is out_of_data_space
+n=$((n + 1))
+raised $n "one event"
 sleep 4
 ok "0 again: held" running $writer
 is "$(events)" "$n" "no event"
 make_room 128k
-ok "with room it ends" wait_until 20 stopped $writer
+ok "with room it ends" wait_until 120 stopped $writer
 ok "with success" wait $writer
 for i in 2 4 5; do
 	ok "what was written is there ($i)" blockio verify $t ${i}M 64k "$i"
