@@ -19,13 +19,24 @@ require blockio sync $t
 # Field 5 of the kernel's I/O counts: writes
 commits() { awk '{ print $5 }' "/sys/dev/block/$(major_minor /dev/mapper/meta)/stat"; }
 committed() { [ "$(commits)" != "$before" ]; }
+
+# What was begun has been committed.
+settled()
+{
+	local n
+
+	n=$(commits)
+	sleep 2
+	[ "$(commits)" = "$n" ]
+}
+
 quiet()
 {
 	sleep 3
 	is "$(commits)" "$before" "$1: nothing is written"
 }
 
-sleep 2
+require wait_until 120 settled
 before=$(commits)
 quiet "idle"
 require blockio write $t 0 4M 2
@@ -38,13 +49,13 @@ after=$(commits)
 if is_thinx && [ $(($(date +%s%3N) - begin)) -lt 700 ]; then
 	is "$after" "$before" "a change is not committed at once"
 fi
-ok "but soon" wait_until 10 committed
-sleep 2
+ok "but soon" wait_until 60 committed
+require wait_until 120 settled
 before=$(commits)
 quiet "after it"
 require blockio discard $t 8M 64k
-ok "a discard is committed, too" wait_until 10 committed
-sleep 2
+ok "a discard is committed, too" wait_until 60 committed
+require wait_until 120 settled
 before=$(commits)
 quiet "after it"
 require blockio sync $t

@@ -25,8 +25,8 @@ for round in 1 2; do
 	t=/dev/mapper/t1
 	spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio \
 		--iodepth=16 --rw=randrw --bsrange=4k-128k --size=64M \
-		--time_based --runtime=600 --continue_on_error=all --fsync=64
-	require wait_until 60 opened t1
+		--time_based --runtime=3000 --continue_on_error=all --fsync=64
+	require wait_until 120 loaded t1
 	echo 0 > $fault/verbose
 	case $((round % 2)) in
 	1) echo 1 > "/sys/block/${META##*/}/make-it-fail" ;;

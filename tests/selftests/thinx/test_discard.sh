@@ -24,7 +24,7 @@ ok "behind it unharmed" blockio verify $t 16M 16M 1
 is "$(data_used)" 384 "128 blocks were given back"
 is "$(status t1)" "0 131072 $TARGET_THIN 49152 65535" "in the volume's status"
 given_back() { dmsetup status pool > /dev/null; [ "$(used_kib DATA)" -le 25000 ]; }
-ok "the discard reached the data file" wait_until 10 given_back
+ok "the discard reached the data file" wait_until 120 given_back
 
 ok "ragged: from 4 KiB before to 4 KiB behind two blocks" \
 	blockio discard $t 1044480 139264
@@ -52,6 +52,6 @@ ok "zeros" blockio zeros $t 0 64M
 is "$(data_used)" 0 "nothing in use"
 is "$(status t1)" "0 131072 $TARGET_THIN 0 -" "nothing mapped"
 empty() { dmsetup status pool > /dev/null; [ "$(used_kib DATA)" -le 1000 ]; }
-ok "the data file is empty" wait_until 10 empty
+ok "the data file is empty" wait_until 120 empty
 is "$(events)" 0 "no events by all that"
 finish

@@ -46,7 +46,7 @@ ok "the untouched files are there" bash -c "cd '$mnt' &&
 require rm -r "$mnt/f5" "$mnt/f6"
 require sync -f "$mnt"
 gave_back() { [ "$(data_used)" -lt $((full - 400)) ]; }
-ok "deleted files gave their blocks back" wait_until 60 gave_back
+ok "deleted files gave their blocks back" wait_until 120 gave_back
 require umount "$mnt"
 ok "fsck" e2fsck -fn /dev/mapper/t1
 remove t1

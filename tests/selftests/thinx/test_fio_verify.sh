@@ -19,7 +19,7 @@ job()
 	local what=$1 dev=$2
 
 	shift 2
-	ok "$what" timeout 200 fio --name=j --filename="/dev/mapper/$dev" \
+	ok "$what" timeout 900 fio --name=j --filename="/dev/mapper/$dev" \
 		--size=64M --verify=crc32c --verify_fatal=1 --randseed=7 \
 		--output="$scratch/fio" "$@"
 }
@@ -36,7 +36,7 @@ job "with discards between" t3 --direct=1 --ioengine=psync --rw=randtrimwrite \
 job "two volumes at once" "t1:/dev/mapper/t3" --direct=1 --ioengine=libaio \
 	--iodepth=16 --rw=randwrite --bs=16k --io_size=24M
 for k in 1 2 3; do
-	ok "flushes beside writes ($k)" timeout 200 fio --name=f \
+	ok "flushes beside writes ($k)" timeout 900 fio --name=f \
 		--filename=/dev/mapper/t$k --direct=1 --ioengine=libaio \
 		--iodepth=8 --rw=randwrite --bs=4k --size=64M --io_size=4M \
 		--fsync=8 --verify=crc32c --verify_fatal=1 --output="$scratch/fio"

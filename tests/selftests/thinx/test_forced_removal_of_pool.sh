@@ -25,7 +25,7 @@ for round in 1 2 3; do
 	ok "round $round: a discard" blockio discard /dev/mapper/t1 16M 1M
 	log_mark
 	# It says busy, but the table it leaves fails all I/O.
-	timeout 60 dmsetup remove --force pool > /dev/null 2>&1
+	timeout 120 dmsetup remove --force pool > /dev/null 2>&1
 	is "$(dmsetup table pool | cut -d' ' -f3)" error \
 		"round $round: the pool's table is gone"
 	fails "round $round: reads fail" EIO blockio read /dev/mapper/t1 0 64k
@@ -56,6 +56,6 @@ for round in 1 2 3; do
 	remove t1
 	remove pool
 done
-ok "the module is free" wait_until 10 bash -c \
+ok "the module is free" wait_until 120 bash -c \
 	"[ \$(cat /sys/module/$module/refcnt) = 0 ]"
 finish

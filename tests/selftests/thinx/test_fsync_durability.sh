@@ -27,8 +27,8 @@ for round in 1 2 3; do
 	rewrap data flakey "$DATA" 0 0 1 1 drop_writes
 	blockio write $t 40M 4M $((round + 200)) > /dev/null 2>&1
 	blockio write $t 0 1M $((round + 300)) > /dev/null 2>&1
-	timeout 60 dmsetup remove t1
-	timeout 60 dmsetup remove pool
+	timeout 120 dmsetup remove t1
+	timeout 120 dmsetup remove pool
 	healed meta "$META"
 	healed data "$DATA"
 	ok "sound metadata ($round)" thin_check /dev/mapper/meta

@@ -28,7 +28,7 @@ full_or_over() { mode_is out_of_data_space || is_over; }
 times=0
 blocks=32
 while ! is_over; do
-	wait_until 120 full_or_over || break
+	wait_until 400 full_or_over || break
 	is_over && break
 	times=$((times + 1))
 	blocks=$((blocks + 250))
@@ -40,7 +40,7 @@ while ! is_over; do
 	[ $times -lt 20 ] || break
 done
 ok "grown $times times" test $times -ge 3
-ok "the load has ended" wait_until 120 is_over
+ok "the load has ended" wait_until 400 is_over
 for i in 1 2; do
 	wait "${fio_pids[i]}"
 	ok "fio $i found every block as written" test $? = 0

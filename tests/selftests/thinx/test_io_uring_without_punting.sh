@@ -25,7 +25,7 @@ run()
 {
 	echo > /sys/kernel/tracing/trace
 	echo 1 > $events/enable
-	ok "fio $1" timeout 200 fio --name=u --filename="$2" --direct=1 \
+	ok "fio $1" timeout 900 fio --name=u --filename="$2" --direct=1 \
 		--ioengine=io_uring --iodepth=16 --rw="$1" --bs=4k --size=64M \
 		--io_size=12M --output="$scratch/fio"
 	echo 0 > $events/enable

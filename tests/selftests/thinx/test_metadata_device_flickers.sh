@@ -32,13 +32,13 @@ for round in 1 2; do
 	rewrap meta flakey "$META" 0 2 1
 	spawn fio --name=w --filename=/dev/mapper/t1 --direct=1 \
 		--ioengine=libaio --iodepth=8 --rw=randrw --bs=4k \
-		--offset=8M --size=20M --time_based --runtime=600 \
+		--offset=8M --size=20M --time_based --runtime=3000 \
 		--continue_on_error=all --fsync=8
 	load=$spawned
 	spawn bash "$scratch/trim"
 	trim=$spawned
 	ended() { [[ $(status) == *Fail ]] || mode_is ro; }
-	ok "round $round: it stops writing" wait_until 60 ended
+	ok "round $round: it stops writing" wait_until 300 ended
 	logged "switching pool to (read-only|fail) mode" "round $round: logged"
 	log_mark
 	stop "$load"

@@ -20,6 +20,7 @@ i=0
 until [ -e "$3" ]; do
 	if blockio fua "$1" $((i * 7 % 201 * 960))k 64k "$2"; then
 		i=$((i + 1))
+		echo $i > "$3.$2"
 	else
 		sleep 0.2
 	fi
@@ -47,9 +48,11 @@ while [ $times -lt 3 ] && [ $SECONDS -lt $end ]; do
 		snap=$((snap + 1))
 	fi
 done
+far() { [ "$(cat "$scratch/calm.1")" -gt 10 ] && [ "$(cat "$scratch/calm.2")" -gt 10 ]; }
+wait_until 300 far
 is $times 3 "run out and grown 3 times, $((snap - 100)) snapshots"
 calm
-ok "the load has ended" wait_until 200 is_over
+ok "the load has ended" wait_until 300 is_over
 is "$(pool_mode) $(pool_field 11)" "rw -" "writable, no needs_check"
 not_logged "aborting" "no transaction was rolled back"
 is "$(grep -h ^E "$scratch"/out[12] | sort -u | grep -v '^EIO')" "" \

@@ -35,9 +35,12 @@ for i in 1 2 3 4 5 6; do
 	esac
 	waiting[i]=$spawned
 done
+for i in 1 2 3 5 6; do
+	ok "waits ($i)" wait_until 120 blocked "${waiting[i]}"
+done
 sleep 1
 for i in 1 2 3 5 6; do
-	ok "waits ($i)" running "${waiting[i]}"
+	ok "waits still ($i)" running "${waiting[i]}"
 done
 like "$(status)" " 16/1024 - rw " "status"
 is "$(status t1)" "0 65536 $TARGET_THIN 2048 2047" "a volume's"
@@ -56,14 +59,14 @@ logged "Unable to activate thin device while pool is suspended" "says so"
 is "$(dmsetup info -c --noheadings -o suspended t1)" Active \
 	"the volume is active"
 if is_thinx; then
-	ok "an idle volume can be suspended" timeout 20 dmsetup suspend t2
-	ok "and resumed" timeout 20 dmsetup resume t2
+	ok "an idle volume can be suspended" timeout 120 dmsetup suspend t2
+	ok "and resumed" timeout 120 dmsetup resume t2
 fi
-ok "a volume can be removed" timeout 20 dmsetup remove t2
+ok "a volume can be removed" timeout 120 dmsetup remove t2
 n=$(events)
 require dmsetup resume pool
 for i in 1 2 3 4 5 6; do
-	ok "resumed: it ends ($i)" wait_until 30 stopped "${waiting[i]}"
+	ok "resumed: it ends ($i)" wait_until 120 stopped "${waiting[i]}"
 	ok "with success" wait "${waiting[i]}"
 done
 is "$(events)" "$n" "no event"

@@ -18,20 +18,20 @@ make_pool "$META" "$DATA"
 make_thin t1 1 32M
 make_thin t2 2 32M
 require blockio write /dev/mapper/t1 0 1M 1
-require timeout 60 dmsetup suspend t1
+require timeout 120 dmsetup suspend t1
 spawn_out=$scratch/out1 spawn blockio write /dev/mapper/t1 0 64k 2
 w1=$spawned
 ok "the other volume is written" blockio write /dev/mapper/t2 0 512k 2
 ok "flushed" blockio sync /dev/mapper/t2
 ok "discarded" blockio discard /dev/mapper/t2 0 512k
 ok "messages are taken" msg create_snap 3 1
-ok "the pool can be suspended" timeout 60 dmsetup suspend pool
-ok "the volume resumed meanwhile" timeout 60 dmsetup resume t1
+ok "the pool can be suspended" timeout 120 dmsetup suspend pool
+ok "the volume resumed meanwhile" timeout 120 dmsetup resume t1
 ok "suspended again, with I/O waiting or not, or refused in time" \
-	bash -c 'timeout -k 1 5 dmsetup suspend --noflush --nolockfs t1; [ $? -le 124 ]'
-ok "the pool resumed" timeout 60 dmsetup resume pool
-ok "the volume, too" timeout 60 dmsetup resume t1
-ok "the write ends" wait_until 30 stopped "$w1"
+	bash -c 'timeout -k 60 20 dmsetup suspend --noflush --nolockfs t1; [ $? -le 124 ]'
+ok "the pool resumed" timeout 120 dmsetup resume pool
+ok "the volume, too" timeout 120 dmsetup resume t1
+ok "the write ends" wait_until 120 stopped "$w1"
 ok "with success" wait "$w1"
 ok "it is there" blockio verify /dev/mapper/t1 0 64k 2
 activate t3 3 32M
@@ -46,31 +46,33 @@ spawn_out=$scratch/out1 spawn blockio write /dev/mapper/t1 16M 64k 3
 w1=$spawned
 spawn_out=$scratch/out2 spawn blockio write /dev/mapper/t2 16M 64k 4
 w2=$spawned
-ok "full" wait_until 20 mode_is out_of_data_space
+ok "full" wait_until 120 mode_is out_of_data_space
+require wait_until 120 blocked "$w1"
+require wait_until 120 blocked "$w2"
 sleep 1
 for i in 1 2 3; do
 	begin=$SECONDS
 	ok "suspended without flushing ($i)" \
-		timeout 60 dmsetup suspend --noflush --nolockfs t1
-	ok "at once" test $((SECONDS - begin)) -le 10
+		timeout 120 dmsetup suspend --noflush --nolockfs t1
+	ok "at once" test $((SECONDS - begin)) -le 60
 	ok "the write waits" running "$w1"
-	require timeout 60 dmsetup resume t1
+	require timeout 120 dmsetup resume t1
 	sleep 0.3
 	ok "resumed: it waits" running "$w1"
 done
-require timeout 60 dmsetup suspend --noflush --nolockfs t1
+require timeout 120 dmsetup suspend --noflush --nolockfs t1
 # Room for one: the suspended volume must not get it.
 pool_sectors=$((41 * 128))
 reload_pool "$META" "$DATA"
-ok "room for one: the other volume's is done" wait_until 20 stopped "$w2"
+ok "room for one: the other volume's is done" wait_until 120 stopped "$w2"
 ok "with success" wait "$w2"
 ok "the suspended one's waits" running "$w1"
 pool_sectors=$((42 * 128))
 reload_pool "$META" "$DATA"
 sleep 0.5
 ok "room for another: it waits still" running "$w1"
-require timeout 60 dmsetup resume t1
-ok "resumed: it is done" wait_until 20 stopped "$w1"
+require timeout 120 dmsetup resume t1
+ok "resumed: it is done" wait_until 120 stopped "$w1"
 ok "with success" wait "$w1"
 ok "both are there" blockio verify /dev/mapper/t1 16M 64k 3
 ok "both" blockio verify /dev/mapper/t2 16M 64k 4
@@ -78,16 +80,16 @@ ok "both" blockio verify /dev/mapper/t2 16M 64k 4
 # A flushing suspend waits for what waits for space.
 spawn_out=$scratch/out1 spawn blockio write /dev/mapper/t1 20M 64k 5
 w1=$spawned
-ok "full" wait_until 20 mode_is out_of_data_space
+ok "full" wait_until 120 mode_is out_of_data_space
 spawn_out=$scratch/out2 spawn dmsetup suspend t1
 s1=$spawned
 sleep 2
 ok "a flushing suspend waits for the write" running "$s1"
 pool_sectors=$((60 * 128))
 reload_pool "$META" "$DATA"
-ok "with room it ends" wait_until 20 stopped "$s1"
+ok "with room it ends" wait_until 120 stopped "$s1"
 ok "with success" wait "$s1"
 ok "the write has" wait "$w1"
-require timeout 60 dmsetup resume t1
+require timeout 120 dmsetup resume t1
 ok "it is there" blockio verify /dev/mapper/t1 20M 64k 5
 finish

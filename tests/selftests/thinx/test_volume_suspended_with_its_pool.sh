@@ -24,31 +24,32 @@ if is_thinx; then
 	for how in "" "--noflush" "--nolockfs" "--noflush --nolockfs"; do
 		# shellcheck disable=SC2086 # options
 		ok "suspend ${how:-plainly} while the pool is suspended" \
-			timeout 20 dmsetup suspend $how t1
-		ok "resume" timeout 20 dmsetup resume t1
+			timeout 120 dmsetup suspend $how t1
+		ok "resume" timeout 120 dmsetup resume t1
 	done
 	spawn blockio write $t 2M 64k 2
 	writer=$spawned
+	ok "a write waits for the pool" wait_until 120 blocked "$writer"
 	sleep 1
-	ok "a write waits for the pool" running "$writer"
+	ok "and goes on waiting" running "$writer"
 	ok "suspend the volume without flushing" \
-		timeout 20 dmsetup suspend --noflush --nolockfs t1
-	ok "resume" timeout 20 dmsetup resume t1
+		timeout 120 dmsetup suspend --noflush --nolockfs t1
+	ok "resume" timeout 120 dmsetup resume t1
 	ok "the write waits still" running "$writer"
 	ok "suspend the volume once more" \
-		timeout 20 dmsetup suspend --noflush --nolockfs t1
-	ok "resume the pool first" timeout 20 dmsetup resume pool
+		timeout 120 dmsetup suspend --noflush --nolockfs t1
+	ok "resume the pool first" timeout 120 dmsetup resume pool
 	sleep 0.5
 	ok "it waits for its volume" running "$writer"
 	require dmsetup resume t1
-	ok "done when both are back" wait_until 20 stopped "$writer"
+	ok "done when both are back" wait_until 120 stopped "$writer"
 	ok "with success" wait "$writer"
 	ok "its data are there" blockio verify $t 2M 64k 2
 	require dmsetup suspend pool
 fi
 spawn blockio write $t 3M 64k 3
 writer=$spawned
-sleep 1
+require wait_until 120 blocked "$writer"
 # interrupted SECONDS COMMAND...: it does not end, but a signal ends it
 interrupted()
 {
@@ -61,18 +62,18 @@ interrupted()
 
 ok "a flushing suspend waits for it, and can be interrupted" \
 	interrupted 3 dmsetup suspend --nolockfs t1
-ok "resume the pool" timeout 20 dmsetup resume pool
-ok "the write ends" wait_until 20 stopped "$writer"
+ok "resume the pool" timeout 120 dmsetup resume pool
+ok "the write ends" wait_until 120 stopped "$writer"
 ok "with success" wait "$writer"
-ok "the volume can be suspended" timeout 20 dmsetup suspend t1
-ok "and resumed" timeout 20 dmsetup resume t1
+ok "the volume can be suspended" timeout 120 dmsetup suspend t1
+ok "and resumed" timeout 120 dmsetup resume t1
 ok "its data are there" blockio verify $t 3M 64k 3
 
 # Writes held for lack of space, and no time-out.
 require blockio write /dev/mapper/t2 0 $(((100 - $(data_used)) * 64))k 4
 spawn blockio write $t 8M 64k 5
 writer=$spawned
-ok "a write is held for lack of space" wait_until 20 mode_is out_of_data_space
+ok "a write is held for lack of space" wait_until 120 mode_is out_of_data_space
 ok "a flushing suspend waits for it, and can be interrupted" \
 	interrupted 3 dmsetup suspend --nolockfs t1
 ok "the write is held still" running "$writer"
@@ -80,9 +81,9 @@ ok "what is mapped can be read" blockio verify $t 0 1M 1
 ok "and overwritten" blockio write $t 0 64k 6
 pool_sectors=$((200 * 128))
 reload_pool "$META" "$DATA"
-ok "with more space it ends" wait_until 20 stopped "$writer"
+ok "with more space it ends" wait_until 120 stopped "$writer"
 ok "with success" wait "$writer"
 ok "its data are there" blockio verify $t 8M 64k 5
-ok "the volume can be suspended" timeout 20 dmsetup suspend t1
-ok "and resumed" timeout 20 dmsetup resume t1
+ok "the volume can be suspended" timeout 120 dmsetup suspend t1
+ok "and resumed" timeout 120 dmsetup resume t1
 finish
