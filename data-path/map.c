@@ -23,6 +23,9 @@
  *     go.
  * I4  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
  *     goes down in one piece; dm core sends the rest again.
+ * I5  A REQ_NOWAIT bio is not cut but answered BLK_STS_AGAIN, as the block layer
+ *     does.  Its parts could be answered so by the data device while others are
+ *     under way, and the whole would end with it in another thread, see I1.
  */
 #include "data-path/slow-path.h"
 
@@ -63,14 +66,30 @@ static int defer(struct thinx_volume *v, struct thinx_bio *tb, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* Keep the first @nr_blocks blocks of the bio; dm core sends the rest again. */
-static void cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
+/*
+ * Keep the first @nr_blocks blocks of the bio; dm core sends the rest again.
+ * Returns false if it must not be cut: see I5.
+ */
+static bool cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
 		u64 nr_blocks)
 {
 	u64 nr_sectors = nr_blocks * plane->block_sectors - offset;
 
-	if (nr_sectors < bio_sectors(bio))
-		dm_accept_partial_bio(bio, nr_sectors);
+	if (likely(nr_sectors >= bio_sectors(bio)))
+		return true;
+	if (bio->bi_opf & REQ_NOWAIT)
+		return false;
+	dm_accept_partial_bio(bio, nr_sectors);
+	return true;
+}
+
+static int would_block(struct thinx_volume *v, struct thinx_bio *tb,
+		       struct bio *bio)
+{
+	if (tb->in_gate)
+		leave_gate(v, tb);
+	bio_wouldblock_error(bio);
+	return DM_MAPIO_SUBMITTED;
 }
 
 static bool is_shared(struct thinx_volume *v, u64 word)
@@ -127,7 +146,8 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 
 	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
 	if (unlikely(!tb->in_gate)) {
-		cut(plane, bio, offset, THINX_GROUP_BLOCKS);
+		if (!cut(plane, bio, offset, THINX_GROUP_BLOCKS))
+			return would_block(v, tb, bio);
 		return defer(v, tb, bio);
 	}
 	if (unlikely(!(thinx_plane_caps(plane) & THINX_CAN_MAP))) {
@@ -144,7 +164,8 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 
 	if (likely(thinx_map_is_mapping(word)) &&
 	    (bio_data_dir(bio) == READ || !is_shared(v, word))) {
-		cut(plane, bio, offset, nr);
+		if (unlikely(!cut(plane, bio, offset, nr)))
+			return would_block(v, tb, bio);
 		if (needs_commit(v, bio))
 			tb->await_commit = true;
 		bio_set_dev(bio, plane->data_bdev);
@@ -155,7 +176,8 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	}
 	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ) {
 		if (likely(!port->origin)) {
-			cut(plane, bio, offset, nr);
+			if (!cut(plane, bio, offset, nr))
+				return would_block(v, tb, bio);
 			zero_fill_bio(bio);
 			bio_endio(bio);
 			return DM_MAPIO_SUBMITTED;
@@ -166,14 +188,15 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		 */
 		if (!(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED))) {
 			leave_gate(v, tb);
-			cut(plane, bio, offset, nr);
+			(void)cut(plane, bio, offset, nr);
 			if (thinx_bio_read_hole(port, bio))
 				return DM_MAPIO_REMAPPED;
 			bio_endio(bio);
 			return DM_MAPIO_SUBMITTED;
 		}
 	}
-	cut(plane, bio, offset, min_t(u32, nr, THINX_GROUP_BLOCKS));
+	if (!cut(plane, bio, offset, min_t(u32, nr, THINX_GROUP_BLOCKS)))
+		return would_block(v, tb, bio);
 	return defer(v, tb, bio);
 }
 
