@@ -44,6 +44,13 @@
 #include "metadata/superblock.h"
 #include "persistent-data/block-io.h"
 
+/*
+ * So many changed counts of data blocks make a transaction heavy: each takes some
+ * memory, up to half a kilobyte if no neighbour is changed, and closing takes time
+ * for each, under the lock.
+ */
+#define HEAVY 65536
+
 /* ---- who may do what ---- */
 
 static int may_look(const struct thinx_md *md)
@@ -85,6 +92,9 @@ static int end_change(struct thinx_md *md, int r)
 		md->torn = true;
 	}
 	md->changing = false;
+	/* Pairs with thinx_md_is_heavy(). */
+	WRITE_ONCE(md->heavy,
+		   md->data_sm && pd_sm_nr_changed(md->data_sm) >= HEAVY);
 	return r;
 }
 
@@ -266,6 +276,7 @@ int thinx_md_abort(struct thinx_md *md)
 		goto out;
 	}
 	WRITE_ONCE(md->dirty, false);
+	WRITE_ONCE(md->heavy, false);
 	WRITE_ONCE(md->broken, false);	/* pairs with the getter */
 	md->torn = false;
 out:
@@ -331,6 +342,11 @@ u64 thinx_md_completed_generation(const struct thinx_md *md)
 bool thinx_md_is_dirty(const struct thinx_md *md)
 {
 	return READ_ONCE(md->dirty);	/* pairs with thinx_md_begin_change() */
+}
+
+bool thinx_md_is_heavy(const struct thinx_md *md)
+{
+	return READ_ONCE(md->heavy);	/* pairs with end_change() */
 }
 
 bool thinx_md_needs_check(const struct thinx_md *md)
@@ -430,7 +446,26 @@ int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
 	return r;
 }
 
-int thinx_md_delete(struct thinx_md *md, u32 id)
+/*
+ * Let others in between two steps of a change, and commit what has become heavy.
+ * Returns what keeps the next step from being made.
+ */
+static int between_steps(struct thinx_md *md, int (*commit)(void *context),
+			 void *context)
+{
+	bool heavy = md->heavy;
+	int r = 0;
+
+	thinx_md_unlock(md);
+	cond_resched();
+	if (heavy && commit)
+		r = commit(context);
+	thinx_md_lock(md);
+	return r ?: may_change(md);
+}
+
+int thinx_md_delete(struct thinx_md *md, u32 id, int (*commit)(void *context),
+		    void *context)
 {
 	struct thinx_drop drop = { .id = id };
 	struct thinx_md_dev *dev;
@@ -446,13 +481,8 @@ int thinx_md_delete(struct thinx_md *md, u32 id)
 		r = end_change(md, thinx_device_delete_step(dev, &drop));
 		if (drop.done)
 			break;
-		if (!r) {
-			/* Let others in between two steps. */
-			thinx_md_unlock(md);
-			cond_resched();
-			thinx_md_lock(md);
-			r = may_change(md);
-		}
+		if (!r)
+			r = between_steps(md, commit, context);
 		if (r) {
 			thinx_device_delete_cancel(dev);
 			break;
@@ -653,7 +683,8 @@ int thinx_md_reserve_snap(struct thinx_md *md, int (*pre_commit)(void *context),
 	return r;
 }
 
-int thinx_md_release_snap(struct thinx_md *md)
+int thinx_md_release_snap(struct thinx_md *md, int (*commit)(void *context),
+			  void *context)
 {
 	struct thinx_drop drop = { 0 };
 	int r;
@@ -672,10 +703,7 @@ int thinx_md_release_snap(struct thinx_md *md)
 		r = end_change(md, thinx_held_root_release_step(md, &drop));
 		if (r || !md->held_root)
 			break;
-		thinx_md_unlock(md);
-		cond_resched();
-		thinx_md_lock(md);
-		r = may_change(md);
+		r = between_steps(md, commit, context);
 	}
 	md->releasing = false;
 out:

@@ -125,15 +125,19 @@ int __must_check thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin);
  * thinx_md_delete() - delete a device
  * @md: metadata
  * @id: device
+ * @commit: called without the lock when the transaction has become heavy, see
+ *	thinx_md_is_heavy(); NULL: nobody minds
+ * @context: its argument
  *
  * Works in steps, letting the lock go between them; a commit may come between
  * two steps, then a crash leaves the device with a part of its mappings, and
  * delete can be repeated.  Nobody can open the device meanwhile.
  *
  * Return: 0, -ENODATA no such device, -EBUSY it is open or being deleted,
- * -ENOSPC, common errors.
+ * -ENOSPC, what @commit says, common errors.
  */
-int __must_check thinx_md_delete(struct thinx_md *md, u32 id);
+int __must_check thinx_md_delete(struct thinx_md *md, u32 id,
+				 int (*commit)(void *context), void *context);
 
 /**
  * thinx_md_open_device() - open a device
@@ -352,6 +356,15 @@ u64 thinx_md_completed_generation(const struct thinx_md *md);
 bool thinx_md_is_dirty(const struct thinx_md *md);
 
 /**
+ * thinx_md_is_heavy() - has it so many that it should be committed soon?
+ * @md: metadata
+ *
+ * The more counts of data blocks changed, the more memory they take and the longer
+ * closing holds the lock.  Lock-free.
+ */
+bool thinx_md_is_heavy(const struct thinx_md *md);
+
+/**
  * thinx_md_commit() - close the open generation and make it durable
  * @md: metadata
  * @pre_commit: called after the close and before any metadata is written, with
@@ -463,10 +476,15 @@ int __must_check thinx_md_reserve_snap(struct thinx_md *md,
 /**
  * thinx_md_release_snap() - let it go
  * @md: metadata
+ * @commit: as for thinx_md_delete()
+ * @context: its argument
  *
- * Return: 0, -EINVAL there is none, -EBUSY it is being released, common errors.
+ * Return: 0, -EINVAL there is none, -EBUSY it is being released, what @commit
+ * says, common errors.
  */
-int __must_check thinx_md_release_snap(struct thinx_md *md);
+int __must_check thinx_md_release_snap(struct thinx_md *md,
+				       int (*commit)(void *context),
+				       void *context);
 
 /** thinx_md_held_root() - block of the metadata snapshot, 0 if none */
 u64 thinx_md_held_root(struct thinx_md *md);

@@ -47,12 +47,18 @@ static int create_snap(struct thinx_pool *pool, char **argv)
 	return r;
 }
 
+/* What takes many steps is committed in pieces. */
+static int commit_between(void *context)
+{
+	return thinx_plane_commit(context);
+}
+
 static int delete(struct thinx_pool *pool, char **argv)
 {
 	u32 id;
 	int r = parse_id(pool, argv[1], &id);
 
-	return r ?: thinx_md_delete(pool->md, id);
+	return r ?: thinx_md_delete(pool->md, id, commit_between, &pool->plane);
 }
 
 static int set_transaction_id(struct thinx_pool *pool, char **argv)
@@ -75,7 +81,7 @@ static int reserve_metadata_snap(struct thinx_pool *pool, char **argv)
 
 static int release_metadata_snap(struct thinx_pool *pool, char **argv)
 {
-	return thinx_md_release_snap(pool->md);
+	return thinx_md_release_snap(pool->md, commit_between, &pool->plane);
 }
 
 static const struct message {

@@ -160,7 +160,7 @@ static void commit_tick(struct work_struct *work)
 						 struct thinx_plane,
 						 commit.tick);
 
-	queue_work(plane->wq, &plane->commit.work);
+	thinx_commit_soon(plane);
 }
 
 void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio)
@@ -182,12 +182,19 @@ void thinx_commit_for_space(struct thinx_plane *plane)
 	spin_lock_irqsave(&plane->commit.lock, flags);
 	plane->commit.retry = true;
 	spin_unlock_irqrestore(&plane->commit.lock, flags);
+	thinx_commit_soon(plane);
+}
+
+void thinx_commit_soon(struct thinx_plane *plane)
+{
 	queue_work(plane->wq, &plane->commit.work);
 }
 
 void thinx_commit_note_change(struct thinx_plane *plane)
 {
-	if (!delayed_work_pending(&plane->commit.tick))
+	if (thinx_md_is_heavy(plane->md))
+		thinx_commit_soon(plane);
+	else if (!delayed_work_pending(&plane->commit.tick))
 		queue_delayed_work(plane->wq, &plane->commit.tick,
 				   COMMIT_DELAY);
 }
@@ -207,5 +214,7 @@ void thinx_commit_exit(struct thinx_plane *plane)
 {
 	cancel_delayed_work_sync(&plane->commit.tick);
 	cancel_work_sync(&plane->commit.work);
+	/* The work may have set the timer again. */
+	cancel_delayed_work_sync(&plane->commit.tick);
 	cancel_delayed_work_sync(&plane->commit.later);
 }

@@ -80,7 +80,7 @@ struct thinx_commit {
  * @lock: irq-safe
  * @queued: L:lock; runs that wait for the commit that frees them
  * @done: L:lock; runs whose discard has ended, still held
- * @nr: L:lock; runs queued, under way or done
+ * @nr: L:lock, read lock-free; runs queued, under way or done
  * @work: issues and ends
  * @wait: woken when @nr falls to zero
  */
@@ -96,7 +96,9 @@ struct thinx_passdown {
 /**
  * struct thinx_plane - the pool-wide half of the data path
  * @md: I; metadata
- * @data_bdev: changes only while the plane is quiesced
+ * @data_bdev: changes only while the plane is quiesced; not to be looked at
+ *	without THINX_CAN_MAP: it may be gone
+ * @data_sector_size: I; bytes in a logical block of the data device
  * @dev: I; number of the data device, for tracepoints
  * @block_sectors: I; data block size
  * @block_shift: I; log2 of it, or -1
@@ -117,8 +119,8 @@ struct thinx_passdown {
  * @nr_busy: A; groups under way and passes of workers, in all volumes
  * @idle: woken when @nr_busy falls to zero
  * @nr_aborts: A; changes at the end of an abort, all gates still closed
- * @fruitless: A; searches in a row that found no data block although some are
- *	said to be free
+ * @fruitless: A; passes in a row that found no data block although some were
+ *	said to be free at that moment
  * @commit: see there
  * @passing: see there
  * @ops: I; the control plane
@@ -127,6 +129,7 @@ struct thinx_passdown {
 struct thinx_plane {
 	struct thinx_md *md;
 	struct block_device *data_bdev;
+	unsigned int data_sector_size;
 	dev_t dev;
 	u32 block_sectors;
 	int block_shift;
@@ -255,8 +258,17 @@ void thinx_passdown_flush(struct thinx_plane *plane);
  */
 int __must_check thinx_plane_pre_commit(void *context);
 
-/** thinx_commit_note_change() - a change was made: commit within a second */
+/**
+ * thinx_commit_note_change() - a change was made: commit within a second, or soon
+ * if there are many
+ * @plane: plane
+ *
+ * Context: Any.
+ */
 void thinx_commit_note_change(struct thinx_plane *plane);
+
+/** thinx_commit_soon() - let the committer run */
+void thinx_commit_soon(struct thinx_plane *plane);
 
 /* ---- between the files of the data path ---- */
 
@@ -344,6 +356,14 @@ void thinx_passdown_kick(struct thinx_plane *plane);
 
 /** thinx_passdown_pending() - may data blocks come free when discards end? */
 bool thinx_passdown_pending(struct thinx_plane *plane);
+
+/**
+ * thinx_passdown_is_crowded() - is so much queued that nobody should add to it?
+ * @plane: plane
+ *
+ * Volumes are kicked when some of it is done.
+ */
+bool thinx_passdown_is_crowded(struct thinx_plane *plane);
 
 /**
  * thinx_passdown_add() - pass discards of freed, held runs down

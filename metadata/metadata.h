@@ -131,6 +131,7 @@ struct thinx_md_dev {
  * @open_gen: L, read lock-free
  * @completed_gen: L, read lock-free
  * @dirty: L, read lock-free; the open generation has a change
+ * @heavy: L, read lock-free; it has many of them
  * @changing: L; inside a change: an error now breaks the transaction
  * @broken: L, read lock-free; changes and commits are refused until an abort
  * @torn: L; implies @broken: trees may be malformed, look-ups are refused too
@@ -178,6 +179,7 @@ struct thinx_md {
 	u64 open_gen;
 	u64 completed_gen;
 	bool dirty;
+	bool heavy;
 	bool changing;
 	bool broken;
 	bool torn;

@@ -14,7 +14,8 @@
  * I2  A bitmap is skipped only if its slot was looked at (full), or, in a first
  *     round, if its nr_free says zero and it is not the last one.  What the
  *     first round skipped is looked at in a second one, unless the map as a
- *     whole claims to have nothing: a wrong hint costs time, not space.
+ *     whole claims to have nothing: a wrong hint costs time, not space.  If the
+ *     second one finds nothing either, the claim is wrong and corrected.
  * I3  An allocation costs a bit search; a bitmap is read when the cursor enters
  *     it.  When nothing is free every bitmap is marked full and no search
  *     happens.
@@ -231,6 +232,20 @@ static int search_round(struct pd_sm *sm, bool trust_hints, struct search *s)
 	return 0;
 }
 
+/*
+ * Nothing was found.  If every bitmap was looked at, nothing is free, whatever
+ * the root on disk said.
+ */
+static void believe_bitmaps(struct pd_sm *sm)
+{
+	if (sm->nr_full < sm->nr_bitmaps || !sm->nr_allocatable)
+		return;
+	DMWARN("%s: %s: %llu blocks said to be free are not",
+	       pd_sm_device(sm), sm->name, sm->nr_allocatable);
+	sm->nr_allocated += sm->nr_allocatable;
+	sm->nr_allocatable = 0;
+}
+
 /* Find up to @want free blocks in a row and move the cursor behind them. */
 static int search(struct pd_sm *sm, u32 want, pd_block_t *begin, u32 *nr)
 {
@@ -247,8 +262,10 @@ static int search(struct pd_sm *sm, u32 want, pd_block_t *begin, u32 *nr)
 		r = search_round(sm, false, &s);
 	if (r)
 		return r;
-	if (!s.nr)
+	if (!s.nr) {
+		believe_bitmaps(sm);
 		return -ENOSPC;
+	}
 
 	sm->cursor = s.begin + s.nr;
 	*begin = s.begin;

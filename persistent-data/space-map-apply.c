@@ -205,6 +205,7 @@ int pd_sm_apply(struct pd_sm *sm)
 void pd_sm_switch_overlays(struct pd_sm *sm)
 {
 	sm->open = !sm->open;
+	sm->nr_entries = 0;
 	sm->nr_dirty = 0;
 	pd_sm_forget_overflow(sm);
 }

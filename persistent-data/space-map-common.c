@@ -251,6 +251,11 @@ pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm)
 	return sm->nr_allocatable;
 }
 
+u64 pd_sm_nr_changed(const struct pd_sm *sm)
+{
+	return sm->nr_entries;
+}
+
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm)
 {
 	return sm->nr_dirty;
@@ -508,12 +513,14 @@ static int store_entry(struct pd_sm *sm, pd_block_t b, s64 delta,
 	u32 e, i = pd_sm_index_of(b, &e);
 	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
 	struct pd_sm_slot *slot;
-	int r;
+	void *old;
 
-	r = xa_err(xa_store(pd_sm_open_overlay(sm), b,
-			    pd_sm_mk_entry(delta, flags), GFP_NOIO));
-	if (r)
-		return r;
+	old = xa_store(pd_sm_open_overlay(sm), b, pd_sm_mk_entry(delta, flags),
+		       GFP_NOIO);
+	if (xa_is_err(old))
+		return xa_err(old);
+	if (!old)
+		sm->nr_entries++;
 
 	bitmap->pending = true;
 	if (!(bitmap->touched & BIT(sm->open))) {

@@ -133,6 +133,7 @@ struct pd_sm_ops {
  * @nr_index_dirty: how many have @index_dirty set
  * @overlays: one open, one closed, see @open
  * @open: number of the open overlay
+ * @nr_entries: entries of the open overlay
  * @closing: the open overlay is being applied
  * @held: bitmap number → struct pd_sm_held
  * @cursor: where to look for free blocks first
@@ -172,6 +173,7 @@ struct pd_sm {
 
 	struct xarray overlays[2];
 	unsigned int open;
+	u64 nr_entries;
 	bool closing;
 	struct xarray held;
 

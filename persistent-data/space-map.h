@@ -196,6 +196,14 @@ void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 			 pd_sm_threshold_fn fn, void *context);
 
 /**
+ * pd_sm_nr_changed() - blocks whose counts the open transaction has touched; (R)
+ * @sm: space map
+ *
+ * So much memory it takes, and so long its close.
+ */
+u64 pd_sm_nr_changed(const struct pd_sm *sm);
+
+/**
  * pd_sm_nr_dirty_bitmaps() - bitmaps the open transaction has touched; (R)
  * @sm: space map
  *

@@ -203,7 +203,7 @@ static void change(struct workload *w)
 						  rnd(w, WL_NR_DEVS)));
 		break;
 	case 7 ... 8:
-		(void)worked(thinx_md_delete(w->e.md, id));
+		(void)worked(thinx_md_delete(w->e.md, id, NULL, NULL));
 		break;
 	case 9:
 		set_trans_id(w);
@@ -217,7 +217,7 @@ static void change(struct workload *w)
 		break;
 	case 12:
 		if (thinx_md_held_root(w->e.md))
-			(void)worked(thinx_md_release_snap(w->e.md));
+			(void)worked(thinx_md_release_snap(w->e.md, NULL, NULL));
 		break;
 	default:
 		change_device(w);

@@ -220,13 +220,13 @@ static int live_step(struct md_env *e, struct input *in)
 	case 1:
 		return thinx_md_create_snap(e->md, in_u8(in) % 12, id);
 	case 2:
-		return thinx_md_delete(e->md, id);
+		return thinx_md_delete(e->md, id, NULL, NULL);
 	case 3:
 		return thinx_md_commit(e->md, beneath, e);
 	case 4:
 		return thinx_md_abort(e->md);
 	case 5:
-		return thinx_md_release_snap(e->md);
+		return thinx_md_release_snap(e->md, NULL, NULL);
 	case 6:
 		return thinx_md_reserve_snap(e->md, NULL, NULL);
 	case 7:

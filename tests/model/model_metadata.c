@@ -262,7 +262,7 @@ static void op_snap(struct model *m, u32 id, u32 origin)
 static void op_delete(struct model *m, u32 id)
 {
 	struct twin_dev *t = &m->now.devs[id];
-	int r = thinx_md_delete(m->e.md, id);
+	int r = thinx_md_delete(m->e.md, id, NULL, NULL);
 
 	if (!t->exists)
 		insist(r == -ENODATA);
@@ -418,7 +418,7 @@ static void op_open_or_close(struct model *m, u32 id)
 
 static void op_release(struct model *m)
 {
-	int r = thinx_md_release_snap(m->e.md);
+	int r = thinx_md_release_snap(m->e.md, NULL, NULL);
 
 	if (!m->now.held)
 		insist(r == -EINVAL);

@@ -295,7 +295,7 @@ static void test_device_undone_by_an_abort_is_gone(void **state)
 	thinx_md_unlock(e.md);
 	assert_int_equal(thinx_md_open_device(e.md, 1, &again), -ENODATA);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -ENODATA);
-	assert_int_equal(thinx_md_delete(e.md, 1), -ENODATA);
+	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -ENODATA);
 	thinx_md_close_device(dev);
 	/* The id is free again. */
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
@@ -453,10 +453,10 @@ static void test_read_only_refuses_all_changes(void **state)
 	thinx_md_set_read_only(e.md);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EPERM);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -EPERM);
-	assert_int_equal(thinx_md_delete(e.md, 1), -EPERM);
+	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -EPERM);
 	assert_int_equal(thinx_md_set_transaction_id(e.md, 0, 1), -EPERM);
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), -EPERM);
-	assert_int_equal(thinx_md_release_snap(e.md), -EPERM);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), -EPERM);
 	assert_int_equal(thinx_md_resize_data(e.md, 200), -EPERM);
 	assert_int_equal(thinx_md_resize_metadata(e.md, 200), -EPERM);
 	assert_int_equal(md_try_map(&e, dev, 1, 1), -EPERM);

@@ -31,13 +31,13 @@ static void test_one_at_a_time(void **state)
 
 	md_begin(&e, 128, 100);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
-	assert_int_equal(thinx_md_release_snap(e.md), -EINVAL);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), -EINVAL);
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
 	assert_int_not_equal(thinx_md_held_root(e.md), 0);
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), -EBUSY);
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
-	assert_int_equal(thinx_md_release_snap(e.md), -EINVAL);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), -EINVAL);
 	md_end(&e);
 }
 
@@ -121,7 +121,7 @@ static void test_pinned_blocks_stay_until_release(void **state)
 	assert_int_equal(space(&e).data_allocatable, 0);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
 	md_check(&e);
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	assert_int_equal(space(&e).data_allocatable, 1000);
@@ -146,11 +146,11 @@ static void test_deleted_devices_live_on_in_it(void **state)
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
 	md_commit(&e);
 	for (id = 0; id < 300; id++)
-		assert_int_equal(thinx_md_delete(e.md, id), 0);
+		assert_int_equal(thinx_md_delete(e.md, id, NULL, NULL), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 300 * 50);
 	md_check(&e);
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	md_check(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	md_commit(&e);
@@ -172,11 +172,11 @@ static void test_large_one_is_released_in_steps(void **state)
 	md_commit(&e);
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1), 0);
-	assert_int_equal(thinx_md_delete(e.md, 2), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 20000);
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	md_check(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	md_commit(&e);
@@ -191,7 +191,7 @@ static void release_and_reserve(void)
 {
 	/* Once. */
 	shim_on_resched = NULL;
-	other_release = thinx_md_release_snap(other_env->md);
+	other_release = thinx_md_release_snap(other_env->md, NULL, NULL);
 	other_reserve = thinx_md_reserve_snap(other_env->md, NULL, NULL);
 }
 
@@ -212,14 +212,14 @@ static void test_nobody_reserves_another_between_two_steps(void **state)
 	md_commit(&e);
 	other_env = &e;
 	shim_on_resched = release_and_reserve;
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	assert_null(shim_on_resched);
 	assert_int_equal(other_release, -EBUSY);
 	assert_int_equal(other_reserve, -EBUSY);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
 	md_commit(&e);
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	thinx_md_close_device(dev);
 	md_end(&e);
 }
@@ -245,13 +245,13 @@ static void test_half_released_one_can_be_released_again(void **state)
 	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
 	md_commit(&e);
 	for (tries = 0, r = -ENOSPC; r && tries < 100; tries++) {
-		r = thinx_md_delete(e.md, 1);
+		r = thinx_md_delete(e.md, 1, NULL, NULL);
 		assert_true(!r || r == -ENOSPC);
 		md_commit(&e);
 	}
 	assert_int_equal(r, 0);
 	for (tries = 0, r = -ENOSPC; r && tries < 100; tries++) {
-		r = thinx_md_release_snap(e.md);
+		r = thinx_md_release_snap(e.md, NULL, NULL);
 		assert_true(!r || r == -ENOSPC);
 		md_check(&e);
 		md_commit(&e);
@@ -279,7 +279,7 @@ static void test_wild_held_root_is_noticed(void **state)
 					 held_root), &v, sizeof(v),
 			PD_SUPERBLOCK_CSUM_XOR);
 		assert_int_equal(md_push_image(&e, img), 0);
-		assert_true(thinx_md_release_snap(e.md) < 0);
+		assert_true(thinx_md_release_snap(e.md, NULL, NULL) < 0);
 		assert_true(thinx_md_check(e.md) < 0);
 		/* Nothing was changed by the refusal. */
 		assert_int_equal(thinx_md_create_thin(e.md, 1), 0);

@@ -74,7 +74,7 @@ static void workload(struct md_env *e, u64 seed, int nr_ops)
 			continue;
 		}
 		if (md_rnd(&rng) % 100 == 0) {
-			r = thinx_md_delete(e->md, id);
+			r = thinx_md_delete(e->md, id, NULL, NULL);
 			md_insist(!r || r == -ENODATA);
 			continue;
 		}
@@ -245,7 +245,7 @@ static void test_metadata_snapshot_can_be_read_by_the_tools(void **state)
 	assert_int_equal(md_shell("tail -n +2 %s >%s.t; tail -n +2 %s | cmp - %s.t",
 				  a, a, b, a), 0);
 	assert_true(md_tools_check(&e));
-	assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	md_commit(&e);
 	assert_true(md_tools_check(&e));
 	md_end(&e);

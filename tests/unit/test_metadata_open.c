@@ -167,10 +167,10 @@ static int live_on(pd_block_t nr_blocks, u64 nr_data)
 		step = 6;
 	md_commit(&e);
 	thinx_md_close_device(dev);
-	if (!step && thinx_md_delete(e.md, 1))
+	if (!step && thinx_md_delete(e.md, 1, NULL, NULL))
 		step = 7;
 	md_commit(&e);
-	if (!step && thinx_md_delete(e.md, 2))
+	if (!step && thinx_md_delete(e.md, 2, NULL, NULL))
 		step = 8;
 	md_commit(&e);
 out:

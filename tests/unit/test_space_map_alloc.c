@@ -214,6 +214,28 @@ static void test_wrong_nr_allocated_wraps_nothing(void **state)
 	assert_int_equal(n, 200);
 }
 
+static void test_too_small_nr_allocated_is_corrected_when_full(void **state)
+{
+	struct pd_disk_sm_root root;
+	pd_block_t b, n = 0;
+
+	fill(200, 3 * E + 100);
+	sm_commit(e);
+	memcpy(&root, e->data_root, 32);
+	root.nr_allocated = cpu_to_le64(3 * E - 1000);
+	memcpy(e->data_root, &root, 32);
+	sm_reopen(e);
+	while (!pd_sm_alloc(e->data, &b))
+		assert_int_equal(b, n++);
+	assert_int_equal(n, 200);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), 0);
+	assert_int_equal(pd_sm_nr_allocated(e->data), 3 * E + 100);
+	ok(pd_sm_dec(e->data, 5, 10));
+	sm_commit(e);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), 5);
+	sm_verify(e);
+}
+
 /* ---- runs ---- */
 
 static void expect_run(pd_block_t want, pd_block_t begin, pd_block_t nr)
@@ -434,6 +456,7 @@ int main(void)
 		t(test_growing_undoes_a_trimmed_nr_free),
 		t(test_too_large_none_free_before_hides_nothing),
 		t(test_wrong_nr_allocated_wraps_nothing),
+		t(test_too_small_nr_allocated_is_corrected_when_full),
 		t(test_runs_are_contiguous_and_follow_each_other),
 		t(test_first_run_long_enough_is_taken),
 		t(test_longest_run_is_taken_if_none_is_long_enough),
