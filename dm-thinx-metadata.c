@@ -142,6 +142,24 @@ static int close_generation(struct thinx_md *md)
 	return 0;
 }
 
+/*
+ * Blocks of the open generation are written along, while they are changed, which
+ * is harmless; but a device that makes checksums of what it is given may find
+ * that they do not fit.  For such a one nobody changes blocks meanwhile.
+ */
+static int flush_blocks(struct thinx_md *md)
+{
+	bool stable = pd_bm_wants_stable_writes(md->bm);
+	int r;
+
+	if (stable)
+		down_read(&md->lock);
+	r = pd_bm_flush(md->bm);
+	if (stable)
+		up_read(&md->lock);
+	return r;
+}
+
 /* 1. data, 2. metadata blocks and flush, 3. superblock. */
 static int write_generation(struct thinx_md *md,
 			    int (*pre_commit)(void *context), void *context)
@@ -151,7 +169,7 @@ static int write_generation(struct thinx_md *md,
 	r = pre_commit ? pre_commit(context) : 0;
 	if (r)
 		return r;
-	r = pd_bm_flush(md->bm);
+	r = flush_blocks(md);
 	if (r)
 		return r;
 	return pd_bm_write_super(md->bm, &thinx_superblock_validator,

@@ -297,6 +297,7 @@ int pd_block_io_bufio_create(struct block_device *bdev,
 	mutex_init(&s->super_lock);
 	s->io.ops = &bufio_ops;
 	s->io.name = s->name;
+	s->io.stable_writes = bdev_stable_writes(bdev);
 	*result = &s->io;
 	return 0;
 

@@ -83,10 +83,13 @@ struct pd_block_io_ops {
  * struct pd_block_io - embedded by each block store
  * @ops: the operations
  * @name: device name for log lines; lives as long as the store
+ * @stable_writes: the device takes checksums of what it is given: buffers should
+ *	not be changed while @ops->write_dirty is at work
  */
 struct pd_block_io {
 	const struct pd_block_io_ops *ops;
 	const char *name;
+	bool stable_writes;
 };
 
 /**

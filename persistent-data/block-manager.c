@@ -375,6 +375,11 @@ int pd_bm_flush(struct pd_bm *bm)
 	return r;
 }
 
+bool pd_bm_wants_stable_writes(const struct pd_bm *bm)
+{
+	return bm->io->stable_writes;
+}
+
 int pd_bm_drop(struct pd_bm *bm)
 {
 	forget_made(bm);
