@@ -257,10 +257,13 @@ void thinx_pool_metadata_failed(void *context, const char *what, int r)
 	struct thinx_pool *pool = context;
 
 	mutex_lock(&pool->mode_lock);
-	/* Others may have met the same failure first. */
-	if (pool->mode >= THINX_MODE_READ_ONLY)
+	/*
+	 * Others may have met the same failure first.  A transaction that broke
+	 * has to be aborted in any mode: until then nothing can be looked up.
+	 */
+	if (pool->mode == THINX_MODE_FAIL)
 		goto out;
-	if (pool->mode == THINX_MODE_OUT_OF_METADATA_SPACE &&
+	if (pool->mode >= THINX_MODE_OUT_OF_METADATA_SPACE &&
 	    !thinx_md_is_broken(pool->md))
 		goto out;
 	DMERR_LIMIT("%s: metadata operation '%s' failed: error = %d",
@@ -309,13 +312,11 @@ static void space_changed(void *context)
 	struct thinx_pool *pool = context;
 	struct thinx_md_space s;
 
-	thinx_md_get_space(pool->md, &s);
-	if (s.meta_free > s.meta_reserve &&
-	    thinx_pool_mode(pool) != THINX_MODE_OUT_OF_DATA_SPACE)
-		return;
-
+	/*
+	 * The mode and the numbers belong together: somebody may be about to enter
+	 * out-of-data-space for what was true before this change.
+	 */
 	mutex_lock(&pool->mode_lock);
-	/* Again: a resize may have come between. */
 	thinx_md_get_space(pool->md, &s);
 	if (pool->mode <= THINX_MODE_OUT_OF_DATA_SPACE &&
 	    s.meta_free <= s.meta_reserve) {

@@ -68,11 +68,18 @@ static void close_devices(struct thinx_pool_target *pt)
 	dm_put_device(pt->ti, pt->metadata);
 }
 
-/* dm core would refuse these, too, but only after we have formatted. */
-static int check_length(struct thinx_pool_target *pt, char **error)
+/* dm core would refuse most of these, too, but only after we have formatted. */
+static int check_length(struct thinx_pool_target *pt, u32 block_sectors,
+			char **error)
 {
 	struct block_device *data = pt->data->bdev;
+	sector_t blocks = pt->ti->len;
 
+	sector_div(blocks, block_sectors);
+	if (blocks > THINX_DATA_BLOCK_MAX) {
+		*error = "Table has more data blocks than the format";
+		return -EINVAL;
+	}
 	if (pt->ti->len > bdev_nr_sectors(data)) {
 		*error = "Data device is smaller than the table";
 		return -EINVAL;
@@ -149,7 +156,7 @@ static int pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		goto err_close_devices;
 	pt->low_water = args.low_water;
 
-	r = check_length(pt, &ti->error);
+	r = check_length(pt, args.block_sectors, &ti->error);
 	if (r)
 		goto err_close_devices;
 	r = thinx_pool_get_for_table(dm_table_get_md(ti->table),

@@ -225,8 +225,7 @@ static int thin_end_io(struct dm_target *ti, struct bio *bio,
  */
 static int check_origin_size(struct thinx_thin *tc, sector_t size)
 {
-	struct block_device *data = tc->pool->plane.data_bdev;
-	unsigned int sectors = bdev_logical_block_size(data) >> SECTOR_SHIFT;
+	unsigned int sectors = tc->pool->plane.data_sector_size >> SECTOR_SHIFT;
 
 	if (!(size & (sectors - 1)) ||
 	    size >= tc->port.ti->len + tc->pool->block_sectors)

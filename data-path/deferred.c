@@ -34,7 +34,7 @@
 
 /*
  * The count of free blocks comes from the metadata device and may be wrong; after
- * so many searches that found none it is not believed any more.
+ * so many passes that found none it is not believed any more.
  */
 #define MAX_FRUITLESS 16
 
@@ -208,8 +208,8 @@ static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 	struct thinx_bio *state;
 	struct bio *piece;
 
-	piece = bio_alloc_clone(plane->data_bdev, bio, GFP_NOIO,
-				&plane->pieces);
+	/* Who submits it says where to. */
+	piece = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &plane->pieces);
 	piece->bi_iter.bi_size = nr_sectors << SECTOR_SHIFT;
 	piece->bi_end_io = piece_end_io;
 	state = thinx_bio_state(plane, piece);
@@ -420,7 +420,7 @@ static void ask_for_space(struct thinx_plane *plane)
 	if (!(thinx_plane_caps(plane) & THINX_CAN_PROVISION))
 		return;
 	thinx_md_get_space(plane->md, &s);
-	sure = atomic_inc_return(&plane->fruitless) > MAX_FRUITLESS;
+	sure = atomic_read(&plane->fruitless) > MAX_FRUITLESS;
 	if (s.data_pending || thinx_passdown_pending(plane) ||
 	    (s.data_allocatable && !sure))
 		thinx_commit_for_space(plane);

@@ -29,6 +29,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 
 	plane->md = md;
 	plane->data_bdev = data_bdev;
+	plane->data_sector_size = bdev_logical_block_size(data_bdev);
 	plane->dev = data_bdev->bd_dev;
 	plane->block_sectors = block_sectors;
 	plane->block_shift = is_power_of_2(block_sectors) ?

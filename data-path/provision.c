@@ -137,11 +137,13 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
  * @caps: capabilities at its beginning
  * @free: data blocks that can still be handed out
  * @low: the low water mark was reached
+ * @misled: some were said to be free, and none was found
  */
 struct plan {
 	unsigned int caps;
 	u64 free;
 	bool low;
+	bool misled;
 };
 
 /* @nr blocks were taken; the last of them found this many free. */
@@ -169,6 +171,7 @@ static int allocate(struct thinx_group *g, struct plan *p)
 		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
 		if (r == -EXFULL) {
 			p->low = true;
+			p->misled = p->free;
 			set_fate(g, i, i + want, THINX_STARVED);
 			i += want;
 			continue;
@@ -286,6 +289,8 @@ void thinx_plan(struct thinx_volume *v, struct list_head *groups)
 		return;
 	thinx_md_unlock(plane->md);
 
+	if (p.misled)
+		atomic_inc(&plane->fruitless);
 	if (thinx_md_dev_is_dirty(v->dev))
 		thinx_commit_note_change(plane);
 	if (p.low && !xchg(&plane->low_water_sent, true))
