@@ -177,6 +177,11 @@ bool thinx_process_discards(struct thinx_volume *v)
 			give_back(v);
 			return false;
 		}
+		if (thinx_passdown_is_crowded(v->plane)) {
+			/* Whoever ends some of it kicks the worker. */
+			thinx_commit_soon(v->plane);
+			return false;
+		}
 		d = list_first_entry(&v->discards, struct thinx_discard, list);
 		if (!step(v, d))
 			list_move_tail(&d->list, &v->discards);

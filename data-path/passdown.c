@@ -11,7 +11,10 @@
  * I1  A run is discarded only after the commit that freed it is durable: until
  *     then a crash or an abort brings the mapping back, with its data.
  * I2  A run is held, and so not handed out, until its discard has ended.
- * I3  Errors of these discards are of no consequence: the blocks are free
+ * I3  A discard of a volume ends when it is unmapped, so the data device may be
+ *     slower than they come.  Beyond a limit they wait (discard.c), and what has
+ *     ended is let go between some hundred runs.
+ * I4  Errors of these discards are of no consequence: the blocks are free
  *     whatever the data device made of it.
  */
 #include "data-path/plane.h"
@@ -19,6 +22,12 @@
 #include <linux/slab.h>
 
 #include "include/trace/events/thinx.h"
+
+/* Issued before what has ended is served. */
+#define ISSUE_AT_ONCE 256
+
+/* So many runs, and discards of volumes wait. */
+#define CROWDED 16384
 
 /* bi_size has 32 bits. */
 #define MAX_DISCARD_SECTORS ((sector_t)1 << 21)
@@ -103,6 +112,25 @@ static void gone(struct thinx_plane *plane, unsigned int nr)
 	spin_unlock_irq(&p->lock);
 }
 
+/* Some runs that are durable; returns true if there may be more. */
+static bool take_ready(struct thinx_passdown *p, u64 durable,
+		       struct list_head *ready)
+{
+	struct passdown_run *run, *tmp;
+	unsigned int nr = 0;
+
+	lockdep_assert_held(&p->lock);
+	list_for_each_entry_safe(run, tmp, &p->queued, list) {
+		/* They are queued in the order of generations. */
+		if (run->generation > durable)
+			return false;
+		if (nr++ == ISSUE_AT_ONCE)
+			return true;
+		list_move_tail(&run->list, ready);
+	}
+	return false;
+}
+
 static void passdown_work(struct work_struct *work)
 {
 	struct thinx_plane *plane = container_of(work, struct thinx_plane,
@@ -114,18 +142,19 @@ static void passdown_work(struct work_struct *work)
 	unsigned int nr = 0;
 	LIST_HEAD(ready);
 	LIST_HEAD(done);
+	bool more;
 
 	spin_lock_irq(&p->lock);
 	list_splice_init(&p->done, &done);
-	list_for_each_entry_safe(run, tmp, &p->queued, list)
-		if (run->generation <= durable)
-			list_move_tail(&run->list, &ready);
+	more = take_ready(p, durable, &ready);
 	spin_unlock_irq(&p->lock);
 
 	blk_start_plug(&plug);
 	list_for_each_entry_safe(run, tmp, &ready, list)
 		issue(run);
 	blk_finish_plug(&plug);
+	if (more)
+		thinx_passdown_kick(plane);
 
 	if (list_empty(&done))
 		return;
@@ -174,6 +203,11 @@ void thinx_passdown_add(struct thinx_plane *plane,
 bool thinx_passdown_pending(struct thinx_plane *plane)
 {
 	return READ_ONCE(plane->passing.nr) != 0;
+}
+
+bool thinx_passdown_is_crowded(struct thinx_plane *plane)
+{
+	return READ_ONCE(plane->passing.nr) >= CROWDED;
 }
 
 void thinx_passdown_flush(struct thinx_plane *plane)
