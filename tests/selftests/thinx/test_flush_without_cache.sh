@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A data device without a cache needs no flush; the metadata of new blocks need
+# a commit all the same, and what was lost is not said to be safe.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+disk META 8
+disk DATA 64
+require bash -c "echo 'write through' > /sys/dev/block/$(major_minor "$DATA")/queue/write_cache"
+is "$(queue "$DATA" write_cache)" "write through" "the data device has no cache"
+wrap meta "$META"
+make_pool /dev/mapper/meta "$DATA"
+make_thin t1 1 32M
+t=/dev/mapper/t1
+
+# mapped: in the metadata as a power failure would leave them
+mapped()
+{
+	require dd if="$META" of="$scratch/copy" bs=4k iflag=direct status=none
+	thin_dump "$scratch/copy" | sed -n 's/.*mapped_blocks="\([0-9]*\)".*/\1/p'
+}
+
+for round in 1 2 3; do
+	require blockio write $t $((round * 4))M 1M $round
+	ok "new blocks are flushed ($round)" blockio sync $t
+	is "$(mapped)" $((round * 16)) "and committed ($round)"
+	ok "overwritten" blockio write $t $((round * 4))M 1M $((round + 10))
+	ok "nothing to commit ($round)" blockio sync $t
+done
+
+if is_thinx; then
+	broken meta "$META"
+	require blockio write $t 24M 64k 9
+	fails "a flush that must commit and cannot" EIO blockio sync $t
+	ok "read-only" wait_until 120 mode_is ro
+	fails "nor does a later one succeed" EIO blockio sync $t
+	healed meta "$META"
+fi
+remove t1
+remove pool
+finish
