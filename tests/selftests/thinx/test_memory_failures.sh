@@ -70,8 +70,8 @@ for c in /sys/kernel/slab/kmalloc-{64,96,128,192,256,512,1k}; do
 done
 spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=16 \
 	--rw=randrw --bsrange=4k-128k --offset=8M --size=40M --time_based \
-	--runtime=600 --continue_on_error=all
-require wait_until 60 opened t1
+	--runtime=3000 --continue_on_error=all
+require wait_until 120 loaded t1
 echo Y > $fault/cache-filter
 echo 5 > $fault/interval
 echo 10 > $fault/probability
@@ -84,7 +84,7 @@ for i in 1 2 3 4 5 6 7 8; do
 	msg delete $((i + 9)) > /dev/null 2>&1
 	sleep 0.3
 done
-wait_until 30 bash -c "echo 0 > $fault/probability" ||
+wait_until 120 bash -c "echo 0 > $fault/probability" ||
 	bail "failures cannot be turned off"
 echo N > $fault/cache-filter
 stop $spawned

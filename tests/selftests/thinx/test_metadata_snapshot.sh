@@ -30,9 +30,10 @@ like "$delta" '<different begin="32" length="16"/>' \
 	"thin_delta -m: what was overwritten"
 like "$delta" '<same begin="48" length="80"/>' "and what is shared"
 
-spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
-	--iodepth=8 --rw=randwrite --bs=64k --size=64M --norandommap
+busy w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
+	--iodepth=8 --rw=randwrite --bs=64k --size=64M --io_size=8M --norandommap
 writer=$spawned
+require wait_until 120 loaded t2
 for i in 1 2 3; do
 	require blockio discard $t 0 1M
 	require blockio write $t 4M 1M $((i + 10))
@@ -40,7 +41,10 @@ for i in 1 2 3; do
 	thin_dump -m "$META" > "$scratch/now"
 	ok "unchanged under load ($i)" cmp "$scratch/before" "$scratch/now"
 done
-wait $writer
+ok "the load is still at it" running "$writer"
+calm
+wait "$writer"
+ok "and ends well" test $? = 0
 require msg delete 3
 thin_dump -m "$META" > "$scratch/now"
 ok "unchanged by a deletion" cmp "$scratch/before" "$scratch/now"

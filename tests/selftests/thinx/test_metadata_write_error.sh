@@ -19,9 +19,9 @@ n=$(events)
 log_mark
 broken meta "$META"
 fails "a write that must be committed" EIO blockio fua $t 8M 64k 2
-ok "read-only" wait_until 5 mode_is ro
+ok "read-only" wait_until 120 mode_is ro
 is "$(pool_field 11)" needs_check "needs_check"
-is "$(events)" $((n + 1)) "one event"
+raised $((n + 1)) "one event"
 logged "metadata operation '.*' failed: error = -5" "the failure is logged"
 logged "aborting current metadata transaction" "the roll-back too"
 logged "switching pool to read-only mode" "and the mode"

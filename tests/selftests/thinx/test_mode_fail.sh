@@ -15,10 +15,10 @@ log_mark
 rewrap meta error
 fails "a write that must be committed" EIO blockio fua /dev/mapper/t5 0 64k 5
 is_failed() { [[ $(status) == *Fail ]]; }
-ok "fail mode" wait_until 20 is_failed
+ok "fail mode" wait_until 120 is_failed
 logged "failed to abort metadata transaction" "why is logged"
 logged "switching pool to fail mode" "the mode, too"
-is "$(events)" $((n + 1)) "one event"
+raised $((n + 1)) "one event"
 healed meta "$META"
 n=$(events)
 is "$(status)" "0 $pool_sectors $TARGET_POOL Fail" "the pool's status"
@@ -34,16 +34,16 @@ modes_reads EIO
 modes_writes EIO EIO
 fails "a discard" EIO blockio discard /dev/mapper/t1 256k 64k
 modes_messages refused
-ok "suspend" timeout 60 dmsetup suspend pool
-ok "resume" timeout 60 dmsetup resume pool
+ok "suspend" timeout 120 dmsetup suspend pool
+ok "resume" timeout 120 dmsetup resume pool
 is "$(status)" "0 $pool_sectors $TARGET_POOL Fail" "has failed still"
 log_mark
 fails "a new table is refused" "Invalid argument" \
 	dmsetup load pool --table "$(pool_table /dev/mapper/meta "$DATA")"
 logged "$TARGET_POOL: Error registering metadata threshold \(-EINVAL\)" \
 	"and why"
-ok "suspend a volume" timeout 60 dmsetup suspend t1
-ok "resume it" timeout 60 dmsetup resume t1
+ok "suspend a volume" timeout 120 dmsetup suspend t1
+ok "resume it" timeout 120 dmsetup resume t1
 log_mark
 fails "no volume can be activated" "" \
 	dmsetup create t6 --table "$(thin_table 6 32M)"

@@ -40,8 +40,8 @@ reload_pool /dev/mapper/meta "$DATA"
 is "$(pool_mode)" rw "a new table: write mode"
 is "$(events)" $((n + 1)) "an event"
 msg create_thin 299 > /dev/null 2>&1
-ok "the next change ends it" wait_until 20 mode_is ro
-is "$(events)" $((n + 2)) "another event"
+ok "the next change ends it" wait_until 120 mode_is ro
+raised $((n + 2)) "another event"
 is "$(pool_field 11)" - "no needs_check"
 n=$(events)
 

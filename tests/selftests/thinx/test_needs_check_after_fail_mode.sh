@@ -33,13 +33,13 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 	rewrap meta error
 	fails "heals $heals: a write that must be committed" EIO \
 		blockio fua $t 8M 64k 2
-	ok "fail mode" wait_until 10 is_failed
+	ok "fail mode" wait_until 120 is_failed
 	logged "failed to set 'needs_check' flag in metadata" "the flag is not written"
 	case $heals in
 	while\ the*)
 		is "$(flags)" 0 "not yet"
 		healed meta "$META"
-		ok "healed: the flag is written" wait_until 20 flagged
+		ok "healed: the flag is written" wait_until 120 flagged
 		is "$(status)" "0 131072 $TARGET_POOL Fail" "the pool stays failed"
 		fails "and its volume" EIO blockio read $t 0 64k
 		remove t1

@@ -20,21 +20,22 @@ remove t2
 n=$(events)
 spawn blockio write /dev/mapper/t1 8M 512k 3
 writer=$spawned
-ok "out of data space" wait_until 20 mode_is out_of_data_space
+ok "out of data space" wait_until 120 mode_is out_of_data_space
 spawn_out=$scratch/partial spawn blockio write /dev/mapper/t1 16M 4k 4
 partial=$spawned
+require wait_until 120 blocked $partial
 sleep 1
 ok "held" running $writer
 ok "a part of a block, too" running $partial
 log_mark
 ok "delete the other device" msg delete 2
-ok "the first ends" wait_until 20 stopped $writer
+ok "the first ends" wait_until 120 stopped $writer
 ok "with success" wait $writer
-ok "the second ends" wait_until 20 stopped $partial
+ok "the second ends" wait_until 120 stopped $partial
 ok "with success" wait $partial
 logged "switching pool to write mode" "write mode"
 is "$(pool_mode)" rw "status says so"
-is "$(events)" $((n + 3)) "low water mark and two changes of mode"
+raised $((n + 3)) "low water mark and two changes of mode"
 ok "what was written is there" blockio verify /dev/mapper/t1 8M 512k 3
 ok "the other, too" blockio verify /dev/mapper/t1 16M 4k 4
 ok "around it are zeros" blockio zeros /dev/mapper/t1 16388k 60k

@@ -22,9 +22,10 @@ for i in 0 1 2; do
 	spawn_out=$scratch/out$i
 	spawn blockio write /dev/mapper/t1 $((8 + i))M 64k 3
 	writer[i]=$spawned
-	ok "write $i: out of data space" wait_until 20 mode_is out_of_data_space
+	require wait_until 120 blocked "${writer[i]}"
+	ok "write $i: out of data space" wait_until 120 mode_is out_of_data_space
 done
-is "$(events)" $((n + 2)) "low water mark and mode: two events"
+raised $((n + 2)) "low water mark and mode: two events"
 
 # ended COUNT: so many of the writers have
 ended()
@@ -48,19 +49,19 @@ free_some()
 }
 
 free_some /dev/mapper/t2 0 64k
-ok "a block of another volume: one write is done" wait_until 20 ended 1
-ok "and the pool is full again" wait_until 20 mode_is out_of_data_space
+ok "a block of another volume: one write is done" wait_until 120 ended 1
+ok "and the pool is full again" wait_until 120 mode_is out_of_data_space
 sleep 1
 ok "the others are held" ended 1
-is "$(events)" $((n + 4)) "back and forth: two events"
+raised $((n + 4)) "back and forth: two events"
 free_some /dev/mapper/t1 0 128k
-ok "two of its own: the rest is done" wait_until 20 ended 3
+ok "two of its own: the rest is done" wait_until 120 ended 3
 for i in 0 1 2; do
 	ok "write $i succeeded" wait "${writer[i]}"
 	ok "and is there" blockio verify /dev/mapper/t1 $((8 + i))M 64k 3
 done
 is "$(pool_mode)" rw "the mode"
-is "$(events)" $((n + 5)) "one more event"
+raised $((n + 5)) "one more event"
 is "$(data_used)" 20 "every block is in use"
 ok "what was discarded reads as zeros" blockio zeros /dev/mapper/t2 0 64k
 ok "here, too" blockio zeros /dev/mapper/t1 0 128k

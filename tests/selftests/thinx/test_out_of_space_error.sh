@@ -17,8 +17,8 @@ t=/dev/mapper/t1
 require blockio write $t 0 1M 1
 require blockio write /dev/mapper/t2 0 256k 2
 log_mark
-fails "a write without space" ENOSPC timeout 20 blockio write $t 2M 64k 1
-ok "mode" wait_until 5 mode_is out_of_data_space
+fails "a write without space" ENOSPC timeout 50 blockio write $t 2M 64k 1
+ok "mode" wait_until 120 mode_is out_of_data_space
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
 is "$(pool_field 10)" error_if_no_space "status"
 fails "buffered: fsync reports it" "" dd if=/dev/zero of=$t bs=64k seek=40 \
@@ -27,26 +27,27 @@ ok "fsync of the other volume" blockio sync /dev/mapper/t2
 ok "overwriting is possible" blockio write $t 512k 512k 3
 ok "reading is" blockio verify $t 0 512k 1
 require msg create_snap 3 1
-fails "breaking sharing is not" ENOSPC timeout 20 blockio write $t 0 64k 4
+fails "breaking sharing is not" ENOSPC timeout 50 blockio write $t 0 64k 4
 ok "the shared data is unharmed" blockio verify $t 0 512k 1
 require msg delete 3
 
 remove t2
 ok "delete the other volume" msg delete 2
-ok "back to rw" wait_until 10 mode_is rw
+ok "back to rw" wait_until 120 mode_is rw
 ok "its blocks can be used" blockio write $t 2M 256k 5
 ok "and hold what was written" blockio verify $t 2M 256k 5
 ok "nothing of the other is seen" blockio verify $t 512k 512k 3
 is "$(data_used)" 20 "all in use again"
 
 # From error to queue by a reload, and back.
+echo 0 > "$parameters/no_space_timeout"
 reload_pool "$META" "$DATA"
 is "$(pool_field 10)" queue_if_no_space "reloaded as queueing"
 spawn blockio write $t 3M 64k 6
 writer=$spawned
-ok "full" wait_until 10 mode_is out_of_data_space
+ok "full" wait_until 120 mode_is out_of_data_space
 ok "the writer hangs" running $writer
 reload_pool "$META" "$DATA" error_if_no_space
-ok "reloaded as failing: it ends" wait_until 10 stopped $writer
+ok "reloaded as failing: it ends" wait_until 120 stopped $writer
 like "$(cat "$scratch/out")" ENOSPC "with ENOSPC"
 finish

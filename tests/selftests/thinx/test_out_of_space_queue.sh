@@ -9,6 +9,7 @@
 
 disk META 8
 disk DATA 64
+echo 0 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128)) low=5
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -25,8 +26,8 @@ is "$(events)" 1 "no further event"
 
 spawn blockio write $t 1280k 64k 1
 writer=$spawned
-ok "the 21st: out of data space" wait_until 10 mode_is out_of_data_space
-is "$(events)" 2 "a second event"
+ok "the 21st: out of data space" wait_until 120 mode_is out_of_data_space
+raised 2 "a second event"
 logged "switching pool to out-of-data-space \(queue IO\) mode" "logged"
 is "$(pool_field 10)" queue_if_no_space "status says queue"
 ok "the writer hangs" running $writer
@@ -42,11 +43,11 @@ ok "the writer still hangs" running $writer
 log_mark
 pool_sectors=$((40 * 128))
 reload_pool "$META" "$DATA"
-ok "with more space the writer ends" wait_until 10 stopped $writer
+ok "with more space the writer ends" wait_until 120 stopped $writer
 ok "with success" wait $writer
 logged "switching pool to write mode" "back to write mode"
 logged "growing the data device from 20 to 40 blocks" "growth is logged"
-is "$(events)" 3 "a third event"
+raised 3 "a third event"
 is "$(dmsetup status pool | cut -d' ' -f6-8)" "21/40 - rw" "status"
 ok "what it wrote is there" blockio verify $t 1280k 64k 1
 ok "and what was before" blockio verify $t 0 256k 1

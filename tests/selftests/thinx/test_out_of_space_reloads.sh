@@ -17,27 +17,27 @@ t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "out of data space" wait_until 20 mode_is out_of_data_space
-is "$(events)" 2 "low water mark and mode: two events"
+ok "out of data space" wait_until 120 mode_is out_of_data_space
+raised 2 "low water mark and mode: two events"
 
 # The same table again: to write mode, low water mark, and back.
 log_mark
 reload_pool "$META" "$DATA"
 events_are() { [ "$(events)" = "$1" ]; }
-ok "the same table: three events" wait_until 20 events_are 5
+ok "the same table: three events" wait_until 120 events_are 5
 logged "switching pool to write mode" "write mode"
 logged "reached low water mark for data device" "the low water mark"
 logged "switching pool to out-of-data-space \(queue IO\) mode" "and full"
-is "$(pool_mode)" out_of_data_space "status says so"
+ok "status says so" wait_until 60 mode_is out_of_data_space
 sleep 0.5
 ok "the writer is held" running $writer
 
 # Failing instead.
 log_mark
 reload_pool "$META" "$DATA" error_if_no_space
-ok "error_if_no_space: the writer ends" wait_until 20 stopped $writer
+ok "error_if_no_space: the writer ends" wait_until 120 stopped $writer
 like "$(cat "$scratch/out")" ENOSPC "with ENOSPC"
-ok "three events" wait_until 20 events_are 8
+ok "three events" wait_until 120 events_are 8
 logged "switching pool to write mode" "write mode"
 logged "reached low water mark for data device" "the low water mark"
 logged "switching pool to out-of-data-space \(error IO\) mode" "and full"
@@ -50,15 +50,15 @@ is "$(pool_mode) $(pool_field 10)" "rw queue_if_no_space" \
 is "$(events)" 9 "one event"
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "then full" wait_until 20 mode_is out_of_data_space
-is "$(events)" 11 "two events"
+ok "then full" wait_until 120 mode_is out_of_data_space
+raised 11 "two events"
 ok "the writer is held" running $writer
 
 # Read-only: what is held cannot be done.
 reload_pool "$META" "$DATA" read_only
-ok "read-only: the writer ends" wait_until 20 stopped $writer
+ok "read-only: the writer ends" wait_until 120 stopped $writer
 like "$(cat "$scratch/out")" EIO "with EIO"
 is "$(pool_mode)" ro "status"
-is "$(events)" 12 "one event"
+raised 12 "one event"
 ok "nothing was harmed" blockio verify $t 0 1280k 1
 finish

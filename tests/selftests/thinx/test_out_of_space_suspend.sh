@@ -17,15 +17,15 @@ t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "out of data space" wait_until 10 mode_is out_of_data_space
+ok "out of data space" wait_until 120 mode_is out_of_data_space
 ok "suspend the volume without flushing" \
-	timeout 20 dmsetup suspend --noflush --nolockfs t1
+	timeout 120 dmsetup suspend --noflush --nolockfs t1
 ok "the writer is held" running $writer
 ok "resume" dmsetup resume t1
-sleep 0.5
+sleep 1
 ok "held again" running $writer
-ok "suspend the pool" timeout 20 dmsetup suspend pool
-ok "resume it" timeout 20 dmsetup resume pool
+ok "suspend the pool" timeout 120 dmsetup suspend pool
+ok "resume it" timeout 120 dmsetup resume pool
 sleep 0.5
 ok "held still" running $writer
 is "$(pool_mode)" out_of_data_space "mode is unchanged"
@@ -34,7 +34,7 @@ pool_sectors=$((30 * 128))
 reload_pool "$META" "$DATA"
 ok "grown while the volume is suspended: held" running $writer
 require dmsetup resume t1
-ok "it ends" wait_until 10 stopped $writer
+ok "it ends" wait_until 120 stopped $writer
 ok "with success" wait $writer
 ok "what it wrote is there" blockio verify $t 2M 64k 2
 finish

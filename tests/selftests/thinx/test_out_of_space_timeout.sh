@@ -9,7 +9,7 @@
 
 disk META 8
 disk DATA 64
-echo 8 > "$parameters/no_space_timeout"
+echo 20 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128))
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -19,17 +19,17 @@ log_mark
 before=$(events)
 spawn blockio write $t 2M 64k 1
 writer=$spawned
-ok "out of data space" wait_until 10 mode_is out_of_data_space
+ok "out of data space" wait_until 120 mode_is out_of_data_space
 is "$(pool_field 10)" queue_if_no_space "queueing"
 sleep 1
 ok "the writer hangs" running $writer
-ok "for eight seconds" wait_until 20 stopped $writer
+ok "for twenty seconds" wait_until 120 stopped $writer
 like "$(cat "$scratch/out")" ENOSPC "then fails with ENOSPC"
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
 is "$(pool_field 10)" error_if_no_space "status says error"
 is "$(dmsetup table pool | cut -d' ' -f8)" 0 "the table still says queue"
 ok "events were raised" test "$(events)" -ge $((before + 2))
-fails "new writes fail at once" ENOSPC timeout 5 blockio write $t 2M 64k 1
+fails "new writes fail at once" ENOSPC timeout 15 blockio write $t 2M 64k 1
 ok "mapped blocks are unharmed" blockio verify $t 0 1280k 1
 ok "and can be written" blockio write $t 0 1280k 1
 
@@ -39,7 +39,7 @@ require blockio sync $t
 # The stock target may have committed before the freed blocks were let go, and
 # then sees no reason for another commit.
 is_thinx || require msg set_transaction_id 0 0
-ok "back to rw" wait_until 10 mode_is rw
+ok "back to rw" wait_until 120 mode_is rw
 is "$(pool_field 10)" queue_if_no_space "and to queueing"
 logged "switching pool to write mode" "logged"
 ok "writes find space" blockio write $t 2M 192k 2

@@ -57,7 +57,7 @@ for id in 1 2 3 4; do fresh $id; done
 run 1 "$seconds"
 end=$((SECONDS + seconds))
 rounds=0
-while [ $SECONDS -lt $end ] && [ $bad = 0 ]; do
+while [ $bad = 0 ] && { [ $SECONDS -lt $end ] || [ $rounds -lt 2 ]; }; do
 	run 2 1
 	run 3 1
 	# Volume 4 is quiet: snapshot it, work on both, check both.

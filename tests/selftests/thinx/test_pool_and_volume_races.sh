@@ -41,8 +41,8 @@ while [ $n -lt 12 ]; do
 	case $((n % 4)) in
 	0) dmsetup clear pool ;;
 	1) dmsetup resume pool ;;
-	2) dmsetup resume pool; wait_until 30 written ;;
-	3) dmsetup resume pool; wait_until 30 opened pool
+	2) dmsetup resume pool; wait_until 120 written ;;
+	3) dmsetup resume pool; wait_until 120 opened pool
 	   dmsetup wipe_table pool ;;
 	esac > /dev/null 2>&1
 	until dmsetup remove --force pool || ! dmsetup info pool; do :; done \
@@ -51,7 +51,7 @@ while [ $n -lt 12 ]; do
 done
 calm
 for i in 1 2; do
-	ok "volume $i ends" wait_until 60 stopped "${load[i]}"
+	ok "volume $i ends" wait_until 120 stopped "${load[i]}"
 	wait "${load[i]}"
 	echo "# it was written $(cat "$scratch/count$i") times"
 done

@@ -27,33 +27,33 @@ for load in fio full; do
 	case $load in
 	fio)	spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 \
 			--ioengine=libaio --iodepth=8 --rw=randrw --bs=16k \
-			--size=16M --time_based --runtime=600
-		require wait_until 60 opened t2
+			--size=16M --time_based --runtime=3000
+		require wait_until 120 loaded t2
 		sleep 2 ;;
 	full)	require blockio write /dev/mapper/t1 8M 8M 1
-		spawn blockio write /dev/mapper/t2 16M 16M 2
-		ok "full: a write waits" wait_until 20 mode_is out_of_data_space
+		spawn blockio write /dev/mapper/t2 0 32M 2
+		ok "full: a write waits" wait_until 120 mode_is out_of_data_space
 		;;
 	esac
 	# It may say busy, but it has replaced the table by one that fails.
 	timeout 120 dmsetup remove --force pool > /dev/null 2>&1
 	like "$(dmsetup table pool)" " error" "$load: the table is gone"
-	ok "$load: the load ends" wait_until 60 stopped "$spawned"
+	ok "$load: the load ends" wait_until 120 stopped "$spawned"
 	fails "$load: reading fails" EIO \
-		timeout 60 blockio read /dev/mapper/t1 8M 64k
+		timeout 120 blockio read /dev/mapper/t1 8M 64k
 	fails "$load: writing fails" EIO \
-		timeout 60 blockio write /dev/mapper/t1 0 64k 9
+		timeout 120 blockio write /dev/mapper/t1 0 64k 9
 	fails "$load: flushing fails" EIO \
-		timeout 60 blockio sync /dev/mapper/t1
-	fails "$load: no messages" "" timeout 60 dmsetup message pool 0 \
+		timeout 120 blockio sync /dev/mapper/t1
+	fails "$load: no messages" "" timeout 120 dmsetup message pool 0 \
 		"create_thin 50"
 	fails "$load: no volume can be activated" "" \
 		dmsetup create t3 --table "$(thin_table 1 1M)"
-	ok "$load: suspend a volume" timeout 60 dmsetup suspend --noflush t1
-	ok "$load: resume it" timeout 60 dmsetup resume t1
-	ok "$load: remove one" timeout 60 dmsetup remove --retry t1
-	ok "$load: and the other" timeout 60 dmsetup remove --retry t2
-	ok "$load: and the pool" timeout 60 dmsetup remove --retry pool
+	ok "$load: suspend a volume" timeout 120 dmsetup suspend --noflush t1
+	ok "$load: resume it" timeout 120 dmsetup resume t1
+	ok "$load: remove one" timeout 120 dmsetup remove --retry t1
+	ok "$load: and the other" timeout 120 dmsetup remove --retry t2
+	ok "$load: and the pool" timeout 120 dmsetup remove --retry pool
 	ok "$load: the metadata are sound" thin_check -q "$META"
 	make_pool "$META" "$DATA"
 	is "$(pool_mode)" rw "$load: set up again: writable"

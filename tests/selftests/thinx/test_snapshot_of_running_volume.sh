@@ -15,9 +15,9 @@ make_thin t1 1 16M
 require blockio write /dev/mapper/t1 0 16M 1
 spawn fio --name=w --filename=/dev/mapper/t1 --direct=1 --ioengine=libaio \
 	--iodepth=16 --rw=randwrite --bs=4k --size=16M --time_based \
-	--runtime=900 --norandommap --randrepeat=0
+	--runtime=3000 --norandommap --randrepeat=0
 writer=$spawned
-require wait_until 60 opened t1
+require wait_until 120 loaded t1
 for i in 2 3 4 5; do
 	require msg create_snap $i 1
 	activate "s$i" $i 16M

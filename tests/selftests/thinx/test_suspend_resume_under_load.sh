@@ -18,14 +18,15 @@ for i in 1 2; do
 		--size=96M --io_size=30M --verify=crc32c --verify_fatal=1 \
 		--verify_backlog=64 --randseed=$i
 	fio_pids[i]=$spawned
+	require wait_until 120 loaded t$i
 done
 n=0
 while running "${fio_pids[1]}" && running "${fio_pids[2]}"; do
 	for how in "t1" "--noflush t1" "--nolockfs t2" "--noflush --nolockfs pool" pool; do
 		# shellcheck disable=SC2086 # options
-		timeout 60 dmsetup suspend $how || break 2
+		timeout 120 dmsetup suspend $how || break 2
 		sleep 0.1
-		timeout 60 dmsetup resume "${how##* }" || break 2
+		timeout 120 dmsetup resume "${how##* }" || break 2
 		n=$((n + 1))
 	done
 	[ $n -lt 20 ] || break

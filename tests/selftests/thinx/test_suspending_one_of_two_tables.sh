@@ -58,18 +58,19 @@ spawn_out=$scratch/out1 spawn blockio write $a 31M 64k 7
 wa=$spawned
 spawn_out=$scratch/out2 spawn blockio write $b 40M 64k 8
 wb=$spawned
-ok "full" wait_until 20 mode_is out_of_data_space
-sleep 0.5
-require timeout 60 dmsetup suspend --noflush --nolockfs a
+ok "full" wait_until 120 mode_is out_of_data_space
+require wait_until 120 blocked "$wa"
+require wait_until 120 blocked "$wb"
+require timeout 120 dmsetup suspend --noflush --nolockfs a
 ok "both wait" running "$wa"
 ok "both" running "$wb"
 pool_sectors=$((210 * 128))
 reload_pool "$META" "$DATA"
-ok "room: b's is done" wait_until 20 stopped "$wb"
+ok "room: b's is done" wait_until 120 stopped "$wb"
 ok "with success" wait "$wb"
 ok "a's waits" running "$wa"
 require dmsetup resume a
-ok "resumed: a's is done" wait_until 20 stopped "$wa"
+ok "resumed: a's is done" wait_until 120 stopped "$wa"
 ok "with success" wait "$wa"
 ok "seen by b" blockio verify $b 31M 64k 7
 
