@@ -23,9 +23,10 @@
  *     go.
  * I4  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
  *     goes down in one piece; dm core sends the rest again.
- * I5  A REQ_NOWAIT bio is not cut but answered BLK_STS_AGAIN, as the block layer
- *     does.  Its parts could be answered so by the data device while others are
- *     under way, and the whole would end with it in another thread, see I1.
+ * I5  A REQ_NOWAIT bio is not cut: the data device could answer BLK_STS_AGAIN to
+ *     one of the parts while others are under way, and the whole would end with
+ *     it in another thread, see I1.  It is deferred as a whole; one too large for
+ *     a group is answered BLK_STS_AGAIN here.
  */
 #include "data-path/slow-path.h"
 
@@ -66,26 +67,22 @@ static int defer(struct thinx_volume *v, struct thinx_bio *tb, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/*
- * Keep the first @nr_blocks blocks of the bio; dm core sends the rest again.
- * Returns false if it must not be cut: see I5.
- */
-static bool cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
+/* Keep the first @nr_blocks blocks of the bio; dm core sends the rest again. */
+static void cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
 		u64 nr_blocks)
 {
 	u64 nr_sectors = nr_blocks * plane->block_sectors - offset;
 
-	if (likely(nr_sectors >= bio_sectors(bio)))
-		return true;
-	if (bio->bi_opf & REQ_NOWAIT)
-		return false;
-	dm_accept_partial_bio(bio, nr_sectors);
-	return true;
+	if (nr_sectors < bio_sectors(bio))
+		dm_accept_partial_bio(bio, nr_sectors);
 }
 
-static int would_block(struct thinx_volume *v, struct thinx_bio *tb,
-		       struct bio *bio)
+/* See I5: the worker makes pieces of it, which are answered for as one. */
+static int defer_whole(struct thinx_volume *v, struct thinx_bio *tb,
+		       struct bio *bio, u32 nr_blocks)
 {
+	if (nr_blocks <= THINX_GROUP_BLOCKS)
+		return defer(v, tb, bio);
 	if (tb->in_gate)
 		leave_gate(v, tb);
 	bio_wouldblock_error(bio);
@@ -133,7 +130,8 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 {
 	struct thinx_volume *v = port->volume;
 	struct thinx_plane *plane = v->plane;
-	u32 offset, nr = 1;
+	u32 offset, nr = 1, reach = 1;
+	bool whole = bio->bi_opf & REQ_NOWAIT;
 	thinx_vblock_t b;
 	u64 word;
 
@@ -146,8 +144,9 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 
 	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
 	if (unlikely(!tb->in_gate)) {
-		if (!cut(plane, bio, offset, THINX_GROUP_BLOCKS))
-			return would_block(v, tb, bio);
+		if (whole)
+			return defer_whole(v, tb, bio, nr);
+		cut(plane, bio, offset, THINX_GROUP_BLOCKS);
 		return defer(v, tb, bio);
 	}
 	if (unlikely(!(thinx_plane_caps(plane) & THINX_CAN_MAP))) {
@@ -158,14 +157,15 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	if (likely(nr == 1))
 		word = thinx_map_cache_get(&v->cache, b);
 	else
-		nr = thinx_map_cache_run(&v->cache, b, nr,
-					 thinx_md_dev_snapshotted_time(v->dev),
-					 &word);
+		reach = thinx_map_cache_run(&v->cache, b, nr,
+					    thinx_md_dev_snapshotted_time(v->dev),
+					    &word);
+	if (unlikely(whole) && reach < nr)
+		return defer_whole(v, tb, bio, nr);
 
 	if (likely(thinx_map_is_mapping(word)) &&
 	    (bio_data_dir(bio) == READ || !is_shared(v, word))) {
-		if (unlikely(!cut(plane, bio, offset, nr)))
-			return would_block(v, tb, bio);
+		cut(plane, bio, offset, reach);
 		if (needs_commit(v, bio))
 			tb->await_commit = true;
 		bio_set_dev(bio, plane->data_bdev);
@@ -176,8 +176,7 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	}
 	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ) {
 		if (likely(!port->origin)) {
-			if (!cut(plane, bio, offset, nr))
-				return would_block(v, tb, bio);
+			cut(plane, bio, offset, reach);
 			zero_fill_bio(bio);
 			bio_endio(bio);
 			return DM_MAPIO_SUBMITTED;
@@ -188,15 +187,16 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		 */
 		if (!(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED))) {
 			leave_gate(v, tb);
-			(void)cut(plane, bio, offset, nr);
+			cut(plane, bio, offset, reach);
 			if (thinx_bio_read_hole(port, bio))
 				return DM_MAPIO_REMAPPED;
 			bio_endio(bio);
 			return DM_MAPIO_SUBMITTED;
 		}
 	}
-	if (!cut(plane, bio, offset, min_t(u32, nr, THINX_GROUP_BLOCKS)))
-		return would_block(v, tb, bio);
+	if (whole)
+		return defer_whole(v, tb, bio, nr);
+	cut(plane, bio, offset, min_t(u32, reach, THINX_GROUP_BLOCKS));
 	return defer(v, tb, bio);
 }
 

@@ -9,6 +9,7 @@
 
 disk META 8
 disk DATA 64
+disk COPY 8
 require bash -c "echo 'write through' > /sys/dev/block/$(major_minor "$DATA")/queue/write_cache"
 is "$(queue "$DATA" write_cache)" "write through" "the data device has no cache"
 wrap meta "$META"
@@ -19,8 +20,9 @@ t=/dev/mapper/t1
 # mapped: in the metadata as a power failure would leave them
 mapped()
 {
-	require dd if="$META" of="$scratch/copy" bs=4k iflag=direct status=none
-	thin_dump "$scratch/copy" | sed -n 's/.*mapped_blocks="\([0-9]*\)".*/\1/p'
+	require dd if="$META" of="$COPY" bs=4k iflag=direct oflag=direct \
+		status=none
+	thin_dump "$COPY" | sed -n 's/.*mapped_blocks="\([0-9]*\)".*/\1/p'
 }
 
 for round in 1 2 3; do
