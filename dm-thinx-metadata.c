@@ -469,7 +469,7 @@ int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
  * Returns what keeps the next step from being made.
  */
 static int between_steps(struct thinx_md *md, int (*commit)(void *context),
-			 void *context)
+			 void *context) __must_hold(&md->lock)
 {
 	bool heavy = md->heavy;
 	int r = 0;
