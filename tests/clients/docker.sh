@@ -29,8 +29,8 @@ export DOCKER_CONFIG=$scratch/docker-config
 basic=(--network host --log-driver none --security-opt seccomp=unconfined)
 
 # Whatever docker there is elsewhere, Debian's is the one meant.
-docker() { timeout -k 5 "${client_limit:-240}" /usr/bin/docker "$@"; }
-ctr() { timeout -k 5 "${client_limit:-240}" /usr/bin/ctr --debug=false "$@"; }
+docker() { timeout -k 5 "${client_limit:-400}" /usr/bin/docker "$@"; }
+ctr() { timeout -k 5 "${client_limit:-400}" /usr/bin/ctr --debug=false "$@"; }
 
 # run_in IMAGE COMMAND...: in a container of its own that is removed again
 run_in() { docker run --rm "${basic[@]}" "$@"; }
@@ -255,8 +255,7 @@ docker_life()
 	like "$changes" "A /big " "docker diff knows the new file"
 	like "$changes" "D /etc/old " "and the removed one"
 	like "$changes" "C /etc/name " "and the changed one"
-	[ "$(data_used)" -gt $((used + 6 * 1024 / 64 - 1)) ]
-	_result $? "the pool shows what was written"
+	ok "the pool shows what was written" wait_until 120 _written "$used"
 	ok "the container is committed" docker commit c1 two
 	ok "a container of the commit has it all" docker run --name c2 \
 		"${basic[@]}" two sh -c "$whole && echo 2 > /dir/40"
@@ -270,8 +269,10 @@ docker_life()
 	ok "the containers are removed" docker rm c1 c2
 	ok "the commits are removed" docker rmi two three
 	is "$(docker ps -aq)" "" "no container is left"
-	is "$(dm_names)" "$devices" "no device is left"
+	ok "no device is left" wait_until 240 names_are "$devices"
 }
+
+_written() { [ "$(data_used)" -gt $(($1 + 6 * 1024 / 64 - 1)) ]; }
 
 # usage_is_back USED: or nearly so: mounting the image for a diff may have touched
 # a few of its blocks
@@ -402,6 +403,9 @@ volumes()
 
 # volumes_are N: of the pool on $META, to wait for what goes by and by
 volumes_are() { [ "$(volumes "$META")" = "$1" ]; }
+
+# names_are NAMES: the devices there are, to wait for what goes by and by
+names_are() { [ "$(dm_names)" = "$1" ]; }
 
 # --- all of Docker on one disk, as a power failure meets it ---
 #

@@ -23,13 +23,13 @@ tiny_archive "$scratch/tiny.tar" docker.io/library/tiny:latest
 ok "an image is imported" ctr images import "${snap[@]}" "$scratch/tiny.tar"
 is "$(ctr snapshots "${snap[@]}" ls | grep -c Committed)" 1 "and unpacked"
 is "$(volumes "$META")" 1 "into a volume"
-is "$(dm_names)" pool "that is not active"
+ok "that is not active" wait_until 120 names_are pool
 used=$(data_used)
 space=$(used_kib DATA)
 
 is "$(run c1 cat /etc/name)" tiny "a container runs"
 ok "and leaves no volume behind" wait_until 120 volumes_are 1
-is "$(dm_names)" pool "nor a device"
+ok "nor a device" wait_until 120 names_are pool
 is "$(data_used)" "$used" "nor a block"
 
 ok "a container runs without a terminal" ctr_run -d --null-io \
@@ -48,10 +48,10 @@ ok "its task is removed" ctr tasks rm c2
 ok "and the container" ctr containers rm c2
 ok "the device goes" wait_until 120 test ! -e "/dev/mapper/$device"
 ok "so does the volume" wait_until 120 volumes_are 1
-is "$(dm_names)" pool "no device is left"
+ok "no device is left" wait_until 120 names_are pool
 is "$(data_used)" "$used" "the pool's usage is back where it was"
-[ "$(used_kib DATA)" -le $((space + 1024)) ]
-_result $? "the space was given back to the disk below" ||
+given_back() { [ "$(used_kib DATA)" -le $((space + 1024)) ]; }
+ok "the space was given back to the disk below" wait_until 120 given_back ||
 	echo "$space KiB before, $(used_kib DATA) now" | diag
 
 ok "the image is removed" ctr images rm --sync docker.io/library/tiny:latest

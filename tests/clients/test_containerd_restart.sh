@@ -38,7 +38,7 @@ umount_run()
 		umount "$at" || return 1
 	done
 }
-umount_run || bail "unmounting"
+require wait_until 120 umount_run
 device=$(dm_names | grep -v '^pool$')
 remove "$device"
 remove pool

@@ -43,7 +43,7 @@ for i in $(seq $depth); do
 	parent=layer$i
 done
 is "$(volumes "$META")" $depth "$depth layers are $depth volumes"
-is "$(dm_names)" pool "none of them is active"
+ok "none of them is active" wait_until 120 names_are pool
 is "$(snapshots ls | grep -c Committed)" $depth "containerd knows them"
 
 bad=0
@@ -76,7 +76,7 @@ let_go
 ok "all are removed" snapshots rm last layer2 layer1
 ok "no volume is left" wait_until 120 volumes_are 0
 is "$(data_used)" 0 "no block is in use"
-is "$(dm_names)" pool "no device is left"
+ok "no device is left" wait_until 120 names_are pool
 like "$(status)" '^0 1048576 thin-pool 0 ' "containerd leaves the transaction id alone"
 ok "containerd ends" containerd_stop
 finish

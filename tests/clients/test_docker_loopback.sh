@@ -38,10 +38,10 @@ ok "a container writes 48 MiB" docker run --name big "${basic[@]}" tiny \
 sync
 before=$(du -k "$files/data" | cut -f1)
 ok "it is removed" docker rm big
-after=$(du -k "$files/data" | cut -f1)
-[ $((before - after)) -ge $((40 * 1024)) ]
-_result $? "the loop file has given the space back" ||
-	echo "$before KiB before, $after KiB after" | diag
+space() { du -k "$files/data" | cut -f1; }
+given_back() { [ $((before - $(space))) -ge $((40 * 1024)) ]; }
+ok "the loop file has given the space back" wait_until 120 given_back ||
+	echo "$before KiB before, $(space) KiB after" | diag
 ok "the image is removed" docker rmi tiny
 [ "$(data_used)" -lt "$used" ]
 _result $? "its blocks are free"

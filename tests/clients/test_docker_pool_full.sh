@@ -27,7 +27,7 @@ is "$(pool_mode)" out_of_data_space "its status, too"
 fails "Docker makes no new container" "less than minimum required" \
 	docker create --name late "${basic[@]}" two true
 ok "the culprit is removed" docker rm bad
-is "$(pool_mode)" rw "the pool is writable again"
+ok "the pool is writable again" wait_until 120 mode_is rw
 [ "$(data_used)" -le $((used + 48)) ]
 _result $? "and has its blocks back" || echo "$used, $(data_used)" | diag
 ok "the other container is whole" docker start -a good

@@ -34,7 +34,7 @@ require docker commit kept two
 
 docker_works
 for i in 0 1 2; do
-	[ $i -lt 2 ] || require wait_until 300 \
+	[ $i -lt 2 ] || require wait_until 600 \
 		grep -q '^made1 is there' "$scratch/out"
 	sleep $((RANDOM % 5)).$((RANDOM % 10))
 	cut_power $i
