@@ -64,7 +64,7 @@ clean()
 	local what=$1 r
 
 	shift
-	timeout -k 5 "${client_limit:-120}" "$@" \
+	timeout -k 5 "${client_limit:-240}" "$@" \
 		> "$LVM_OUT" 2> "$LVM_ERR" < /dev/null
 	r=$?
 	[ $r = 0 ] && ! grep -qvE "$expected" "$LVM_ERR"
@@ -79,7 +79,7 @@ refused()
 	local what=$1 regex=$2 r
 
 	shift 2
-	timeout -k 5 "${client_limit:-120}" "$@" \
+	timeout -k 5 "${client_limit:-240}" "$@" \
 		> "$LVM_OUT" 2> "$LVM_ERR" < /dev/null
 	r=$?
 	[ $r -ne 0 ] && [ $r -lt 124 ] && grep -qE "$regex" "$LVM_ERR"
@@ -103,7 +103,7 @@ volume_group()
 	at_end _lvm_off
 }
 
-_lvm_off() { timeout -k 5 60 vgchange -qq -an vg > /dev/null 2>&1; }
+_lvm_off() { timeout -k 5 240 vgchange -qq -an vg > /dev/null 2>&1; }
 
 # thin_pool SIZE [OPTION]...; with $metadata_size, else 8 MiB
 thin_pool()
@@ -157,18 +157,26 @@ _percent_is()
 
 #
 # The figures of vg/pool and of each of its active volumes are those of dmsetup.
-# Nothing may write meanwhile.
+# Nothing may write meanwhile.  Asking commits what was written before; that takes
+# metadata: asked again until nothing changes between.
 #
 figures_agree()
 {
 	local name type active data meta id seen=0
+	local before after=
 	local -A status_of=()
 
-	while IFS=: read -r name id; do
-		status_of[$name]=$id
-	done < <(dmsetup status)
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		before=$(dmsetup status)
+		[ "$before" != "$after" ] || break
+		after=$before
+		sleep 0.5
+	done
 	clean "lvs without an error" lvs -a --noheadings --separator '|' -o \
 		lv_name,segtype,lv_active,data_percent,metadata_percent,transaction_id vg
+	while IFS=: read -r name id; do
+		status_of[$name]=$id
+	done <<< "$before"
 	while IFS=' |' read -r name type active data meta id; do
 		[ "$active" = active ] || continue
 		case $type:$name in

@@ -74,7 +74,9 @@ high=$(data)
 rm "$scratch/mnt/a"
 sync
 ok "fstrim" fstrim "$scratch/mnt"
-ok "gives the room back" test "$(data)" -lt $((high - 250))
+# The journal may let go of some of it a moment after sync.
+trimmed() { fstrim "$scratch/mnt" && [ "$(data)" -lt $((high - 250)) ]; }
+ok "gives the room back" wait_until 120 trimmed
 ok "unmounted" umount "$scratch/mnt"
 figures_agree
 metadata_sound

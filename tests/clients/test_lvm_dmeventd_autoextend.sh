@@ -11,6 +11,8 @@ need dmeventd
 monitoring=1
 lvm_configure activation/thin_pool_autoextend_threshold=70 \
 	activation/thin_pool_autoextend_percent=50
+# dmeventd takes the time it takes.
+echo 0 > "$parameters/no_space_timeout"
 disk PV1 768
 spawn_out=$scratch/dmeventd.out spawn dmeventd -f -ldd
 wait_until 120 test -p /run/dmeventd-client
@@ -31,13 +33,14 @@ require blockio write /dev/vg/v1 0 40M 1
 sleep 2
 is "$(data_blocks)" 1024 "below the threshold nothing happens"
 require blockio write /dev/vg/v1 40M 8M 1
-ok "past it the data are extended" wait_until 200 extended 1024
+ok "past it the data are extended" wait_until 400 extended 1024
 is "$(data_blocks)" 1536 "by half"
 require blockio write /dev/vg/v1 48M 20M 1
-ok "and once more" wait_until 200 extended 1536
+ok "and once more" wait_until 400 extended 1536
 # More than there is: the writer is held up until there is room.
 spawn blockio write /dev/vg/v1 68M 120M 1
 writer=$spawned
+ok "it ends" wait_until 600 stopped "$writer"
 wait "$writer"
 is $? 0 "a writer that is faster gets through"
 
@@ -45,7 +48,7 @@ is $? 0 "a writer that is faster gets through"
 batch "many devices" < <(for ((i = 1001; i < 1340; i++)); do
 	echo "msg $pool create_thin $i"
 done)
-ok "the metadata are extended" wait_until 200 meta_extended
+ok "the metadata are extended" wait_until 400 meta_extended
 like "$(status $pool)" ' rw ' "the pool is writable"
 ok "dmeventd lives" running "${_spawned[0]}"
 clean "not monitored any more" lvchange -q --monitor n vg/pool

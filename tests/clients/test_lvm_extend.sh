@@ -19,7 +19,7 @@ busy writer --filename=/dev/vg/v1 --direct=1 --ioengine=libaio --iodepth=4 \
 	--rw=randwrite --bs=16k --offset=8M --size=16M --rate=8m \
 	--verify=crc32c --verify_fatal=1 --do_verify=1
 writer=$spawned
-wait_until 120 opened vg-v1
+require wait_until 240 loaded vg-v1
 clean "the pool's data are extended" lvextend -q -L 128M vg/pool
 is "$(dmsetup status $pool | sed 's,.* [0-9]*/\([0-9]*\) - .*,\1,')" 2048 \
 	"the kernel's pool has grown"

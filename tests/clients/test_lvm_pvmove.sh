@@ -24,8 +24,8 @@ busy writer --filename=/dev/vg/v2 --direct=1 --ioengine=libaio --iodepth=4 \
 	--rw=randwrite --bs=16k --size=16M --rate=8m --verify=crc32c \
 	--verify_fatal=1 --do_verify=1
 writer=$spawned
-wait_until 120 opened vg-v2
-ok "pvmove" timeout -k 5 300 pvmove -q -i 1 "$PV1" "$PV2"
+require wait_until 240 loaded vg-v2
+ok "pvmove" timeout -k 5 600 pvmove -q -i 1 "$PV1" "$PV2"
 ok "the writer lives" running "$writer"
 calm
 is "$(lvs --noheadings -a -o devices vg | grep -c "$PV1")" 0 \

@@ -45,16 +45,16 @@ ok "what was there can be read" blockio verify /dev/vg/v2 3M 100k 2
 refused "no volume can be made" "." lvcreate -q -V 64M -T vg/pool -n v3
 healed pvmeta "$PV2"
 lvremove -q -y vg/v3 > /dev/null 2>&1
-timeout 60 vgchange -q -an vg > "$LVM_OUT" 2>&1
+timeout 300 vgchange -q -an vg > "$LVM_OUT" 2>&1
 is $? 0 "deactivated"
-timeout 60 lvchange -q -ay vg/pool > "$LVM_OUT" 2>&1
+timeout 300 lvchange -q -ay vg/pool > "$LVM_OUT" 2>&1
 case $(lv lv_active) in
 active)	like "$(lv lv_check_needed)" "check needed" "still to be checked" ;;
 *)	_result 0 "thin_check kept it from being activated" ;;
 esac
-timeout 60 vgchange -q -an vg > "$LVM_OUT" 2>&1
+timeout 300 vgchange -q -an vg > "$LVM_OUT" 2>&1
 damaged_name=$(lv metadata_lv)
-ok "lvconvert --repair" timeout 120 lvconvert -q -y --repair vg/pool
+ok "lvconvert --repair" timeout 300 lvconvert -q -y --repair vg/pool
 is "$damaged_name" "[pool_tmeta]" "the metadata were in pool_tmeta"
 # thin_repair leaves the flag as it was.  What lvm.conf recommends clears it.
 lvm_configure 'global/thin_check_options=["-q","--clear-needs-check-flag"]'
@@ -88,7 +88,7 @@ fails "thin_check sees it" "" thin_check /dev/vg/spare
 clean "deactivated" lvchange -q -an vg/spare
 clean "swapped back" lvconvert -q -y --thinpool vg/pool --poolmetadata vg/spare
 refused "it cannot be activated" "[Cc]heck|manual repair" lvchange -q -ay vg/pool
-ok "lvconvert --repair" timeout 120 lvconvert -q -y --repair vg/pool
+ok "lvconvert --repair" timeout 300 lvconvert -q -y --repair vg/pool
 clean "activated" vgchange -q -ay vg
 check_data
 ok "data" blockio verify /dev/vg/v4 0 1M 5

@@ -16,9 +16,9 @@ require blockio write /dev/vg/v1 0 16M 1
 # One that is being written to.
 spawn fio --name=w --filename=/dev/vg/v1 --direct=1 --ioengine=libaio \
 	--iodepth=4 --rw=randwrite --bs=16k --offset=32M --size=32M \
-	--time_based --runtime=600
+	--time_based --runtime=3000
 writer=$spawned
-wait_until 240 opened vg-v1
+require wait_until 240 loaded vg-v1
 clean "a snapshot of a busy volume" lvcreate -q -s -kn -n s1 vg/v1
 is "$(lv origin vg/s1)" v1 "lvs: its origin"
 ok "the writer lives" running "$writer"

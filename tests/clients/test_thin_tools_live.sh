@@ -24,9 +24,9 @@ done
 
 spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
 	--iodepth=8 --rw=randtrimwrite --bs=64k --size=128M --norandommap \
-	--time_based --runtime=900
+	--time_based --runtime=3000
 writer=$spawned
-wait_until 240 opened t2
+require wait_until 240 loaded t2
 require msg reserve_metadata_snap
 thin_dump -m "$META" > "$scratch/backup"
 is $? 0 "thin_dump -m"
