@@ -208,9 +208,13 @@ start()
 	"$@" &
 }
 
-# The longest ones first.
+# The longest ones first.  Clients do one thing after the other: one processor
+# does for them in a short run.
+processors=(-j 1)
+[ $all = 0 ] || processors=()
 for k in "${clients[@]+"${clients[@]}"}"; do
-	start many "clients-$k" "clients-$k" -k "$k" -c
+	start many "clients-$k" "clients-$k" -k "$k" -c \
+		"${processors[@]+"${processors[@]}"}"
 done
 start user_space
 parts=(1/3 2/3 3/3)
