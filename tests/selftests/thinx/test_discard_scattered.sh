@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A volume whose blocks all lie apart is discarded at once: so many discards for a
+# slow data device that the volume has to wait for it.  All are passed down, all
+# blocks come back, and neighbours go on meanwhile.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "counts thinx's trace events"
+n=40000
+disk META 32
+disk DATA 5120
+{
+	echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"128\" nr_data_blocks=\"81920\">"
+	echo "<device dev_id=\"1\" mapped_blocks=\"$n\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">"
+	seq 0 $((n - 1)) | awk '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, 2 * $1 }'
+	echo "</device></superblock>"
+} > "$scratch/xml"
+require thin_restore -i "$scratch/xml" -o "$META"
+modprobe -q dm-delay || skip_all "no dm-delay"
+wrap data "$DATA"
+rewrap data delay "$DATA" 0 0 "$DATA" 0 20
+make_pool "$META" /dev/mapper/data
+activate t1 1 2500M
+make_thin t2 2 64M
+is "$(data_used)" $n "as restored"
+t=/sys/kernel/tracing
+echo 8192 > $t/buffer_size_kb
+echo > $t/trace
+echo 1 > $t/events/thinx/thinx_passdown/enable
+busy w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio --iodepth=4 \
+	--rw=randwrite --bs=64k --size=64M --io_size=4M --fsync=8
+neighbour=$spawned
+ok "discarded" timeout 400 blkdiscard /dev/mapper/t1
+ok "a neighbour writes on" running "$neighbour"
+calm
+wait "$neighbour"
+is $? 0 "and ends well"
+remove t2
+require msg delete 2
+freed() { [ "$(data_used)" = 0 ]; }
+ok "all blocks come back" wait_until 240 freed
+# A suspend waits for what is under way.
+require dmsetup suspend pool
+require dmsetup resume pool
+echo 0 > $t/events/thinx/thinx_passdown/enable
+is "$(grep -c thinx_passdown: $t/trace)" $n "each was passed down"
+remove t1
+remove pool
+finish
