@@ -195,17 +195,24 @@ static void test_too_large_none_free_before_hides_nothing(void **state)
 	assert_int_equal(sm_alloc(e->data), 0);
 }
 
-static void test_wrong_nr_allocated_wraps_nothing(void **state)
+/* Opened with a root that says that so many are allocated. */
+static void reopen_with_nr_allocated(u64 nr)
 {
 	struct pd_disk_sm_root root;
+
+	sm_commit(e);
+	memcpy(&root, e->data_root, 32);
+	root.nr_allocated = cpu_to_le64(nr);
+	memcpy(e->data_root, &root, 32);
+	sm_reopen(e);
+}
+
+static void test_wrong_nr_allocated_wraps_nothing(void **state)
+{
 	pd_block_t b, n = 0;
 
 	fill(200, 3 * E + 100);
-	sm_commit(e);
-	memcpy(&root, e->data_root, 32);
-	root.nr_allocated = cpu_to_le64(~0ull);
-	memcpy(e->data_root, &root, 32);
-	sm_reopen(e);
+	reopen_with_nr_allocated(~0ull);
 	assert_int_equal(pd_sm_nr_allocatable(e->data), 0);
 	while (!pd_sm_alloc(e->data, &b)) {
 		assert_int_equal(b, n++);
@@ -216,15 +223,10 @@ static void test_wrong_nr_allocated_wraps_nothing(void **state)
 
 static void test_too_small_nr_allocated_is_corrected_when_full(void **state)
 {
-	struct pd_disk_sm_root root;
 	pd_block_t b, n = 0;
 
 	fill(200, 3 * E + 100);
-	sm_commit(e);
-	memcpy(&root, e->data_root, 32);
-	root.nr_allocated = cpu_to_le64(3 * E - 1000);
-	memcpy(e->data_root, &root, 32);
-	sm_reopen(e);
+	reopen_with_nr_allocated(3 * E - 1000);
 	while (!pd_sm_alloc(e->data, &b))
 		assert_int_equal(b, n++);
 	assert_int_equal(n, 200);
