@@ -162,9 +162,10 @@ get_kernel()
 	mkdir -p "$dir.debs"
 	(
 		cd "$dir.debs"
-		# From 7.2 on an image is made of two packages.
-		for p in "linux-image-$release" "linux-image-$release-unsigned" \
-			"linux-binary-$release" "linux-binary-unsigned-$release"; do
+		# From 7.2 on an image is made of two packages; what has its
+		# name may be an empty one that needs them.
+		for p in "linux-binary-$release" "linux-binary-unsigned-$release" \
+			"linux-image-$release" "linux-image-$release-unsigned"; do
 			has_package "$p" && break
 		done
 		download "$p"
@@ -177,6 +178,9 @@ get_kernel()
 		tree_kernel "$dir" "$release" "$home"
 	fi
 	rm -rf "$dir.debs"
+	if ! kernel_find "$series" || [ ! -e "$k_image" ]; then
+		die "the packages of $series have no kernel"
+	fi
 	say "kernel $release is in $dir"
 }
 
