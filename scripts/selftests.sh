@@ -4,14 +4,16 @@
 #
 # The tests of tests/selftests in a virtual machine.
 #
-#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-e] [-p I/N] [-j CPUS] [-o DIR]
-#                        [TEST]...
+#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-e] [-m] [-n] [-p I/N] [-j CPUS]
+#                        [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
 #   -k KERNEL   6.1 (default), 6.12, 7.3, debug
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
 #   -e          only those listed in tests/selftests/everywhere
+#   -m          only those listed in tests/selftests/parallel
+#   -n          only those not listed there
 #   -p I/N      of all these every Nth, beginning with the Ith: one of N parts
 #   -j CPUS     processors of the machine (2); emulating one costs a third less
 #               than using one of two
@@ -30,15 +32,18 @@ kernel=6.1
 stock=0
 clients=0
 out=
-core=0
+lists=()
+others=()
 part=1/1
 cpus=2
-while getopts k:cseo:p:j: opt; do
+while getopts k:csemno:p:j: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	c) clients=1 ;;
 	s) stock=1 ;;
-	e) core=1 ;;
+	e) lists+=(everywhere) ;;
+	m) lists+=(parallel) ;;
+	n) others+=(parallel) ;;
 	p) part=$OPTARG ;;
 	j) cpus=$OPTARG ;;
 	o) out=$OPTARG ;;
@@ -54,12 +59,23 @@ if [ $clients = 1 ]; then
 	dir=tests/clients
 	scripts/deps.sh --clients || die "cannot install the clients"
 fi
+# is_wanted TEST: in all of the lists and in none of the others?
+is_wanted()
+{
+	local l
+
+	for l in "${lists[@]+"${lists[@]}"}"; do
+		grep -qx "$1" "tests/selftests/$l" || return 1
+	done
+	for l in "${others[@]+"${others[@]}"}"; do
+		! grep -qx "$1" "tests/selftests/$l" || return 1
+	done
+}
+
 tests=()
 n=0
 for t in "$dir"/test_*.sh; do
-	[ $core = 0 ] ||
-		grep -qx "$(basename "$t" .sh)" tests/selftests/everywhere ||
-		continue
+	is_wanted "$(basename "$t" .sh)" || continue
 	if [ $# -gt 0 ]; then
 		found=0
 		for want in "$@"; do
