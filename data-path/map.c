@@ -125,6 +125,24 @@ bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
 	return true;
 }
 
+/*
+ * A read of a hole.  With an origin out of the gate first: the origin may itself
+ * wait for a gate that somebody closed who drains ours.
+ */
+static int map_hole(struct thinx_port *port, struct thinx_bio *tb,
+		    struct bio *bio)
+{
+	if (unlikely(port->origin)) {
+		leave_gate(port->volume, tb);
+		if (thinx_bio_read_hole(port, bio))
+			return DM_MAPIO_REMAPPED;
+	} else {
+		zero_fill_bio(bio);
+	}
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
 static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		    struct bio *bio)
 {
@@ -174,25 +192,11 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 			offset;
 		return DM_MAPIO_REMAPPED;
 	}
-	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ) {
-		if (likely(!port->origin)) {
-			cut(plane, bio, offset, reach);
-			zero_fill_bio(bio);
-			bio_endio(bio);
-			return DM_MAPIO_SUBMITTED;
-		}
-		/*
-		 * Out of the gate first: the origin may itself wait for a gate
-		 * that somebody closed who drains ours.
-		 */
-		if (!(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED))) {
-			leave_gate(v, tb);
-			cut(plane, bio, offset, reach);
-			if (thinx_bio_read_hole(port, bio))
-				return DM_MAPIO_REMAPPED;
-			bio_endio(bio);
-			return DM_MAPIO_SUBMITTED;
-		}
+	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ &&
+	    (likely(!port->origin) ||
+	     !(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED)))) {
+		cut(plane, bio, offset, reach);
+		return map_hole(port, tb, bio);
 	}
 	if (whole)
 		return defer_whole(v, tb, bio, nr);

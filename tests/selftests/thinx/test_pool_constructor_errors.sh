@@ -71,6 +71,17 @@ require dd if="$scratch/sb" of="$OTHER" bs=4k status=none oflag=direct
 printf 'x' | dd of="$OTHER" bs=1 seek=32 conv=notrunc status=none
 refused EILSEQ "Error creating metadata object" "$OTHER $DATA 128 0"
 
+if is_thinx; then
+	# The stock target takes it, and fails when it is resumed.
+	huge=$(((1 << 47) + 128))
+	require dmsetup create huge --table "0 $huge zero"
+	log_mark
+	fails "more blocks than the format has" "" dmsetup create bad \
+		--table "0 $huge $TARGET_POOL $META /dev/mapper/huge 128 0"
+	logged "more data blocks than the format" "says so"
+	remove huge
+fi
+
 # dm core's own.
 fails "a table longer than the data device" "" \
 	dmsetup create bad --table "0 $((n + 128)) $TARGET_POOL $META $DATA 128 0"
