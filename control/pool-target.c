@@ -232,6 +232,7 @@ static int pool_preresume(struct dm_target *ti)
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
 	enum thinx_mode mode;
+	int r;
 
 	mutex_lock(&pool->mode_lock);
 	mode = pt->mode;
@@ -242,9 +243,11 @@ static int pool_preresume(struct dm_target *ti)
 	thinx_pool_set_mode(pool, mode);
 	mutex_unlock(&pool->mode_lock);
 
+	r = thinx_pool_resize(pool, ti->len);
+	/* Once what is free is what the new size makes free. */
 	thinx_md_set_threshold(pool->md, thinx_pool_metadata_threshold(pool),
 			       thinx_pool_metadata_low, pool);
-	return thinx_pool_resize(pool, ti->len);
+	return r;
 }
 
 static void pool_resume(struct dm_target *ti)

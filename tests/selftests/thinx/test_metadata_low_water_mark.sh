@@ -25,6 +25,8 @@ free() { status | awk '{ split($5, f, "/"); print f[2] - f[1] }'; }
 made=0
 is_above() { [ $(($(free) + 25)) -gt $((64 + $1)) ]; }
 log_mark
+# lies_in LOW HIGH: what is free
+lies_in() { [ "$(free)" -ge "$1" ] && [ "$(free)" -le "$2" ]; }
 # create COUNT: so many devices
 create()
 {
@@ -67,6 +69,20 @@ if is_thinx; then
 	done
 	raised 2 "the second time down: a second one"
 	ok "at the mark" bash -c "[ $(free) -le 60 ]"
+	# A larger device: 272 blocks, 27 of them in reserve, and a mark of 68.
+	disk_grow META 1088k
+	require dmsetup suspend pool
+	require dmsetup resume pool
+	is "$(status | awk '{ print $NF }')" 68 "a little larger, with a larger mark"
+	is "$(events)" 2 "no event by that"
+	ok "just above it" lies_in $((68 - 27 + 1)) $((68 - 27 + 17))
+	while [ "$(events)" = 2 ] && [ $made -lt 600 ]; do
+		create 2
+	done
+	raised 3 "down to it: a third one"
+	is "$(pool_mode)" rw "which is not one of the mode"
+	# The commit gave back what the transaction had replaced.
+	ok "at the mark now" lies_in 20 $((68 - 27 + 10))
 fi
 log_mark
 n=$(events)
