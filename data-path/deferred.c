@@ -17,7 +17,8 @@
  *     clones; the bio itself then does no I/O and completes after them.  So no
  *     bio is in the gate or in an update while it waits for another one.
  * I3  Memory: a group comes from kmalloc, or else from a mempool; if that is
- *     empty, too, the bio stays deferred until a group ends.
+ *     empty, too, the bio stays deferred until a group ends.  So do pieces, and
+ *     what is left of the bio: only this worker ends the updates that hold others.
  */
 #include "data-path/slow-path.h"
 
@@ -200,7 +201,7 @@ void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 		dm_submit_bio_remap(bio, NULL);
 }
 
-/* A clone of the first @nr_sectors sectors of @bio. */
+/* A clone of the first @nr_sectors sectors of @bio, or NULL; see I3. */
 static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 			      u32 nr_sectors)
 {
@@ -209,7 +210,10 @@ static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 	struct bio *piece;
 
 	/* Who submits it says where to. */
-	piece = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &plane->pieces);
+	piece = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOWAIT | __GFP_NOWARN,
+				&plane->pieces);
+	if (!piece)
+		return NULL;
 	piece->bi_iter.bi_size = nr_sectors << SECTOR_SHIFT;
 	piece->bi_end_io = piece_end_io;
 	state = thinx_bio_state(plane, piece);
@@ -319,8 +323,18 @@ static void starve(struct thinx_volume *v, struct thinx_bio *tb,
 			      BLK_STS_NOSPC : BLK_STS_IOERR);
 }
 
+/**
+ * struct pass - what became of the bios of one pass
+ * @starved: one found no free data block
+ * @no_memory: one is deferred again for want of memory
+ */
+struct pass {
+	bool starved;
+	bool no_memory;
+};
+
 static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
-		 u32 index, u32 offset, bool *starved)
+		 u32 index, u32 offset, struct pass *pass)
 {
 	struct thinx_group_block *blk = &g->blocks[index];
 
@@ -338,7 +352,7 @@ static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 		list_add_tail(&tb->list, &blk->update->bios);
 		break;
 	case THINX_STARVED:
-		*starved = true;
+		pass->starved = true;
 		starve(g->volume, tb, bio);
 		break;
 	case THINX_REFUSED:
@@ -347,16 +361,20 @@ static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 	}
 }
 
-/* Cut the bio where the fate of its blocks changes and send the pieces off. */
+/*
+ * Cut the bio where the fate of its blocks changes and send the pieces off.  What
+ * no piece could be made for is tried again; updates fill in what it would have
+ * written, as they do for any block that is not covered.
+ */
 static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
-			 bool *starved)
+			 struct pass *pass)
 {
 	struct thinx_plane *plane = g->volume->plane;
 	struct bio *bio = thinx_bio_of(tb), *piece;
 	u32 offset, first, index, nr_sectors;
-	bool cut = false;
+	bool last;
 
-	for (;;) {
+	do {
 		index = thinx_plane_block(plane, bio->bi_iter.bi_sector,
 					  &offset) - g->begin;
 		first = index;
@@ -366,31 +384,35 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 			nr_sectors += plane->block_sectors;
 			index++;
 		}
-		if (nr_sectors >= bio_sectors(bio))
-			break;
-		cut = true;
+		last = nr_sectors >= bio_sectors(bio);
+		if (last && !tb->is_cut) {
+			send(g, tb, bio, first, offset, pass);
+			return;
+		}
+		nr_sectors = min(nr_sectors, bio_sectors(bio));
 		piece = make_piece(tb, bio, nr_sectors);
-		bio_advance(bio, nr_sectors << SECTOR_SHIFT);
+		if (!piece) {
+			thinx_volume_defer(g->volume, tb);
+			pass->no_memory = true;
+			return;
+		}
+		tb->is_cut = true;
+		if (!last)
+			bio_advance(bio, nr_sectors << SECTOR_SHIFT);
 		send(g, thinx_bio_state(plane, piece), piece, first, offset,
-		     starved);
-	}
-	if (!cut) {
-		send(g, tb, bio, first, offset, starved);
-		return;
-	}
-	piece = make_piece(tb, bio, bio_sectors(bio));
-	send(g, thinx_bio_state(plane, piece), piece, first, offset, starved);
+		     pass);
+	} while (!last);
 	bio_endio(bio);
 }
 
-static void dispatch_group(struct thinx_group *g, bool *starved)
+static void dispatch_group(struct thinx_group *g, struct pass *pass)
 {
 	struct thinx_bio *tb, *tmp;
 	u32 i;
 
 	list_for_each_entry_safe(tb, tmp, &g->bios, list) {
 		list_del(&tb->list);
-		dispatch_bio(g, tb, starved);
+		dispatch_bio(g, tb, pass);
 	}
 	for (i = 0; i < g->nr; i++)
 		if (g->blocks[i].fate == THINX_UPDATE &&
@@ -428,25 +450,27 @@ static void ask_for_space(struct thinx_plane *plane)
 		plane->ops->no_data_space(plane->context, sure);
 }
 
-static void run_groups(struct thinx_volume *v, struct list_head *groups)
+/* Returns true if a bio is deferred again, for want of memory. */
+static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_group *g, *tmp;
+	struct pass pass = { };
 	struct blk_plug plug;
-	bool starved = false;
 
 	if (list_empty(groups))
-		return;
+		return false;
 	thinx_plan(v, groups);
 	blk_start_plug(&plug);
 	list_for_each_entry_safe(g, tmp, groups, list) {
 		list_del(&g->list);
 		if (!g->is_write)
 			decide_reads(g);
-		dispatch_group(g, &starved);
+		dispatch_group(g, &pass);
 	}
 	blk_finish_plug(&plug);
-	if (starved)
+	if (pass.starved)
 		ask_for_space(v->plane);
+	return pass.no_memory;
 }
 
 /* ---- forming groups ---- */
@@ -639,11 +663,11 @@ static bool process_deferred(struct thinx_volume *v)
 			put_back(v, &todo);
 			again = true;
 		} else if (++nr >= GROUPS_PER_PASS) {
-			run_groups(v, &groups);
+			again |= run_groups(v, &groups);
 			nr = 0;
 		}
 	}
-	run_groups(v, &groups);
+	again |= run_groups(v, &groups);
 	thinx_discards_drain(v, &discards);
 	return again;
 }

@@ -271,6 +271,7 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 	tb->await_commit = false;
 	tb->fua = false;
 	tb->is_piece = false;
+	tb->is_cut = false;
 
 	if (unlikely(thinx_port_requeues(port)))
 		return DM_MAPIO_REQUEUE;

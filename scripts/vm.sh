@@ -81,6 +81,10 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || usage
 [ ${#disks[@]} -gt 0 ] || disks=(2G 2G 2G)
 
+# Caches whose allocations tests may let fail: 6.1 can be told at boot only.
+[ "$kernel" != debug ] ||
+	kargs+=" slub_debug=A,kmalloc-64,kmalloc-96,kmalloc-128,kmalloc-192,kmalloc-256,kmalloc-512,kmalloc-1k,bio-*"
+
 die()
 {
 	echo "vm.sh: $*" >&2
