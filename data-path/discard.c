@@ -10,7 +10,9 @@
  *            ─► after the commit: discard what came free (passdown.c)
  *
  * A big discard is worked on step by step, with other bios of the volume in
- * between; only those that meet its range wait for it.
+ * between; only those that meet its range wait for it.  It waits itself while the
+ * open transaction, or what is to be passed down, has grown large: memory for them
+ * is bounded, however slow the devices are.
  *
  * Crash: each step is a consistent change of the metadata; a discard that did
  * not complete has unmapped a part of its range, from the front.
@@ -151,9 +153,9 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 }
 
 /*
- * While the gate is closed no step is made, and a suspend that gives bios back must
- * not wait for it to open: neither for the discard nor for those behind its
- * range.  What it has unmapped already is unmapped; the rest comes again.
+ * A suspend that gives bios back must not wait for what keeps discards from making
+ * steps: neither for the discard nor for those behind its range.  What it has
+ * unmapped already is unmapped; the rest comes again.
  */
 static void give_back(struct thinx_volume *v)
 {
@@ -164,6 +166,20 @@ static void give_back(struct thinx_volume *v)
 			end_discard(v, d, BLK_STS_DM_REQUEUE);
 }
 
+/* Who changes that kicks the worker. */
+static bool has_to_wait(struct thinx_volume *v)
+{
+	struct thinx_plane *plane = v->plane;
+
+	if (thinx_gate_is_closed(&v->gate) || thinx_passdown_is_crowded(plane))
+		return true;
+	if (!thinx_md_is_heavy(plane->md) ||
+	    !(thinx_plane_caps(plane) & THINX_CAN_CHANGE))
+		return false;
+	thinx_commit_for_space(plane);
+	return true;
+}
+
 bool thinx_process_discards(struct thinx_volume *v)
 {
 	struct thinx_discard *d;
@@ -172,14 +188,8 @@ bool thinx_process_discards(struct thinx_volume *v)
 	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
 		if (list_empty(&v->discards))
 			return false;
-		if (thinx_gate_is_closed(&v->gate)) {
-			/* Whoever opens the gate kicks the worker. */
+		if (has_to_wait(v)) {
 			give_back(v);
-			return false;
-		}
-		if (thinx_passdown_is_crowded(v->plane)) {
-			/* Whoever ends some of it kicks the worker. */
-			thinx_commit_soon(v->plane);
 			return false;
 		}
 		d = list_first_entry(&v->discards, struct thinx_discard, list);

@@ -193,6 +193,7 @@ void thinx_passdown_add(struct thinx_plane *plane,
 		spin_lock_irq(&p->lock);
 		list_add_tail(&run->list, &p->queued);
 		p->nr++;
+		WRITE_ONCE(p->newest, generation);
 		spin_unlock_irq(&p->lock);
 	}
 	/* The commit that frees them may be over when they get here. */
@@ -207,7 +208,14 @@ bool thinx_passdown_pending(struct thinx_plane *plane)
 
 bool thinx_passdown_is_crowded(struct thinx_plane *plane)
 {
-	return READ_ONCE(plane->passing.nr) >= CROWDED;
+	struct thinx_passdown *p = &plane->passing;
+
+	if (READ_ONCE(p->nr) < CROWDED)
+		return false;
+	/* Without need no more flushes for a device that is slow already. */
+	if (READ_ONCE(p->newest) > thinx_md_completed_generation(plane->md))
+		thinx_commit_soon(plane);
+	return true;
 }
 
 void thinx_passdown_flush(struct thinx_plane *plane)

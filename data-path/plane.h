@@ -61,7 +61,7 @@ struct thinx_plane_ops {
  * struct thinx_commit - who waits for a commit
  * @lock: irq-safe
  * @waiters: L:lock; flushes and FUA writes, struct thinx_bio
- * @retry: L:lock; volumes with starved writes want a commit
+ * @retry: L:lock; volumes with starved writes or discards want a commit
  * @work: the one committer
  * @tick: commits what is dirty a second later
  * @later: lets starved writes try again when a commit had nothing to do
@@ -81,6 +81,7 @@ struct thinx_commit {
  * @queued: L:lock; runs that wait for the commit that frees them
  * @done: L:lock; runs whose discard has ended, still held
  * @nr: L:lock, read lock-free; runs queued, under way or done
+ * @newest: L:lock, read lock-free; generation of what was queued last
  * @work: issues and ends
  * @wait: woken when @nr falls to zero
  */
@@ -89,6 +90,7 @@ struct thinx_passdown {
 	struct list_head queued;
 	struct list_head done;
 	unsigned int nr;
+	u64 newest;
 	struct work_struct work;
 	wait_queue_head_t wait;
 };
@@ -338,7 +340,8 @@ void thinx_commit_exit(struct thinx_plane *plane);
 void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio);
 
 /**
- * thinx_commit_for_space() - commit, then let starved writes try again
+ * thinx_commit_for_space() - commit, then let what waits for space, or for the
+ * transaction to be small again, go on
  * @plane: plane
  *
  * Context: Any.
@@ -361,7 +364,9 @@ bool thinx_passdown_pending(struct thinx_plane *plane);
  * thinx_passdown_is_crowded() - is so much queued that nobody should add to it?
  * @plane: plane
  *
- * Volumes are kicked when some of it is done.
+ * Sees to it that some of it gets done; volumes are kicked then.
+ *
+ * Context: Any.
  */
 bool thinx_passdown_is_crowded(struct thinx_plane *plane);
 

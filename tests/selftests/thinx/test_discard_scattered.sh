@@ -3,8 +3,9 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # A volume whose blocks all lie apart is discarded at once: so many discards for a
-# slow data device that the volume has to wait for it.  All are passed down, all
-# blocks come back, and neighbours go on meanwhile.
+# slow data device that the volume has to wait for it.  A suspend that does not
+# flush does not wait with it.  All are passed down, all blocks come back, and
+# neighbours go on meanwhile.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -21,7 +22,9 @@ disk DATA 5120
 require thin_restore -i "$scratch/xml" -o "$META"
 modprobe -q dm-delay || skip_all "no dm-delay"
 wrap data "$DATA"
-rewrap data delay "$DATA" 0 0 "$DATA" 0 20
+# Discards, like writes, take so long; flushes take no time.
+slow() { rewrap data delay "$DATA" 0 0 "$DATA" 0 "$1" "$DATA" 0 0; }
+slow 300000
 make_pool "$META" /dev/mapper/data
 activate t1 1 2500M
 make_thin t2 2 64M
@@ -30,10 +33,26 @@ t=/sys/kernel/tracing
 echo 8192 > $t/buffer_size_kb
 echo > $t/trace
 echo 1 > $t/events/thinx/thinx_passdown/enable
+
+# 16384 have been unmapped, and wait; no more are.
+spawn blkdiscard /dev/mapper/t1
+discard=$spawned
+mapped() { dmsetup status --noflush t1 | awk '{ print $4 / 128 }'; }
+crowded() { [ "$(mapped)" -le $((n - 16384)) ]; }
+ok "discards wait for the data device" wait_until 240 crowded
+ok "a suspend that does not flush does not wait" \
+	timeout 200 dmsetup suspend --noflush --nolockfs t1
+ok "not for the discard either" running "$discard"
+rest=$(mapped)
+ok "some is still mapped" test "$rest" -gt $((n / 4))
+slow 20
 busy w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio --iodepth=4 \
 	--rw=randwrite --bs=64k --size=64M --io_size=4M --fsync=8
 neighbour=$spawned
-ok "discarded" timeout 400 blkdiscard /dev/mapper/t1
+require dmsetup resume t1
+wait "$discard"
+is $? 0 "which goes on then, and ends well"
+is "$(mapped)" 0 "all is unmapped"
 ok "a neighbour writes on" running "$neighbour"
 calm
 wait "$neighbour"
