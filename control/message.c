@@ -132,19 +132,10 @@ static int refuse(struct thinx_pool *pool)
 	return -EOPNOTSUPP;
 }
 
-int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
-		       char *result, unsigned int maxlen)
+static int handle(struct thinx_pool *pool, const struct message *m, char **argv)
 {
-	struct thinx_pool_target *pt = ti->private;
-	struct thinx_pool *pool = pt->pool;
-	const struct message *m;
 	int r;
 
-	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE)
-		return refuse(pool);
-	m = find_message(pool, argc, argv);
-	if (!m)
-		return -EINVAL;
 	r = m->handle(pool, argv);
 	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
 		/* A commit gives back what this transaction freed. */
@@ -161,4 +152,23 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	if (!is_clean_refusal(pool, r))
 		thinx_pool_metadata_failed(pool, m->name, r);
 	return r == -EUCLEAN ? refuse(pool) : r;
+}
+
+int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
+		       char *result, unsigned int maxlen)
+{
+	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
+	const struct message *m;
+	int r;
+
+	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE)
+		return refuse(pool);
+	m = find_message(pool, argc, argv);
+	if (!m)
+		return -EINVAL;
+	down_read(&pool->messages);
+	r = handle(pool, m, argv);
+	up_read(&pool->messages);
+	return r;
 }

@@ -266,9 +266,13 @@ static void pool_resume(struct dm_target *ti)
 static void pool_presuspend(struct dm_target *ti)
 {
 	struct thinx_pool_target *pt = ti->private;
+	struct thinx_pool *pool = pt->pool;
 
-	WRITE_ONCE(pt->pool->suspended, true);
-	thinx_plane_quiesce(&pt->pool->plane);
+	/* dm core waits for the message under way: while I/O goes on, please. */
+	down_write(&pool->messages);
+	up_write(&pool->messages);
+	WRITE_ONCE(pool->suspended, true);
+	thinx_plane_quiesce(&pool->plane);
 }
 
 static void pool_presuspend_undo(struct dm_target *ti)

@@ -14,6 +14,7 @@
 
 #include <linux/device-mapper.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 
 #include "control/arguments.h"
@@ -46,6 +47,7 @@ enum thinx_mode {
  * @name: I; of the dm device, for log lines
  * @md: I; metadata
  * @plane: I; data path
+ * @messages: held for reading by messages at work
  * @mode_lock: serialises mode changes and binding
  * @mode: L:mode_lock to write; see control/mode.c
  * @error_if_no_space: L:mode_lock; in effect now
@@ -70,6 +72,7 @@ struct thinx_pool {
 	const char *name;
 	struct thinx_md *md;
 	struct thinx_plane plane;
+	struct rw_semaphore messages;
 	struct mutex mode_lock;
 	enum thinx_mode mode;
 	bool error_if_no_space;

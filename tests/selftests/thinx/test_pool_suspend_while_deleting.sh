@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# The pool is suspended while a large volume is deleted, which takes long because
+# the metadata device is slow: the suspend waits for that, as dm core wants it, but
+# volumes are read and written meanwhile.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "dm-thin holds up its volumes while it deletes one"
+n=40000
+disk META 32
+disk DATA 5120
+{
+	echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"128\" nr_data_blocks=\"81920\">"
+	echo "<device dev_id=\"1\" mapped_blocks=\"$n\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">"
+	seq 0 $((n - 1)) | awk '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, 2 * $1 }'
+	echo "</device></superblock>"
+} > "$scratch/xml"
+require thin_restore -i "$scratch/xml" -o "$META"
+modprobe -q dm-delay || skip_all "no dm-delay"
+wrap meta "$META"
+make_pool /dev/mapper/meta "$DATA"
+make_thin t2 2 64M
+require blockio write /dev/mapper/t2 0 4M 1
+require blockio sync /dev/mapper/t2
+# The blocks are known: no metadata is read for them.
+require blockio verify /dev/mapper/t2 0 4M 1
+rewrap meta delay "$META" 0 5000
+
+spawn dmsetup message pool 0 "delete 1"
+delete=$spawned
+ok "a volume is being deleted" wait_until 120 blocked "$delete"
+spawn dmsetup suspend pool
+suspend=$spawned
+ok "the pool is being suspended" wait_until 120 blocked "$suspend"
+ok "a neighbour reads" blockio verify /dev/mapper/t2 0 4M 1
+ok "and writes" blockio write /dev/mapper/t2 0 1M 2
+ok "before the deletion is through" running "$delete"
+rewrap meta linear "$META" 0
+ok "which it is at last" wait_until 240 stopped "$delete"
+wait "$delete"
+is $? 0 "without an error"
+wait "$suspend"
+is $? 0 "and so is the suspend"
+is "$(dmsetup info -c --noheadings -o suspended pool)" Suspended "the pool sleeps"
+require dmsetup resume pool
+is "$(data_used)" 64 "the blocks have come back"
+ok "what was written is there" blockio verify /dev/mapper/t2 0 1M 2
+remove t2
+remove pool
+finish
