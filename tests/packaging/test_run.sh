@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# scripts/run.sh says what it does not understand, and why it cannot run here if
+# it cannot.  What it would build for kernel 6.1 in that kernel is built, for
+# tests/selftests/thinx/test_run_here.sh, which has it run in a virtual machine.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+fails "an option it does not know" "scripts/run.sh [options]" scripts/run.sh --there
+fails "a kernel that is not named" "scripts/run.sh [options]" scripts/run.sh -k
+fails "a directory that is not there" "No such file" scripts/run.sh "$work/none"
+touch "$work/file"
+fails "what is no directory" "is no directory" scripts/run.sh "$work/file"
+
+# As root without the right to load modules: nothing can be changed by this.
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+	fails "--here without being allowed to" "cannot run here: this kernel takes no modules" \
+		setpriv --bounding-set=-sys_module --inh-caps=-sys_module \
+		scripts/run.sh --here
+else
+	skip "--here without being allowed to" "it wants root, and setpriv"
+fi
+
+kernel_find 6.1 || { skip "the module in 6.1" "no kernel 6.1"; exit; }
+if [ "$k_base" = / ]; then
+	ok "the module for $k_release" scripts/module.sh -k "$k_release"
+else
+	skip "the module in 6.1" "kernel 6.1 is not installed in /boot"
+fi
