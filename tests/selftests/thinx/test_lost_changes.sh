@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# A commit fails that its volume did not ask for: from then on the volume that
+# had changed gets errors for each FLUSH and each FUA write, until it is set up
+# again, and one that had not changed gets none.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+is_thinx || skip_all "the stock target may say yes"
+disk META 2
+disk DATA 64
+wrap meta "$META"
+t=/dev/mapper/t1
+
+# change KIND: of t1, which nobody asks to be durable
+change()
+{
+	case $1 in
+	new)		blockio write "$t" 16M 64k 2 ;;
+	shared)		blockio write "$t" 64k 4k 2 ;;
+	discard)	blockio discard "$t" 512k 64k ;;
+	esac
+}
+
+# commit_by HOW: what asks for it; how it is told is looked at elsewhere
+commit_by()
+{
+	case $1 in
+	"the timer")	;;
+	"a message")	msg create_thin 9 ;;
+	"a status")	dmsetup status pool ;;
+	"a suspend")	timeout 120 dmsetup suspend pool &&
+				timeout 120 dmsetup resume pool ;;
+	"another volume's write")
+			blockio fua /dev/mapper/t3 8M 64k 4 ;;
+	esac > /dev/null 2>&1
+}
+
+refused() { fails "$1: EIO" EIO "${@:2}"; }
+
+all_refused()
+{
+	refused "$1: a flush" blockio sync $t
+	refused "$1: another" blockio sync $t
+	refused "$1: a FUA write to a mapped block" blockio fua $t 768k 64k 1
+	refused "$1: of a part of one" blockio fua $t 772k 4k 1
+	ok "$1: a plain write promises nothing" blockio write $t 768k 64k 1
+	refused "$1: a flush behind it" blockio sync $t
+	ok "$1: what did not change can be flushed" blockio sync /dev/mapper/t2
+	ok "$1: and written with FUA" blockio fua /dev/mapper/t2 0 64k 3
+}
+
+make_pool /dev/mapper/meta "$DATA"
+make_thin t1 1 32M
+make_thin t2 2 32M
+make_thin t3 3 32M
+require blockio write $t 0 1M 1
+require blockio write /dev/mapper/t2 0 1M 3
+snapshot t1 1 4
+# From here on its own again.
+require blockio write $t 512k 512k 1
+require blockio sync $t
+first=1
+while read -r kind how; do
+	if [ $first = 0 ]; then
+		make_pool /dev/mapper/meta "$DATA"
+		activate t1 1 32M
+		activate t2 2 32M
+		activate t3 3 32M
+	fi
+	first=0
+	broken meta "$META"
+	require change "$kind"
+	commit_by "$how"
+	ok "$kind, $how: read-only" wait_until 120 mode_is ro
+	all_refused "$kind, $how"
+	require timeout 120 dmsetup suspend t1
+	require dmsetup resume t1
+	all_refused "t1 resumed"
+	healed meta "$META"
+	require timeout 120 dmsetup suspend pool
+	require dmsetup resume pool
+	all_refused "healed, the pool resumed"
+	ok "what was committed is there" blockio verify $t 0 1M 1
+	ok "what was not is gone" blockio zeros $t 16M 1M
+	remove t1
+	activate t1 1 32M
+	ok "set up again: it can be flushed" blockio sync $t
+	ok "and written with FUA" blockio fua $t 768k 64k 1
+	remove t1 t2 t3
+	remove pool
+	require thin_check -q --clear-needs-check-flag /dev/mapper/meta
+done << 'CASES'
+new the timer
+shared a message
+discard a status
+new a suspend
+discard the timer
+shared another volume's write
+CASES
+make_pool /dev/mapper/meta "$DATA"
+activate t1 1 32M
+ok "in the end it is written" blockio fua $t 16M 64k 2
+finish
