@@ -360,6 +360,15 @@ data_used()
 }
 
 mode_is() { [ "$(pool_mode)" = "$1" ]; }
+is_failed() { [[ $(status) == *Fail ]]; }
+
+# flagged METADATA: needs_check is on the device; see docs/format.md
+flagged()
+{
+	[ "$(dd if="$1" bs=4k count=1 iflag=direct status=none |
+		od -An -tu4 -j4 -N4)" -eq 1 ]
+}
+
 events() { dmsetup info -c --noheadings -o events "${1:-${pool:-pool}}"; }
 
 # raised N DESCRIPTION: so many events and no more; a mode can be seen before its

@@ -25,6 +25,9 @@ else
 fi
 ok "read-only" wait_until 120 mode_is ro
 is "$(pool_field 11)" needs_check "needs_check"
+if is_thinx; then
+	ok "written at once" flagged "$META"
+fi
 raised $((n + 1)) "one event"
 logged "metadata operation '.*' failed: error = -5" "logged"
 logged "aborting current metadata transaction" "the abort, too"

@@ -18,7 +18,6 @@ require blockio sync $t
 log_mark
 rewrap meta error
 fails "a write that must be committed" EIO blockio fua $t 8M 64k 2
-is_failed() { [[ $(status) == *Fail ]]; }
 ok "the pool fails" wait_until 120 is_failed
 logged "switching pool to fail mode" "logged"
 is "$(status)" "0 131072 $TARGET_POOL Fail" "pool status"

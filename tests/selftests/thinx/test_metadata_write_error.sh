@@ -35,6 +35,10 @@ if is_thinx; then
 fi
 
 healed meta "$META"
+if is_thinx; then
+	ok "healed: the flag is written without being asked for" \
+		wait_until 120 flagged "$META"
+fi
 require dmsetup suspend pool
 require dmsetup resume pool
 is "$(pool_mode) $(pool_field 11)" "ro needs_check" \

@@ -14,7 +14,6 @@ n=$(events)
 log_mark
 rewrap meta error
 fails "a write that must be committed" EIO blockio fua /dev/mapper/t5 0 64k 5
-is_failed() { [[ $(status) == *Fail ]]; }
 ok "fail mode" wait_until 120 is_failed
 logged "failed to abort metadata transaction" "why is logged"
 logged "switching pool to fail mode" "the mode, too"

@@ -13,10 +13,6 @@ disk META 8
 disk DATA 64
 wrap meta "$META"
 t=/dev/mapper/t1
-is_failed() { [[ $(status) == *Fail ]]; }
-# u32 at offset 4, see docs/format.md
-flags() { dd if="$META" bs=4k count=1 iflag=direct status=none | od -An -tu4 -j4 -N4 | tr -d ' '; }
-flagged() { [ "$(flags)" = 1 ]; }
 
 for heals in "while the pool exists" "while it is removed" "after it was removed"; do
 	make_pool /dev/mapper/meta "$DATA"
@@ -37,9 +33,9 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 	logged "failed to set 'needs_check' flag in metadata" "the flag is not written"
 	case $heals in
 	while\ the*)
-		is "$(flags)" 0 "not yet"
+		fails "not yet" "" flagged "$META"
 		healed meta "$META"
-		ok "healed: the flag is written" wait_until 120 flagged
+		ok "healed: the flag is written" wait_until 120 flagged "$META"
 		is "$(status)" "0 131072 $TARGET_POOL Fail" "the pool stays failed"
 		fails "and its volume" EIO blockio read $t 0 64k
 		remove t1
@@ -49,13 +45,13 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 		remove t1
 		rewrap meta linear "$META" 0
 		remove pool
-		ok "the flag is written at the latest now" flagged
+		ok "the flag is written at the latest now" flagged "$META"
 		;;
 	*)
 		remove t1
 		remove pool
 		healed meta "$META"
-		is "$(flags)" 0 "nobody was left to write it"
+		fails "nobody was left to write it" "" flagged "$META"
 		;;
 	esac
 	if [ "$heals" != "after it was removed" ]; then
