@@ -38,14 +38,31 @@ commit_by()
 	esac > /dev/null 2>&1
 }
 
+# The kernel flushes after a write that asks for FUA; the write itself is seen
+# in a trace.  fua_refused DESCRIPTION OFFSET LENGTH
+trace=/sys/kernel/tracing
+mountpoint -q $trace || require mount -t tracefs tracefs $trace
+fua_refused()
+{
+	local got
+
+	echo > $trace/trace
+	echo 1 > $trace/events/block/block_bio_complete/enable
+	refused "$1" blockio fua $t "$2" "$3" 1
+	echo 0 > $trace/events/block/block_bio_complete/enable
+	got=$(grep -oE "complete: $dev WFS .*" $trace/trace)
+	like "$got" '\[-5\]$' "$1, by itself"
+}
+
 refused() { fails "$1: EIO" EIO "${@:2}"; }
 
 all_refused()
 {
+	dev=$(major_minor $t | tr : ,)
 	refused "$1: a flush" blockio sync $t
 	refused "$1: another" blockio sync $t
-	refused "$1: a FUA write to a mapped block" blockio fua $t 768k 64k 1
-	refused "$1: of a part of one" blockio fua $t 772k 4k 1
+	fua_refused "$1: a FUA write to a mapped block" 768k 64k
+	fua_refused "$1: of a part of one" 772k 4k
 	ok "$1: a plain write promises nothing" blockio write $t 768k 64k 1
 	refused "$1: a flush behind it" blockio sync $t
 	ok "$1: what did not change can be flushed" blockio sync /dev/mapper/t2
