@@ -252,7 +252,7 @@ timeout -k 5 "$limit" qemu-system-x86_64 \
 	-nodefaults -no-user-config -no-reboot -display none -monitor none \
 	-pidfile "$results/pid" \
 	-kernel "$k_image" -initrd "$initramfs" \
-	-append "console=ttyS0 loglevel=5 mitigations=off init_on_alloc=0 norandmaps panic=-1 oops=panic watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 $kargs" \
+	-append "console=ttyS0 loglevel=5 log_buf_len=8M mitigations=off init_on_alloc=0 norandmaps panic=-1 oops=panic watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 $kargs" \
 	-serial "file:$results/console.log" \
 	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" \
 	-device virtio-9p-pci,fsdev=root,mount_tag=root \
