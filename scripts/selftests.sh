@@ -4,13 +4,14 @@
 #
 # The tests of tests/selftests in a virtual machine.
 #
-#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-e] [-m] [-n] [-p I/N] [-j CPUS]
-#                        [-o DIR] [TEST]...
+#   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-d] [-e] [-m] [-n] [-p I/N]
+#                        [-j CPUS] [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
 #   -k KERNEL   6.1 (default), 6.12, 7.3, debug
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
+#   -d          against thinx in drop-in mode, under dm-thin's names
 #   -e          only those listed in tests/selftests/everywhere
 #   -m          only those listed in tests/selftests/parallel
 #   -n          only those not listed there
@@ -30,17 +31,19 @@ cd "$(dirname "$0")/.." || exit 1
 
 kernel=6.1
 stock=0
+drop_in=0
 clients=0
 out=
 lists=()
 others=()
 part=1/1
 cpus=2
-while getopts k:csemno:p:j: opt; do
+while getopts k:csdemno:p:j: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	c) clients=1 ;;
 	s) stock=1 ;;
+	d) drop_in=1 ;;
 	e) lists+=(everywhere) ;;
 	m) lists+=(parallel) ;;
 	n) others+=(parallel) ;;
@@ -53,6 +56,9 @@ done
 shift $((OPTIND - 1))
 
 die() { echo "selftests.sh: $*" >&2; exit 1; }
+
+[ $((stock + drop_in)) -lt 2 ] || die "-s and -d: dm-thin or thinx?"
+[ $((clients + drop_in)) -lt 2 ] || die "-c implies -d"
 
 dir=tests/selftests/thinx
 if [ $clients = 1 ]; then
@@ -95,6 +101,7 @@ if [ $stock = 1 ]; then
 else
 	module=$(scripts/module.sh -k "$kernel") || die "cannot build the module"
 	env=("THINX_MODULE=$module")
+	[ $drop_in = 0 ] || env+=(TARGET_POOL=thin-pool TARGET_THIN=thin)
 fi
 keep=1
 if [ -z "$out" ]; then

@@ -11,7 +11,8 @@
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
 #   scripts/test.sh --all      every test on each kernel, 7.3 and debug as well,
-#                              and real clients on 6.1, too
+#                              real clients on 6.1, too, and what matters most in
+#                              drop-in mode on 6.12
 #   scripts/test.sh -k KERNEL  (repeatable) with these kernels
 #
 # Installs what is missing.  Results: build/test/*.tap, one per program; what a
@@ -233,6 +234,7 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 		start many "$k-2" "$k" -k "$k" -e -n -j 1
 	fi
 done
+[ $all = 0 ] || [ $quick = 1 ] || start many drop-in-6.12 drop-in-6.12 -k 6.12 -d -e
 for k in "${clients[@]+"${clients[@]}"}"; do
 	start speaks_tap "reboot-$k" tests/clients/docker-reboot.sh "$k"
 done

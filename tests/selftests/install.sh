@@ -32,6 +32,7 @@ begin_install()
 	local small=$scratch/modules d
 
 	is_thinx || skip_all "about installing thinx"
+	! is_drop_in || skip_all "installs thinx in both modes and dm-thin"
 	kernel_find "$VM_KERNEL" || bail "kernel $VM_KERNEL"
 	trap _install_cleanup EXIT
 	for d in arch/x86/crypto crypto drivers/md lib; do

@@ -27,9 +27,11 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PATH=$top/build/selftests:$PATH
 scratch=/mnt/scratch
 bs=128			# sectors of a pool block in make_pool
-case $TARGET_POOL in
-thin-pool)	module=dm_thin_pool ;;
-*)		module=dm_thinx_pool ;;
+drop_in=0
+module=dm_thinx_pool
+case $TARGET_POOL:${THINX_MODULE:-} in
+thin-pool:)	module=dm_thin_pool ;;
+thin-pool:*)	drop_in=1 ;;
 esac
 export parameters=/sys/module/$module/parameters
 
@@ -43,6 +45,7 @@ _finished=0
 _skipped=0
 
 is_thinx() { [ "$module" = dm_thinx_pool ]; }
+is_drop_in() { [ $drop_in = 1 ]; }
 
 # --- TAP ---
 
@@ -483,6 +486,7 @@ module_load()
 		for m in dm-mod dm-bufio libcrc32c; do
 			modprobe -q "$m"
 		done
+		! is_drop_in || set -- drop_in=1 "$@"
 		insmod "${THINX_MODULE:?}" "$@"
 	else
 		modprobe dm-thin-pool "$@"
@@ -536,6 +540,8 @@ _cleanup()
 		timeout -k 1 60 losetup -d "$m"
 	done
 	ok "the module unloads" timeout -k 1 120 rmmod $module
+	! is_drop_in || fails "dm-thin's own module is not there" "" \
+		grep '^dm_thin_pool ' /proc/modules
 	_log_lacks 'BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|INFO: task|general prot|lockdep|ODEBUG|leaked|sleeping function' \
 		"$_start" "the kernel did not complain"
 	rm -rf "$scratch"
@@ -552,5 +558,8 @@ log_mark
 _start=$_mark
 trap _cleanup EXIT
 trap 'exit 130' INT TERM
+if is_drop_in; then
+	echo "install dm-thin-pool /bin/false" > /etc/modprobe.d/thinx-drop-in.conf
+fi
 # shellcheck disable=SC2086 # words
 module_load ${module_parameters:-} || bail "load $module"

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 is_thinx || skip_all "about thinx's drop-in mode"
+! is_drop_in || skip_all "loads thinx in both modes and dm-thin"
 offers() { dmsetup targets | grep -qE "^$1 +v"; }
 lacks() { ! offers "$1"; }
 
