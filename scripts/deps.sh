@@ -11,7 +11,7 @@
 #                                    the cache directory; 7.3: from those of
 #                                    trixie, with its compiler
 #   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
-#                                    QEMU's disk tools, Docker, containerd
+#                                    QEMU's disk tools, Docker, containerd, udev
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
 #   scripts/deps.sh --source         the whole linux-source, for building
 #                                    kernels of our own
@@ -44,6 +44,7 @@ packages=(
 client_packages=(
 	lvm2 dmeventd thin-provisioning-tools qemu-utils
 	docker.io containerd runc crun iptables busybox-static
+	udev
 )
 
 say() { echo "deps.sh: $*" >&2; }

@@ -17,7 +17,8 @@
 #
 # The machine has no systemd, no udevd and no network: control groups (version
 # 2) are mounted here, the daemons started by hand, containers get no network,
-# and Docker is told not to wait for udev.
+# and Docker is told not to insist on udev; with udev.sh, udev_check=() takes that
+# back.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -104,6 +105,7 @@ comes_up()
 dockerd_log=
 dockerd_pid=
 dockerd_options=()
+udev_check=(--storage-opt dm.override_udev_sync_check=true)
 
 # dockerd_start [STORAGE-OPTION...]: and wait until it answers
 dockerd_start()
@@ -144,7 +146,7 @@ _dockerd_run()
 		--ip-forward=false --ip-masq=false --userland-proxy=false \
 		--add-runtime "quick=$runtime" --default-runtime quick \
 		--storage-driver devicemapper \
-		--storage-opt dm.override_udev_sync_check=true \
+		"${udev_check[@]+"${udev_check[@]}"}" \
 		"${dockerd_options[@]}"
 	dockerd_pid=$spawned
 	wait_until 150 dockerd_listens && running "$dockerd_pid" &&
@@ -272,7 +274,13 @@ docker_life()
 	ok "no device is left" wait_until 240 names_are "$devices"
 }
 
-_written() { [ "$(data_used)" -gt $(($1 + 6 * 1024 / 64 - 1)) ]; }
+_written()
+{
+	local block
+
+	block=$(dmsetup table "$pool" | awk '{ print $6 }')
+	[ "$(data_used)" -gt $(($1 + 6 * 2048 / block - 1)) ]
+}
 
 # usage_is_back USED: or nearly so: mounting the image for a diff may have touched
 # a few of its blocks
@@ -399,6 +407,23 @@ volumes()
 	msg reserve_metadata_snap || return 1
 	thin_dump -m "$1" | grep -c '<device '
 	msg release_metadata_snap
+}
+
+# nothing_is_lost N: so many volumes are left of the pool on $META, by and by, and
+# every block in use is one's
+nothing_is_lost()
+{
+	ok "$1 volumes are left" wait_until 240 volumes_are "$1"
+	ok "they have all blocks that are in use" wait_until 120 _used_is_mapped
+	echo "$(data_used) in use, $(mapped_blocks "$META") mapped" | diag
+}
+
+_used_is_mapped()
+{
+	local used
+
+	used=$(data_used)
+	[ "${used:-0}" -gt 0 ] && [ "$used" = "$(mapped_blocks "$META")" ]
 }
 
 # volumes_are N: of the pool on $META, to wait for what goes by and by

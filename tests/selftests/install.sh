@@ -15,8 +15,9 @@
 #
 # What it did is undone at the end; lib.sh wants thinx loaded then.
 
+# A client's test has the library already, and calls undo_install by itself.
 # shellcheck source=lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+declare -F finish > /dev/null || . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 release=$(uname -r)
 modules=/lib/modules/$release
@@ -34,7 +35,7 @@ begin_install()
 	is_thinx || skip_all "about installing thinx"
 	! is_drop_in || skip_all "installs thinx in both modes and dm-thin"
 	kernel_find "$VM_KERNEL" || bail "kernel $VM_KERNEL"
-	trap _install_cleanup EXIT
+	[ "$(trap -p EXIT)" != "trap -- '_cleanup' EXIT" ] || trap _install_cleanup EXIT
 	for d in arch/x86/crypto crypto drivers/md lib; do
 		[ -d "$modules/kernel/$d" ] || continue
 		require mkdir -p "$small/kernel/$d"
@@ -77,14 +78,19 @@ configure() { cat > "$configuration"; }
 loaded() { grep -q "^$1 " /proc/modules; }
 not_loaded() { ! loaded "$1"; }
 
-_install_cleanup()
+undo_install()
 {
-	local status=$?
-
 	rm -f "$configuration"
 	umount "$modules" 2> /dev/null
 	loaded dm_thin_pool && modprobe -r dm-thin-pool
 	loaded "$module" || module_load
+}
+
+_install_cleanup()
+{
+	local status=$?
+
+	undo_install
 	(exit $status)
 	_cleanup
 }

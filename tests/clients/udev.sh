@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Copyright (C) 2026 The thinx authors.
+#
+# With udev, and with thinx installed as packaging/modprobe.d/thinx.conf has it:
+# what machines are like outside of tests.  After lib.sh, lvm.sh or docker.sh:
+#
+#   thinx_installed                     # and not loaded: who wants it asks
+#   udev_start                          # stopped at the end
+#   udev_is_done "..."                  # no event is left, and nobody waits for one
+#
+# shellcheck source=../selftests/install.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../selftests/install.sh"
+
+# thinx_installed: nothing of _divert_modprobe is left
+thinx_installed()
+{
+	at_end undo_install
+	begin_install
+	install_thinx
+	rm -f /etc/modprobe.d/thinx-clients.conf
+	configure < "$top/packaging/modprobe.d/thinx.conf"
+	ok "thinx is not loaded" not_loaded dm_thinx_pool
+	ok "nor is dm-thin" not_loaded dm_thin_pool
+}
+
+udevd=/lib/systemd/systemd-udevd
+udevd_pid=
+
+udev_start()
+{
+	need "$udevd" udevadm
+	at_end udev_stop
+	spawn_out=$scratch/udevd.out spawn "$udevd"
+	udevd_pid=$spawned
+	wait_until 120 test -S /run/udev/control || bail "udevd starts"
+	unset DM_DISABLE_UDEV
+	require udevadm trigger --action=add --subsystem-match=block
+	require udevadm settle --timeout=240
+}
+
+# From here on device-mapper's tools make the nodes again.
+udev_stop()
+{
+	udevadm settle --timeout=240
+	export DM_DISABLE_UDEV=1
+	kill -TERM "$udevd_pid"
+	wait_until 120 stopped "$udevd_pid"
+	rm -rf /run/udev
+	[ $_failures -eq 0 ] || tail -n 20 "$scratch/udevd.out" | diag
+}
+
+# udev_is_done DESCRIPTION: a cookie is a semaphore that a command waits for until
+# udev has handled the event with its number
+udev_is_done()
+{
+	ok "$1: udev has handled all events" udevadm settle --timeout=240
+	is "$(dmsetup udevcookies | grep -v '^Cookie'
+		ipcs -s | grep -i '^0x0d4d')" "" "$1: no cookie is left"
+}
