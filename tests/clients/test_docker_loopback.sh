@@ -27,9 +27,12 @@ like "$(status "$pool")" '^0 2097152 thin-pool [0-9]+ [0-9]+/8192 [0-9]+/16384 -
 	"and is in order"
 
 tiny_image tiny
+META=$(losetup -nO NAME -j "$files/metadata")
 used=$(data_used)
+is "$(volumes "$META")" 2 "the base and the image are all that is there"
 docker_life "$used"
 usage_is_back "$used"
+nothing_is_lost 2
 
 # The whole of a device is discarded before it is deleted.
 used=$(data_used)
@@ -45,6 +48,7 @@ ok "the loop file has given the space back" wait_until 120 given_back ||
 ok "the image is removed" docker rmi tiny
 [ "$(data_used)" -lt "$used" ]
 _result $? "its blocks are free"
+nothing_is_lost 1
 ok "dockerd ends" dockerd_stop
 is "$(dm_names)" "No devices found" "and takes the pool along"
 ok "thin_check finds the loop file sound" thin_check -q "$files/metadata"
