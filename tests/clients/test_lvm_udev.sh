@@ -28,7 +28,7 @@ forget_all()
 	_lvm_off
 	lvremove -qq -f vg > /dev/null 2>&1
 	end_dmeventd
-	wipefs -qa $pv
+	wipefs -qa "$pv"
 	rm -rf /run/lvm
 }
 
@@ -47,7 +47,8 @@ links_are()
 	for v; do
 		ok "there is a link to $v" linked "/dev/vg/$v" "vg-$v"
 	done
-	is "$(ls /dev/vg 2> /dev/null | tr '\n' ' ')" "$*${1:+ }" "and to nothing else"
+	is "$(find /dev/vg -type l -printf '%f\n' | sort | tr '\n' ' ')" "$* " \
+		"and to nothing else"
 }
 
 links_go() { wait_until 60 test ! -e /dev/vg; }
@@ -56,8 +57,8 @@ property() { udevadm info -q property --property="$1" --value "$2"; }
 thinx_installed
 udev_start
 at_end forget_all
-require wipefs -qa $pv
-clean "vgcreate" vgcreate -q vg $pv
+require wipefs -qa "$pv"
+clean "vgcreate" vgcreate -q vg "$pv"
 ok "which asked for no pool" not_loaded dm_thinx_pool
 clean "lvcreate makes a pool" lvcreate -q -L 128M -T vg/pool
 pool=vg-pool-tpool
@@ -109,7 +110,7 @@ is "$(dmsetup ls)" "No devices found" "nor a device"
 end_dmeventd
 rm -rf /run/lvm
 require rmmod dm_thinx_pool
-require udevadm trigger --action=add $pv
+require udevadm trigger --action=add "$pv"
 ok "the disk's event activates the volumes" wait_until 240 linked /dev/vg/v1 vg-v1
 udev_is_done "activation by an event"
 links_are v1

@@ -47,7 +47,7 @@ udev_stop()
 	kill -TERM "$udevd_pid"
 	wait_until 120 stopped "$udevd_pid"
 	rm -rf /run/udev
-	[ $_failures -eq 0 ] || tail -n 20 "$scratch/udevd.out" | diag
+	[ "$_failures" -eq 0 ] || tail -n 20 "$scratch/udevd.out" | diag
 }
 
 # udev_is_done DESCRIPTION: a cookie is a semaphore that a command waits for until

@@ -11,6 +11,8 @@ disk META 8
 disk DATA 64
 wrap meta "$META"
 
+held=-
+
 # failing MESSAGE: on a device whose writes fail; the pool is new each time
 failing()
 {
@@ -25,7 +27,7 @@ failing()
 	fi
 	logged "metadata operation '.*' failed: error = -5" "'$1': it is logged"
 	is "$(pool_mode) $(pool_field 11)" "ro needs_check" "'$1': read-only"
-	is "$(pool_field 4) $(pool_field 7)" "5 -" "'$1': nothing has changed"
+	is "$(pool_field 4) $(pool_field 7)" "5 $held" "'$1': nothing has changed"
 	remove pool
 	healed meta "$META"
 	ok "'$1': the flag is cleared" \
@@ -46,6 +48,14 @@ failing "set_transaction_id 5 6"
 failing "reserve_metadata_snap"
 
 make_pool /dev/mapper/meta "$DATA"
+require msg reserve_metadata_snap
+held=$(pool_field 7)
+like "$held" '^[0-9]+$' "a metadata snapshot"
+remove pool
+failing "release_metadata_snap"
+
+make_pool /dev/mapper/meta "$DATA"
+ok "the metadata snapshot can be let go" msg release_metadata_snap
 is "$(pool_mode) $(pool_field 4) $(pool_field 7)" "rw 5 -" "as at the beginning"
 is "$(data_used)" 16 "with all its blocks"
 activate t1 1 10M
