@@ -48,6 +48,12 @@ static int open_devices(struct thinx_pool_target *pt,
 		*error = "Error opening metadata block device";
 		goto err_put_data;
 	}
+	/* Opening a block device for writing does not fail for that. */
+	if (!args->features.read_only && bdev_read_only(pt->metadata->bdev)) {
+		*error = "Metadata device is write-protected";
+		r = -EROFS;
+		goto err_put_metadata;
+	}
 	if (pt->metadata->bdev == pt->data->bdev) {
 		*error = "Error setting metadata or data device";
 		r = -EINVAL;
