@@ -211,21 +211,19 @@ start()
 	"$@" &
 }
 
-# The longest ones first.  In a short run, what does one thing after the other does
-# so on one processor, which costs much less than one of two that are emulated.
-processors=(-j 1)
-[ $all = 0 ] || processors=()
+# The longest ones first.  What does one thing after the other does so on one
+# processor, which costs much less than one of two that are emulated; the debug
+# kernel, which is to find races, has two.
 for k in "${clients[@]+"${clients[@]}"}"; do
-	start many "clients-$k" "clients-$k" -k "$k" -c \
-		"${processors[@]+"${processors[@]}"}"
+	start many "clients-$k" "clients-$k" -k "$k" -c -j 1
 done
 start user_space
 for k in "${kernels[@]+"${kernels[@]}"}"; do
-	if [ $all = 1 ] || [ $debug = 1 ]; then
+	if [ "$k" = debug ]; then
 		for part in 1/3 2/3 3/3; do
 			start many "$k-${part%/*}" "$k" -k "$k" -p "$part"
 		done
-	elif [ "$k" = "${kernels[0]}" ]; then
+	elif [ $all = 1 ] || [ "$k" = "${kernels[0]}" ]; then
 		start many "$k-1" "$k" -k "$k" -m
 		start many "$k-2" "$k" -k "$k" -n -j 1 -p 1/2
 		start many "$k-3" "$k" -k "$k" -n -j 1 -p 2/2
