@@ -230,6 +230,8 @@ disk()
 	rm -f "$scratch/$1"
 	_truncate "$@"
 	dev=$(losetup -f --show "$scratch/$1") || bail "losetup $1"
+	# A test that set it read-only may not have come to its end.
+	require blockdev --setrw "$dev"
 	_loops+=("$dev")
 	printf -v "$1" %s "$dev"
 }
