@@ -65,6 +65,17 @@ rmdir "$modules/$k_release/updates/dkms" "$modules/$k_release/updates" \
 listing "$work/root" > "$work/after"
 same "nothing of it is left" "$work/after" "$work/before"
 
+# The source goes as it came; one who has dm-thin's name diverted is told.
+cp -r "$stage" "$work/copy"
+mkdir -p "$work/copy/etc/modprobe.d"
+cp packaging/modprobe.d/thinx.conf "$work/copy/etc/modprobe.d/"
+make -s "DESTDIR=$work/copy" PREFIX=/usr uninstall-dkms 2> "$work/warned" ||
+	fail "make uninstall-dkms"
+find "$work/copy" -type f > "$work/left"
+echo "$work/copy/etc/modprobe.d/thinx.conf" > "$work/wanted"
+same "make uninstall-dkms removes what it installed" "$work/left" "$work/wanted"
+ok "and warns of dm-thin's name" grep -q "thinx.conf still has thinx loaded" "$work/warned"
+
 # A kernel that is too old, or has no device-mapper, is none of ours.
 exclusive=$(export kernel_source_dir=; . ./dkms.conf; echo "$BUILD_EXCLUSIVE_KERNEL")
 for release in 6.1.0-56-amd64 6.9.1 6.12.95 6.18.0-rc1 7.0.1 10.1.0; do
