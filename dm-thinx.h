@@ -7,8 +7,6 @@
  *   dm core's suspend lock (held around presuspend, postsuspend, preresume and
  *   │                       resume; constructors have none of it)
  *   ├─ thinx_pools_lock			mutex, control/pool.c
- *   ├─ thinx_pool.messages		rwsem, by control/message.c; what follows
- *   │                       is taken within
  *   ├─ thinx_pool.mode_lock		mutex, by control/mode.c
  *   │   ├─ thinx_plane.volumes_lock	mutex, by thinx_plane_abort()
  *   │   │   └─ (close and drain gates)

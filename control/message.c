@@ -8,6 +8,7 @@
 #include "control/pool.h"
 
 #include <linux/device-mapper.h>
+#include <linux/wait_bit.h>
 
 #include "data-path/volume.h"
 #include "dm-thinx.h"
@@ -167,8 +168,12 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	m = find_message(pool, argc, argv);
 	if (!m)
 		return -EINVAL;
-	down_read(&pool->messages);
+	atomic_inc(&pool->nr_messages);
 	r = handle(pool, m, argv);
-	up_read(&pool->messages);
+	atomic_inc(&pool->nr_answered);
+	atomic_dec(&pool->nr_messages);
+	/* Pairs with wait_for_messages(). */
+	smp_mb__after_atomic();
+	wake_up_var(&pool->nr_messages);
 	return r;
 }

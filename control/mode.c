@@ -358,7 +358,6 @@ void thinx_pool_metadata_low(void *context)
 
 void thinx_pool_mode_init(struct thinx_pool *pool)
 {
-	init_rwsem(&pool->messages);
 	mutex_init(&pool->mode_lock);
 	pool->mode = THINX_MODE_WRITE;
 	WRITE_ONCE(pool->plane.caps, modes[THINX_MODE_WRITE].caps);

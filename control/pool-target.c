@@ -18,10 +18,14 @@
 
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "dm-thinx.h"
 #include "include/compat/dm-mode.h"
 #include "include/compat/limits.h"
+
+/* A suspend waits for no more. */
+#define MANY_MESSAGES 64
 
 /* ---- constructor, by phases ---- */
 
@@ -269,14 +273,25 @@ static void pool_resume(struct dm_target *ti)
 	mutex_unlock(&pool->mode_lock);
 }
 
+/*
+ * dm core waits for the messages at work once the gates are closed: while I/O goes
+ * on, please.  But not for ever, if there are always new ones.
+ */
+static void wait_for_messages(struct thinx_pool *pool)
+{
+	unsigned int since = atomic_read(&pool->nr_answered);
+
+	wait_var_event(&pool->nr_messages,
+		       !atomic_read(&pool->nr_messages) ||
+		       atomic_read(&pool->nr_answered) - since >= MANY_MESSAGES);
+}
+
 static void pool_presuspend(struct dm_target *ti)
 {
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
 
-	/* dm core waits for the message under way: while I/O goes on, please. */
-	down_write(&pool->messages);
-	up_write(&pool->messages);
+	wait_for_messages(pool);
 	WRITE_ONCE(pool->suspended, true);
 	thinx_plane_quiesce(&pool->plane);
 }

@@ -12,9 +12,9 @@
 #ifndef THINX_POOL_H
 #define THINX_POOL_H
 
+#include <linux/atomic.h>
 #include <linux/device-mapper.h>
 #include <linux/mutex.h>
-#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 
 #include "control/arguments.h"
@@ -47,7 +47,8 @@ enum thinx_mode {
  * @name: I; of the dm device, for log lines
  * @md: I; metadata
  * @plane: I; data path
- * @messages: held for reading by messages at work
+ * @nr_messages: A; at work
+ * @nr_answered: A; messages
  * @mode_lock: serialises mode changes and binding
  * @mode: L:mode_lock to write; see control/mode.c
  * @error_if_no_space: L:mode_lock; in effect now
@@ -72,7 +73,8 @@ struct thinx_pool {
 	const char *name;
 	struct thinx_md *md;
 	struct thinx_plane plane;
-	struct rw_semaphore messages;
+	atomic_t nr_messages;
+	atomic_t nr_answered;
 	struct mutex mode_lock;
 	enum thinx_mode mode;
 	bool error_if_no_space;

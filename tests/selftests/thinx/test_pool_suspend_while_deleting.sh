@@ -4,7 +4,7 @@
 #
 # The pool is suspended while a large volume is deleted, which takes long because
 # the metadata device is slow: the suspend waits for that, as dm core wants it, but
-# volumes are read and written meanwhile.
+# volumes are read and written meanwhile, and other messages answered.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -35,6 +35,7 @@ ok "a volume is being deleted" wait_until 120 blocked "$delete"
 spawn dmsetup suspend pool
 suspend=$spawned
 ok "the pool is being suspended" wait_until 120 blocked "$suspend"
+ok "other messages are answered" timeout 200 dmsetup message pool 0 "create_thin 3"
 ok "a neighbour reads" blockio verify /dev/mapper/t2 0 4M 1
 ok "and writes" blockio write /dev/mapper/t2 0 1M 2
 ok "before the deletion is through" running "$delete"
