@@ -123,18 +123,22 @@ static void commit_work(struct work_struct *work)
 	struct thinx_commit *c = &plane->commit;
 	struct thinx_bio *tb, *tmp;
 	LIST_HEAD(waiters);
-	bool retry, flushed;
+	bool retry, for_discards, flushed;
 	int r;
 
 	spin_lock_irq(&c->lock);
 	list_splice_init(&c->waiters, &waiters);
 	retry = c->retry;
 	c->retry = false;
+	for_discards = c->for_discards;
+	c->for_discards = false;
 	spin_unlock_irq(&c->lock);
 
 	r = commit(plane, &flushed);
 	list_for_each_entry_safe(tb, tmp, &waiters, list)
 		end_waiter(tb, r, flushed);
+	if (for_discards)
+		thinx_plane_retry_starved(plane);
 	/* The end of the discards lets them try, too. */
 	if (!retry || thinx_passdown_pending(plane))
 		return;
@@ -181,6 +185,16 @@ void thinx_commit_for_space(struct thinx_plane *plane)
 
 	spin_lock_irqsave(&plane->commit.lock, flags);
 	plane->commit.retry = true;
+	spin_unlock_irqrestore(&plane->commit.lock, flags);
+	thinx_commit_soon(plane);
+}
+
+void thinx_commit_for_discards(struct thinx_plane *plane)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&plane->commit.lock, flags);
+	plane->commit.for_discards = true;
 	spin_unlock_irqrestore(&plane->commit.lock, flags);
 	thinx_commit_soon(plane);
 }

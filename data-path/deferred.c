@@ -183,13 +183,15 @@ static void piece_end_io(struct bio *piece)
 {
 	struct thinx_bio *tb =
 		&container_of(piece, struct thinx_piece, bio)->state;
+	struct thinx_plane *plane = tb->port->volume->plane;
 	struct bio *parent = tb->parent;
 
-	if (thinx_bio_done(tb->port->volume->plane, tb, piece->bi_status))
+	if (thinx_bio_done(plane, tb, piece->bi_status))
 		return;
 	if (piece->bi_status && !parent->bi_status)
 		parent->bi_status = piece->bi_status;
 	bio_put(piece);
+	atomic_dec(&plane->nr_pieces);
 	bio_endio(parent);
 }
 
@@ -201,19 +203,27 @@ void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 		dm_submit_bio_remap(bio, NULL);
 }
 
-/* A clone of the first @nr_sectors sectors of @bio, or NULL; see I3. */
+/*
+ * A clone of the first @nr_sectors sectors of @bio, or NULL; see I3.  As long as the
+ * reserve is not used up an allocation that may wait does not wait for a piece; one
+ * that may not would not get at the reserve in some kernels (7.3).
+ */
 static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 			      u32 nr_sectors)
 {
 	struct thinx_plane *plane = tb->port->volume->plane;
 	struct thinx_bio *state;
+	gfp_t gfp = GFP_NOIO;
 	struct bio *piece;
 
+	if (atomic_inc_return(&plane->nr_pieces) > THINX_MIN_PIECES)
+		gfp = GFP_NOWAIT | __GFP_NOWARN;
 	/* Who submits it says where to. */
-	piece = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOWAIT | __GFP_NOWARN,
-				&plane->pieces);
-	if (!piece)
+	piece = bio_alloc_clone(bio->bi_bdev, bio, gfp, &plane->pieces);
+	if (!piece) {
+		atomic_dec(&plane->nr_pieces);
 		return NULL;
+	}
 	piece->bi_iter.bi_size = nr_sectors << SECTOR_SHIFT;
 	piece->bi_end_io = piece_end_io;
 	state = thinx_bio_state(plane, piece);

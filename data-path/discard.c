@@ -166,18 +166,31 @@ static void give_back(struct thinx_volume *v)
 			end_discard(v, d, BLK_STS_DM_REQUEUE);
 }
 
-/* Who changes that kicks the worker. */
-static bool has_to_wait(struct thinx_volume *v)
+/*
+ * Is the open transaction so large that it should not grow?  It may be again after
+ * the commit, because of others: then it is our turn, for one pass.
+ */
+static bool awaits_commit(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
+	u64 awaited = v->awaited;
 
-	if (thinx_gate_is_closed(&v->gate) || thinx_passdown_is_crowded(plane))
-		return true;
+	v->awaited = 0;
 	if (!thinx_md_is_heavy(plane->md) ||
 	    !(thinx_plane_caps(plane) & THINX_CAN_CHANGE))
 		return false;
-	thinx_commit_for_space(plane);
+	if (awaited && thinx_md_completed_generation(plane->md) >= awaited)
+		return false;
+	v->awaited = awaited ?: thinx_md_open_generation(plane->md);
+	thinx_commit_for_discards(plane);
 	return true;
+}
+
+/* Who changes that kicks the worker. */
+static bool has_to_wait(struct thinx_volume *v)
+{
+	return thinx_gate_is_closed(&v->gate) ||
+	       thinx_passdown_is_crowded(v->plane);
 }
 
 bool thinx_process_discards(struct thinx_volume *v)
@@ -188,7 +201,7 @@ bool thinx_process_discards(struct thinx_volume *v)
 	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
 		if (list_empty(&v->discards))
 			return false;
-		if (has_to_wait(v)) {
+		if (has_to_wait(v) || (!nr && awaits_commit(v))) {
 			give_back(v);
 			return false;
 		}

@@ -13,9 +13,8 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 
-/* Groups and pieces that are there when memory is not. */
+/* Groups that are there when memory is not. */
 #define MIN_GROUPS 4
-#define MIN_PIECES 256
 
 DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
 					    "A percentage of time allocated for copy on write");
@@ -48,7 +47,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 				    name);
 	if (!plane->wq)
 		return -ENOMEM;
-	r = bioset_init(&plane->pieces, MIN_PIECES,
+	r = bioset_init(&plane->pieces, THINX_MIN_PIECES,
 			offsetof(struct thinx_piece, bio), 0);
 	if (r)
 		goto err_destroy_wq;

@@ -27,6 +27,9 @@
 
 #include "dm-thinx-metadata.h"
 
+/* Pieces that are there when memory is not. */
+#define THINX_MIN_PIECES 256
+
 struct dm_kcopyd_client;
 struct thinx_plane;
 
@@ -61,7 +64,8 @@ struct thinx_plane_ops {
  * struct thinx_commit - who waits for a commit
  * @lock: irq-safe
  * @waiters: L:lock; flushes and FUA writes, struct thinx_bio
- * @retry: L:lock; volumes with starved writes or discards want a commit
+ * @retry: L:lock; volumes with starved writes want a commit
+ * @for_discards: L:lock; volumes with discards do
  * @work: the one committer
  * @tick: commits what is dirty a second later
  * @later: lets starved writes try again when a commit had nothing to do
@@ -70,6 +74,7 @@ struct thinx_commit {
 	spinlock_t lock;
 	struct list_head waiters;
 	bool retry;
+	bool for_discards;
 	struct work_struct work;
 	struct delayed_work tick;
 	struct delayed_work later;
@@ -113,6 +118,7 @@ struct thinx_passdown {
  * @wq: I; all slow-path work
  * @copier: I; kcopyd
  * @pieces: I; bios cut off others, struct thinx_bio in front
+ * @nr_pieces: A; of these there are now
  * @bios: I; bios of our own to the data device
  * @groups: I; struct thinx_group for when memory is short
  * @volumes_lock: protects @volumes
@@ -144,6 +150,7 @@ struct thinx_plane {
 	struct workqueue_struct *wq;
 	struct dm_kcopyd_client *copier;
 	struct bio_set pieces;
+	atomic_t nr_pieces;
 	struct bio_set bios;
 	mempool_t groups;
 	struct mutex volumes_lock;
@@ -340,13 +347,20 @@ void thinx_commit_exit(struct thinx_plane *plane);
 void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio);
 
 /**
- * thinx_commit_for_space() - commit, then let what waits for space, or for the
- * transaction to be small again, go on
+ * thinx_commit_for_space() - commit, then let starved writes try again
  * @plane: plane
  *
  * Context: Any.
  */
 void thinx_commit_for_space(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_for_discards() - commit a heavy transaction, then kick the volumes
+ * @plane: plane
+ *
+ * Context: Any.
+ */
+void thinx_commit_for_discards(struct thinx_plane *plane);
 
 /** thinx_passdown_init() - see thinx_plane_init() */
 void thinx_passdown_init(struct thinx_plane *plane);

@@ -58,6 +58,7 @@ struct dm_target;
  * @discards: W; struct thinx_discard, each with a held range
  * @work: the slow path
  * @removal: W; scratch of the discard
+ * @awaited: W; generation whose commit discards wait for, 0: none
  */
 struct thinx_volume {
 	struct list_head list;
@@ -75,6 +76,7 @@ struct thinx_volume {
 	struct list_head discards;
 	struct work_struct work;
 	struct thinx_md_removal *removal;
+	u64 awaited;
 };
 
 /**
