@@ -18,6 +18,7 @@
 #   -p I/N      of all these every Nth, beginning with the Ith: one of N parts
 #   -j CPUS     processors of the machine (2); emulating one costs a third less
 #               than using one of two
+#   -a WORDS    more kernel arguments
 #   -o DIR      where the TAP files go; default: build/selftests/<kernel>-<pid>,
 #               removed when all is well
 #   TEST        names or parts of names; default: all
@@ -38,7 +39,8 @@ lists=()
 others=()
 part=1/1
 cpus=2
-while getopts k:csdemno:p:j: opt; do
+kargs=
+while getopts k:csdemno:p:j:a: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	c) clients=1 ;;
@@ -49,6 +51,7 @@ while getopts k:csdemno:p:j: opt; do
 	n) others+=(parallel) ;;
 	p) part=$OPTARG ;;
 	j) cpus=$OPTARG ;;
+	a) kargs=$OPTARG ;;
 	o) out=$OPTARG ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 	esac
@@ -139,7 +142,7 @@ missing()
 for attempt in 1 2 3 4 5 6; do
 	rm -f "$out/running"
 	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-$limit}" -r "$out" \
-		-d 2G -d 2G -w -m 3072 -c "$cpus" -- \
+		-d 2G -d 2G -w -m 3072 -c "$cpus" -a "$kargs" -- \
 		env "${env[@]}" tests/selftests/run.sh "${tests[@]}"
 	r=$?
 	[ -e "$out/dmesg" ] && mv "$out/dmesg" "$out/dmesg.$attempt"

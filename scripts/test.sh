@@ -220,6 +220,8 @@ done
 start user_space
 for k in "${kernels[@]+"${kernels[@]}"}"; do
 	if [ "$k" = debug ]; then
+		start many debug-bios debug-bios -k debug -a 'slub_debug=A,bio-*' \
+			memory_failures_of_bios
 		for part in 1/3 2/3 3/3; do
 			start many "$k-${part%/*}" "$k" -k "$k" -p "$part"
 		done

@@ -82,8 +82,8 @@ shift $((OPTIND - 1))
 [ ${#disks[@]} -gt 0 ] || disks=(2G 2G 2G)
 
 # Caches whose allocations tests may let fail: 6.1 can be told at boot only.
-[ "$kernel" != debug ] ||
-	kargs+=" slub_debug=A,kmalloc-64,kmalloc-96,kmalloc-128,kmalloc-192,kmalloc-256,kmalloc-512,kmalloc-1k,bio-*"
+[ "$kernel" != debug ] || [[ $kargs == *slub_debug* ]] ||
+	kargs+=" slub_debug=A,kmalloc-64,kmalloc-96,kmalloc-128,kmalloc-192,kmalloc-256,kmalloc-512,kmalloc-1k"
 
 die()
 {

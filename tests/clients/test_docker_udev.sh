@@ -19,12 +19,16 @@ forget_disk()
 {
 	vgremove -qq -f docker > /dev/null 2>&1
 	wipefs -qa /dev/vdb
-	rm -rf /run/lvm /etc/docker /etc/lvm/profile/docker-thinpool.profile
+	rm -rf /run/lvm /etc/docker /etc/lvm/profile/docker-thinpool.profile \
+		/etc/lvm/lvmlocal.conf
+	[ ! -e "$scratch/lvmlocal.conf" ] ||
+		cp -p "$scratch/lvmlocal.conf" /etc/lvm/
 }
 
 at_end forget_disk
 # Debian's, but for dmeventd, which would stay.
 mkdir -p /etc/lvm
+[ ! -e /etc/lvm/lvmlocal.conf ] || cp -p /etc/lvm/lvmlocal.conf "$scratch/"
 echo 'activation { monitoring = 0 }' > /etc/lvm/lvmlocal.conf
 udev_check=()
 dockerd_start dm.directlvm_device=/dev/vdb dm.fs=ext4 dm.basesize=256M

@@ -12,6 +12,8 @@ disk DATA 64
 t=/dev/mapper/t1
 limit=/sys/dev/block/$(major_minor "$DATA")/queue/discard_max_bytes
 most=$(cat "$limit")
+# However it ends: the loop device would keep it.
+trap 'echo "$most" > "$limit"; _cleanup' EXIT
 echo 32768 > "$limit" || bail "a limit of 32 KiB"
 is "$(queue "$DATA" discard_max_bytes)" 32768 "half a block at a time"
 log_mark
@@ -43,5 +45,4 @@ ok "the rest is discarded" blockio discard $t 8M 8M
 is "$(data_used)" 0 "the blocks are given back"
 given_back() { [ $((before - $(used_kib DATA))) -ge 8192 ]; }
 ok "and their space, by the data file" wait_until 60 given_back
-echo "$most" > "$limit"
 finish

@@ -29,6 +29,16 @@ t=/dev/mapper/t1
 pool_sectors=$((20 * 128)) low=5
 make_pool /dev/mapper/meta "$DATA" error_if_no_space
 make_thin t1 1 32M
+# What others still have to tell is told.
+silent()
+{
+	local n
+
+	n=$(uevents)
+	sleep 2
+	[ "$(uevents)" = "$n" ]
+}
+ok "there are none of others" wait_until 120 silent
 before=$(uevents)
 require dmsetup suspend pool
 require dmsetup resume pool

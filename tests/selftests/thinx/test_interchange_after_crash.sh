@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 is_thinx || skip_all "needs both"
+! is_drop_in || skip_all "needs both"
 require modprobe dm-thin-pool
 disk META 8
 disk DATA 256
