@@ -278,7 +278,7 @@ _written()
 {
 	local block
 
-	block=$(dmsetup table "$pool" | awk '{ print $6 }')
+	block=$(dmsetup table "${pool:-pool}" | awk '{ print $6 }')
 	[ "$(data_used)" -gt $(($1 + 6 * 2048 / block - 1)) ]
 }
 
