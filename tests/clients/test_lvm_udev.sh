@@ -92,9 +92,9 @@ clean "so does the pool" lvextend -q -L 192M vg/pool
 udev_is_done "growth"
 is "$(size_of /dev/vg/v1)" $((320 * 2048)) "the volume has grown"
 links_are s1 v1
+umount "$scratch/mnt"
 figures_agree
 
-umount "$scratch/mnt"
 clean "the snapshot is merged" lvconvert -q --merge vg/s1
 udev_is_done "a merge"
 links_are v1
