@@ -27,7 +27,7 @@ require blockio write /dev/mapper/t2 0 4M 1
 require blockio sync /dev/mapper/t2
 # The blocks are known: no metadata is read for them.
 require blockio verify /dev/mapper/t2 0 4M 1
-rewrap meta delay "$META" 0 5000
+rewrap meta delay "$META" 0 500
 
 spawn dmsetup message pool 0 "delete 1"
 delete=$spawned
