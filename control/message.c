@@ -161,6 +161,7 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
 	const struct message *m;
+	atomic_t *nr;
 	int r;
 
 	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE)
@@ -168,12 +169,13 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	m = find_message(pool, argc, argv);
 	if (!m)
 		return -EINVAL;
-	atomic_inc(&pool->nr_messages);
+	/* One that misses the change of epochs is waited for by dm core. */
+	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
+	atomic_inc(nr);
 	r = handle(pool, m, argv);
-	atomic_inc(&pool->nr_answered);
-	atomic_dec(&pool->nr_messages);
-	/* Pairs with wait_for_messages(). */
+	atomic_dec(nr);
+	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();
-	wake_up_var(&pool->nr_messages);
+	wake_up_var(nr);
 	return r;
 }

@@ -24,9 +24,6 @@
 #include "include/compat/dm-mode.h"
 #include "include/compat/limits.h"
 
-/* A suspend waits for no more. */
-#define MANY_MESSAGES 64
-
 /* ---- constructor, by phases ---- */
 
 /*
@@ -275,15 +272,17 @@ static void pool_resume(struct dm_target *ti)
 
 /*
  * dm core waits for the messages at work once the gates are closed: while I/O goes
- * on, please.  But not for ever, if there are always new ones.
+ * on, please.  Those that come meanwhile belong to another epoch, so that there is
+ * an end to it.
  */
 static void wait_for_messages(struct thinx_pool *pool)
 {
-	unsigned int since = atomic_read(&pool->nr_answered);
+	unsigned int old = pool->message_epoch;
+	atomic_t *nr = pool->nr_messages;
 
-	wait_var_event(&pool->nr_messages,
-		       !atomic_read(&pool->nr_messages) ||
-		       atomic_read(&pool->nr_answered) - since >= MANY_MESSAGES);
+	wait_var_event(&nr[!old], !atomic_read(&nr[!old]));
+	WRITE_ONCE(pool->message_epoch, !old);
+	wait_var_event(&nr[old], !atomic_read(&nr[old]));
 }
 
 static void pool_presuspend(struct dm_target *ti)

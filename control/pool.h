@@ -47,8 +47,8 @@ enum thinx_mode {
  * @name: I; of the dm device, for log lines
  * @md: I; metadata
  * @plane: I; data path
- * @nr_messages: A; at work
- * @nr_answered: A; messages
+ * @nr_messages: A; at work, those of this epoch and those of the other one
+ * @message_epoch: A; index of this one; a suspend begins another
  * @mode_lock: serialises mode changes and binding
  * @mode: L:mode_lock to write; see control/mode.c
  * @error_if_no_space: L:mode_lock; in effect now
@@ -73,8 +73,8 @@ struct thinx_pool {
 	const char *name;
 	struct thinx_md *md;
 	struct thinx_plane plane;
-	atomic_t nr_messages;
-	atomic_t nr_answered;
+	atomic_t nr_messages[2];
+	unsigned int message_epoch;
 	struct mutex mode_lock;
 	enum thinx_mode mode;
 	bool error_if_no_space;

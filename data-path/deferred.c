@@ -28,6 +28,7 @@
 #include <linux/slab.h>
 
 #include "dm-thinx.h"
+#include "include/compat/bio.h"
 #include "include/trace/events/thinx.h"
 
 /* Groups decided about in one hold of the metadata lock. */
@@ -203,21 +204,17 @@ void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 		dm_submit_bio_remap(bio, NULL);
 }
 
-/*
- * A clone of the first @nr_sectors sectors of @bio, or NULL; see I3.  As long as the
- * reserve is not used up an allocation that may wait does not wait for a piece; one
- * that may not would not get at the reserve in some kernels (7.3).
- */
+/* A clone of the first @nr_sectors sectors of @bio, or NULL; see I3. */
 static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 			      u32 nr_sectors)
 {
 	struct thinx_plane *plane = tb->port->volume->plane;
 	struct thinx_bio *state;
-	gfp_t gfp = GFP_NOIO;
 	struct bio *piece;
+	gfp_t gfp;
 
-	if (atomic_inc_return(&plane->nr_pieces) > THINX_MIN_PIECES)
-		gfp = GFP_NOWAIT | __GFP_NOWARN;
+	gfp = thinx_reserve_gfp(atomic_inc_return(&plane->nr_pieces),
+				THINX_MIN_PIECES);
 	/* Who submits it says where to. */
 	piece = bio_alloc_clone(bio->bi_bdev, bio, gfp, &plane->pieces);
 	if (!piece) {

@@ -168,7 +168,7 @@ static void give_back(struct thinx_volume *v)
 
 /*
  * Is the open transaction so large that it should not grow?  It may be again after
- * the commit, because of others: then it is our turn, for one pass.
+ * the commit, because of others: then it is our turn, for one step.
  */
 static bool awaits_commit(struct thinx_volume *v)
 {
@@ -190,7 +190,7 @@ static bool awaits_commit(struct thinx_volume *v)
 static bool has_to_wait(struct thinx_volume *v)
 {
 	return thinx_gate_is_closed(&v->gate) ||
-	       thinx_passdown_is_crowded(v->plane);
+	       thinx_passdown_is_crowded(v->plane) || awaits_commit(v);
 }
 
 bool thinx_process_discards(struct thinx_volume *v)
@@ -201,7 +201,7 @@ bool thinx_process_discards(struct thinx_volume *v)
 	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
 		if (list_empty(&v->discards))
 			return false;
-		if (has_to_wait(v) || (!nr && awaits_commit(v))) {
+		if (has_to_wait(v)) {
 			give_back(v);
 			return false;
 		}

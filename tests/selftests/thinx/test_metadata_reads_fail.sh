@@ -83,6 +83,14 @@ unreadable()
 	require dmsetup resume meta
 }
 
+# Does the wrapped device show another superblock?  In 6.1 flakey cannot damage what
+# has been read from a loop device.
+is_damaged()
+{
+	! cmp -s <(dd if=/dev/mapper/meta bs=4k count=1 iflag=direct) \
+		<(dd if="$META" bs=4k count=1 iflag=direct)
+}
+
 # fail_by WHAT: it finds that the transaction cannot go on
 fail_by()
 {
@@ -112,6 +120,13 @@ while IFS=: read -r by blocks mode flag; do
 	done
 	echo "# $blocks: ${numbers[*]}"
 	unreadable "${numbers[@]}"
+	if [[ $blocks == *superblock* ]] && ! is_damaged; then
+		ok "$name # SKIP flakey damages nothing here" true
+		healed meta "$META"
+		remove t1
+		remove pool
+		continue
+	fi
 	log_mark
 	fail_by "$by"
 	if [ "$mode" = Fail ]; then
