@@ -14,14 +14,15 @@
 is_thinx || skip_all "it shows thinx"
 require module_unload
 
-# What could be left: devices, loops, mounts, modules, files.
+# What could be left: devices, loops, mounts, modules, directories.
 left()
 {
 	dmsetup ls
 	losetup -a
 	cut -d' ' -f2 /proc/mounts
 	lsmod | grep -i thin
-	ls -a /mnt /tmp /var/tmp
+	# Others work in these directories, too.
+	find /mnt /tmp /var/tmp -maxdepth 1 -name '*thinx*'
 }
 
 mkdir -p "$scratch/tree/sub"
