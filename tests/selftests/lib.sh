@@ -459,15 +459,18 @@ _requests()
 		"/sys/dev/block/$(major_minor "/dev/mapper/$1")/stat"
 }
 
-# loaded NAME: it is being read or written.  A program may open a device for a
-# moment long before that.
+# loaded NAME: it has been read or written for a while, and whoever does so is still,
+# or again, at it.  A program may open a device for a moment long before that.
 loaded()
 {
-	local n
+	local n i
 
 	n=$(_requests "$1")
-	sleep 0.3
-	opened "$1" && [ "$(_requests "$1")" != "$n" ]
+	for ((i = 0; i < 30; i++)); do
+		sleep 0.1
+		[ "$(_requests "$1")" != "$n" ] && opened "$1" && return
+	done
+	return 1
 }
 
 # blocked PID: it is in the midst of a read, a write, an fsync or an ioctl, and
