@@ -123,13 +123,13 @@ static void commit_work(struct work_struct *work)
 	struct thinx_commit *c = &plane->commit;
 	struct thinx_bio *tb, *tmp;
 	LIST_HEAD(waiters);
-	bool retry, for_discards, flushed;
+	bool for_space, for_discards, flushed;
 	int r;
 
 	spin_lock_irq(&c->lock);
 	list_splice_init(&c->waiters, &waiters);
-	retry = c->retry;
-	c->retry = false;
+	for_space = c->for_space;
+	c->for_space = false;
 	for_discards = c->for_discards;
 	c->for_discards = false;
 	spin_unlock_irq(&c->lock);
@@ -140,7 +140,7 @@ static void commit_work(struct work_struct *work)
 	if (for_discards)
 		thinx_plane_retry_starved(plane);
 	/* The end of the discards lets them try, too. */
-	if (!retry || thinx_passdown_pending(plane))
+	if (!for_space || thinx_passdown_pending(plane))
 		return;
 	/* Nothing came free: what is missing is held by writes under way. */
 	if (flushed)
@@ -179,24 +179,25 @@ void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio)
 	spin_unlock_irqrestore(&plane->commit.lock, flags);
 }
 
-void thinx_commit_for_space(struct thinx_plane *plane)
+/* Commit for those that set @flag of thinx_commit. */
+static void commit_for(struct thinx_plane *plane, bool *flag)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&plane->commit.lock, flags);
-	plane->commit.retry = true;
+	*flag = true;
 	spin_unlock_irqrestore(&plane->commit.lock, flags);
 	thinx_commit_soon(plane);
 }
 
+void thinx_commit_for_space(struct thinx_plane *plane)
+{
+	commit_for(plane, &plane->commit.for_space);
+}
+
 void thinx_commit_for_discards(struct thinx_plane *plane)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&plane->commit.lock, flags);
-	plane->commit.for_discards = true;
-	spin_unlock_irqrestore(&plane->commit.lock, flags);
-	thinx_commit_soon(plane);
+	commit_for(plane, &plane->commit.for_discards);
 }
 
 void thinx_commit_soon(struct thinx_plane *plane)

@@ -64,7 +64,7 @@ struct thinx_plane_ops {
  * struct thinx_commit - who waits for a commit
  * @lock: irq-safe
  * @waiters: L:lock; flushes and FUA writes, struct thinx_bio
- * @retry: L:lock; volumes with starved writes want a commit
+ * @for_space: L:lock; volumes with starved writes want a commit
  * @for_discards: L:lock; volumes with discards do
  * @work: the one committer
  * @tick: commits what is dirty a second later
@@ -73,7 +73,7 @@ struct thinx_plane_ops {
 struct thinx_commit {
 	spinlock_t lock;
 	struct list_head waiters;
-	bool retry;
+	bool for_space;
 	bool for_discards;
 	struct work_struct work;
 	struct delayed_work tick;
@@ -231,7 +231,7 @@ int __must_check thinx_plane_abort(struct thinx_plane *plane);
  * @plane: plane
  *
  * Also to be called when capabilities changed, so that held writes are judged
- * anew.
+ * anew.  Every volume's worker runs, so discards that wait go on, too.
  *
  * Context: May sleep.
  */

@@ -125,6 +125,25 @@ void thinx_group_put(struct thinx_group *g);
  */
 void thinx_plan(struct thinx_volume *v, struct list_head *groups);
 
+/**
+ * struct thinx_pass - what became of the bios of one pass of the worker
+ * @starved: one found no free data block
+ * @no_memory: one is deferred again for want of memory
+ */
+struct thinx_pass {
+	bool starved;
+	bool no_memory;
+};
+
+/**
+ * thinx_dispatch_group() - send the bios of a group their ways, start its updates
+ * @g: every block has a fate; the reference is consumed
+ * @pass: what became of them is added
+ *
+ * Context: The volume's worker.
+ */
+void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass);
+
 /** thinx_update_start() - write an update's data; all its bios are known */
 void thinx_update_start(struct thinx_update *u);
 

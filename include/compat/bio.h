@@ -11,13 +11,17 @@
 #include <linux/version.h>
 
 /**
- * thinx_reserve_gfp() - flags with which bio_alloc_bioset() gets at the reserve
- * without waiting for what came from it
- * @nr: taken and not given back, this one included
- * @reserve: bios the set was made with
+ * thinx_reserve_gfp() - flags for an allocation from a bio_set that uses its reserve
+ * and does not wait for another bio of the set to be freed
+ * @nr: bios of the set in use, this one included
+ * @reserve: how many it keeps in reserve
  *
- * From some kernel after 6.12 on it has none for who may not wait; but who may
- * does not have to for one that is not taken.
+ * In 6.1 and 6.12 an allocation that must not sleep takes one from the reserve.
+ * Later kernels (7.3 for one; all after 6.12 are treated so) give the reserve only
+ * to those that may sleep; these do not have to while fewer are in use than
+ * are kept.
+ *
+ * Return: flags; with none that sleep the allocation may fail.
  */
 static inline gfp_t thinx_reserve_gfp(unsigned int nr, unsigned int reserve)
 {

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Where the bios of a group go once each of its blocks has a fate.
+ *
+ *   bio ─ cut where the fate changes ─┬ in place ─► enter gate ─► data device
+ *                                     ├ hole ─────► zeros, external origin
+ *                                     ├ update ───► waits in it
+ *                                     ├ starved ──► put aside, or ended
+ *                                     └ refused ──► ended
+ *
+ * I1  A bio whose blocks have different fates is cut into pieces, all of them
+ *     clones; the bio itself then does no I/O and completes after them.  So no
+ *     bio is in the gate or in an update while it waits for another one.
+ * I2  Nobody waits for a piece: only the worker ends the updates that hold others.
+ *     What is left of a bio when there is none for it is deferred again.
+ */
+#include "data-path/slow-path.h"
+
+#include <linux/device-mapper.h>
+
+#include "include/compat/bio.h"
+
+static void piece_end_io(struct bio *piece)
+{
+	struct thinx_bio *tb =
+		&container_of(piece, struct thinx_piece, bio)->state;
+	struct thinx_plane *plane = tb->port->volume->plane;
+	struct bio *parent = tb->parent;
+
+	if (thinx_bio_done(plane, tb, piece->bi_status))
+		return;
+	if (piece->bi_status && !parent->bi_status)
+		parent->bi_status = piece->bi_status;
+	bio_put(piece);
+	atomic_dec(&plane->nr_pieces);
+	bio_endio(parent);
+}
+
+void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
+{
+	if (tb->is_piece)
+		submit_bio_noacct(bio);
+	else
+		dm_submit_bio_remap(bio, NULL);
+}
+
+/* A clone of the first @nr_sectors sectors of @bio, or NULL; see I2. */
+static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
+			      u32 nr_sectors)
+{
+	struct thinx_plane *plane = tb->port->volume->plane;
+	struct thinx_bio *state;
+	struct bio *piece;
+	gfp_t gfp;
+
+	gfp = thinx_reserve_gfp(atomic_inc_return(&plane->nr_pieces),
+				THINX_MIN_PIECES);
+	/* Who submits it says where to. */
+	piece = bio_alloc_clone(bio->bi_bdev, bio, gfp, &plane->pieces);
+	if (!piece) {
+		atomic_dec(&plane->nr_pieces);
+		return NULL;
+	}
+	piece->bi_iter.bi_size = nr_sectors << SECTOR_SHIFT;
+	piece->bi_end_io = piece_end_io;
+	state = thinx_bio_state(plane, piece);
+	memset(state, 0, sizeof(*state));
+	state->port = tb->port;
+	state->parent = bio;
+	state->is_piece = true;
+	bio_inc_remaining(bio);
+	return piece;
+}
+
+/* Do two neighbouring blocks go the same way, so that one bio can cross? */
+static bool same_way(const struct thinx_group_block *a,
+		     const struct thinx_group_block *b)
+{
+	if (a->fate != b->fate)
+		return false;
+	switch (a->fate) {
+	case THINX_IN_PLACE:
+		return thinx_mapping_block(a->word) + 1 ==
+		       thinx_mapping_block(b->word);
+	case THINX_UPDATE:
+		return a->update == b->update;
+	default:
+		return true;
+	}
+}
+
+/*
+ * May the bio, inside the gate now, use what the group learned?  The gate may have
+ * been closed since: for a snapshot that made the block shared, or for an abort
+ * that took the mapping back; then the bio is to try again.
+ */
+static bool still_true(struct thinx_group *g, struct bio *bio, u64 word)
+{
+	struct thinx_volume *v = g->volume;
+
+	if (g->nr_aborts != READ_ONCE(v->plane->nr_aborts))
+		return false;
+	return bio_data_dir(bio) == READ ||
+	       thinx_mapping_time(word) >= thinx_md_dev_snapshotted_time(v->dev);
+}
+
+/* Like map(), no write may be called durable after the volume lost some. */
+static bool is_refused(struct thinx_volume *v, struct bio *bio)
+{
+	return !(thinx_plane_caps(v->plane) & THINX_CAN_MAP) ||
+	       ((bio->bi_opf & REQ_FUA) && thinx_md_dev_lost_changes(v->dev));
+}
+
+/* Submit to an existing mapping. */
+static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
+			    struct bio *bio, u64 word, u32 offset)
+{
+	struct thinx_volume *v = g->volume;
+	struct thinx_plane *plane = v->plane;
+	bool refused;
+
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
+	if (!tb->in_gate) {
+		thinx_volume_defer(v, tb);
+		return;
+	}
+	refused = is_refused(v, bio);
+	if (refused || !still_true(g, bio, word)) {
+		tb->in_gate = false;
+		thinx_gate_leave(&v->gate, tb->epoch);
+		if (refused)
+			bio_io_error(bio);
+		else
+			thinx_volume_defer(v, tb);
+		return;
+	}
+	tb->await_commit = (bio->bi_opf & REQ_FUA) &&
+			   thinx_md_dev_is_dirty(v->dev);
+	bio_set_dev(bio, plane->data_bdev);
+	bio->bi_iter.bi_sector =
+		thinx_plane_sector(plane, thinx_mapping_block(word)) + offset;
+	thinx_bio_submit(tb, bio);
+}
+
+/*
+ * No data block was free.  Hold the bio if something may change that; the
+ * capabilities are looked at under the lock that thinx_plane_retry_starved()
+ * takes after they changed, so that nobody is forgotten.
+ */
+static void starve(struct thinx_volume *v, struct thinx_bio *tb,
+		   struct bio *bio)
+{
+	unsigned long flags;
+	unsigned int caps;
+
+	spin_lock_irqsave(&v->lock, flags);
+	caps = thinx_plane_caps(v->plane);
+	if (thinx_port_requeues(tb->port)) {
+		spin_unlock_irqrestore(&v->lock, flags);
+		thinx_bio_end(bio, BLK_STS_DM_REQUEUE);
+		return;
+	}
+	if (caps & (THINX_CAN_PROVISION | THINX_NO_SPACE_HOLD)) {
+		list_add_tail(&tb->list, &v->starved);
+		bio = NULL;
+	}
+	spin_unlock_irqrestore(&v->lock, flags);
+	if (bio)
+		thinx_bio_end(bio, caps & THINX_NO_SPACE_ERROR ?
+			      BLK_STS_NOSPC : BLK_STS_IOERR);
+}
+
+static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
+		 u32 index, u32 offset, struct thinx_pass *pass)
+{
+	struct thinx_group_block *blk = &g->blocks[index];
+
+	switch (blk->fate) {
+	case THINX_IN_PLACE:
+		submit_in_place(g, tb, bio, blk->word, offset);
+		break;
+	case THINX_HOLE:
+		if (thinx_bio_read_hole(tb->port, bio))
+			thinx_bio_submit(tb, bio);
+		else
+			bio_endio(bio);
+		break;
+	case THINX_UPDATE:
+		list_add_tail(&tb->list, &blk->update->bios);
+		break;
+	case THINX_STARVED:
+		pass->starved = true;
+		starve(g->volume, tb, bio);
+		break;
+	case THINX_REFUSED:
+		bio_io_error(bio);
+		break;
+	}
+}
+
+/*
+ * Cut the bio where the fate of its blocks changes and send the pieces off.  What
+ * no piece could be made for is tried again; updates fill in what it would have
+ * written, as they do for any block that is not covered.
+ */
+static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
+			 struct thinx_pass *pass)
+{
+	struct thinx_plane *plane = g->volume->plane;
+	struct bio *bio = thinx_bio_of(tb), *piece;
+	u32 offset, first, index, nr_sectors;
+	bool last;
+
+	do {
+		index = thinx_plane_block(plane, bio->bi_iter.bi_sector,
+					  &offset) - g->begin;
+		first = index;
+		nr_sectors = plane->block_sectors - offset;
+		while (nr_sectors < bio_sectors(bio) &&
+		       same_way(&g->blocks[index], &g->blocks[index + 1])) {
+			nr_sectors += plane->block_sectors;
+			index++;
+		}
+		last = nr_sectors >= bio_sectors(bio);
+		if (last && !tb->is_cut) {
+			send(g, tb, bio, first, offset, pass);
+			return;
+		}
+		nr_sectors = min(nr_sectors, bio_sectors(bio));
+		piece = make_piece(tb, bio, nr_sectors);
+		if (!piece) {
+			thinx_volume_defer(g->volume, tb);
+			pass->no_memory = true;
+			return;
+		}
+		tb->is_cut = true;
+		if (!last)
+			bio_advance(bio, nr_sectors << SECTOR_SHIFT);
+		send(g, thinx_bio_state(plane, piece), piece, first, offset,
+		     pass);
+	} while (!last);
+	bio_endio(bio);
+}
+
+void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass)
+{
+	struct thinx_bio *tb, *tmp;
+	u32 i;
+
+	list_for_each_entry_safe(tb, tmp, &g->bios, list) {
+		list_del(&tb->list);
+		dispatch_bio(g, tb, pass);
+	}
+	for (i = 0; i < g->nr; i++)
+		if (g->blocks[i].fate == THINX_UPDATE &&
+		    g->blocks[i].update == &g->blocks[i].own)
+			thinx_update_start(&g->blocks[i].own);
+	thinx_group_put(g);
+}
