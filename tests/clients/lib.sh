@@ -6,7 +6,6 @@
 #
 #   . "$(dirname "$0")/lib.sh"
 #   need lvm dmeventd                   # skips the test where they are missing
-#   at_end some_command                 # runs however the test ends, last first
 #   ... everything of tests/selftests/lib.sh ...
 #   finish
 #
@@ -71,16 +70,11 @@ need()
 	done
 }
 
-_at_end=()
-
-# at_end COMMAND...: run before the devices are removed, however the test ends;
-# the last one given first
-at_end() { _at_end=("$(printf '%q ' "$@")" "${_at_end[@]+"${_at_end[@]}"}"); }
-
 module_traced() { grep -q "module_load: $1 " "$_module_traces/trace"; }
 
 _never_stock()
 {
+	[ $_skipped = 0 ] || return
 	if ! module_traced dm_thinx_pool; then
 		_result 1 "loading a module leaves a trace"
 		tail -n 5 "$_module_traces/trace" | diag
@@ -89,16 +83,5 @@ _never_stock()
 	_result $? "dm-thin's own module was never loaded"
 }
 
-_clients_cleanup()
-{
-	local status=$? c
-
-	trap - EXIT
-	for c in "${_at_end[@]+"${_at_end[@]}"}"; do
-		eval "$c"
-	done
-	[ $client_on_stock = 1 ] || [ $_skipped = 1 ] || _never_stock
-	(exit $status)
-	_cleanup
-}
-trap _clients_cleanup EXIT
+# The first one given: the last one run.
+[ $client_on_stock = 1 ] || at_end _never_stock

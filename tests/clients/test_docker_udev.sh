@@ -36,8 +36,8 @@ docker_info
 pool=$(docker_says "Pool Name")
 is "$pool" docker-thinpool "Docker had LVM make a pool"
 is "$(docker_says "Udev Sync Supported")" true "and waits for udev"
-ok "LVM had thinx loaded" loaded dm_thinx_pool
-ok "and not dm-thin" not_loaded dm_thin_pool
+ok "LVM had thinx loaded" module_is_there dm_thinx_pool
+ok "and not dm-thin" module_is_absent dm_thin_pool
 udev_is_done "a pool"
 
 tiny_image tiny

@@ -59,11 +59,11 @@ udev_start
 at_end forget_all
 require wipefs -qa "$pv"
 clean "vgcreate" vgcreate -q vg "$pv"
-ok "which asked for no pool" not_loaded dm_thinx_pool
+ok "which asked for no pool" module_is_absent dm_thinx_pool
 clean "lvcreate makes a pool" lvcreate -q -L 128M -T vg/pool
 pool=vg-pool-tpool
-ok "LVM had thinx loaded" loaded dm_thinx_pool
-ok "and not dm-thin" not_loaded dm_thin_pool
+ok "LVM had thinx loaded" module_is_there dm_thinx_pool
+ok "and not dm-thin" module_is_absent dm_thin_pool
 like "$(dmsetup table vg-pool)" '^0 262144 thin-pool ' "that is a pool"
 udev_is_done "a pool"
 thin_volume v1 256M
@@ -114,8 +114,8 @@ require udevadm trigger --action=add "$pv"
 ok "the disk's event activates the volumes" wait_until 240 linked /dev/vg/v1 vg-v1
 udev_is_done "activation by an event"
 links_are v1
-ok "thinx was loaded for that" loaded dm_thinx_pool
-ok "and not dm-thin" not_loaded dm_thin_pool
+ok "thinx was loaded for that" module_is_there dm_thinx_pool
+ok "and not dm-thin" module_is_absent dm_thin_pool
 ok "the file system is whole" e2fsck -fn /dev/vg/v1
 
 clean "the volume is removed" lvremove -q -y vg/v1

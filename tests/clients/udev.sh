@@ -15,13 +15,12 @@
 # thinx_installed: nothing of _divert_modprobe is left
 thinx_installed()
 {
-	at_end undo_install
 	begin_install
 	install_thinx
 	rm -f /etc/modprobe.d/thinx-clients.conf
 	configure < "$top/packaging/modprobe.d/thinx.conf"
-	ok "thinx is not loaded" not_loaded dm_thinx_pool
-	ok "nor is dm-thin" not_loaded dm_thin_pool
+	ok "thinx is not loaded" module_is_absent dm_thinx_pool
+	ok "nor is dm-thin" module_is_absent dm_thin_pool
 }
 
 udevd=/lib/systemd/systemd-udevd

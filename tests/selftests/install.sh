@@ -15,7 +15,7 @@
 #
 # What it did is undone at the end; lib.sh wants thinx loaded then.
 
-# A client's test has the library already, and calls undo_install by itself.
+# A client's test has the library already.
 # shellcheck source=lib.sh
 declare -F finish > /dev/null || . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -35,7 +35,7 @@ begin_install()
 	is_thinx || skip_all "about installing thinx"
 	! is_drop_in || skip_all "installs thinx in both modes and dm-thin"
 	kernel_find "$VM_KERNEL" || bail "kernel $VM_KERNEL"
-	[ "$(trap -p EXIT)" != "trap -- '_cleanup' EXIT" ] || trap _install_cleanup EXIT
+	at_end _undo_install
 	for d in arch/x86/crypto crypto drivers/md lib; do
 		[ -d "$modules/kernel/$d" ] || continue
 		require mkdir -p "$small/kernel/$d"
@@ -75,22 +75,13 @@ uninstall_thinx()
 
 configure() { cat > "$configuration"; }
 
-loaded() { grep -q "^$1 " /proc/modules; }
-not_loaded() { ! loaded "$1"; }
+module_is_there() { grep -q "^$1 " /proc/modules; }
+module_is_absent() { ! module_is_there "$1"; }
 
-undo_install()
+_undo_install()
 {
 	rm -f "$configuration"
 	umount "$modules" 2> /dev/null
-	loaded dm_thin_pool && modprobe -r dm-thin-pool
-	loaded "$module" || module_load
-}
-
-_install_cleanup()
-{
-	local status=$?
-
-	undo_install
-	(exit $status)
-	_cleanup
+	module_is_there dm_thin_pool && modprobe -r dm-thin-pool
+	module_is_there "$module" || module_load
 }

@@ -283,6 +283,21 @@ rewrap()
 	require dmsetup resume "$n"
 }
 
+# format_scattered METADATA DATA BLOCKS: with thin device 1, so many blocks long, all
+# of them mapped, to every second one of the data device
+format_scattered()
+{
+	local blocks=$(($(size_of "$2") / bs))
+
+	{
+		echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"$bs\" nr_data_blocks=\"$blocks\">"
+		echo "<device dev_id=\"1\" mapped_blocks=\"$3\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">"
+		seq 0 $(($3 - 1)) | awk '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, 2 * $1 }'
+		echo "</device></superblock>"
+	} > "$scratch/xml"
+	require thin_restore -i "$scratch/xml" -o "$1"
+}
+
 # pool_table METADATA DATA [FEATURE...]: with $bs, $low, $pool_sectors
 pool_table()
 {
@@ -520,11 +535,20 @@ _remove_all()
 	return 1
 }
 
+_at_end=()
+
+# at_end COMMAND...: run before the devices are removed, however the test ends;
+# the last one given first
+at_end() { _at_end=("$(printf '%q ' "$@")" "${_at_end[@]+"${_at_end[@]}"}"); }
+
 _cleanup()
 {
-	local status=$? m p
+	local status=$? c m p
 
 	trap - EXIT
+	for c in "${_at_end[@]+"${_at_end[@]}"}"; do
+		eval "$c"
+	done
 	if [ $_skipped = 1 ]; then
 		rmmod $module
 		exit 4

@@ -12,13 +12,7 @@ is_thinx || skip_all "counts thinx's trace events"
 n=260000
 disk META 64
 disk DATA 33000
-{
-	echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"128\" nr_data_blocks=\"528000\">"
-	echo "<device dev_id=\"1\" mapped_blocks=\"$n\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">"
-	seq 0 $((n - 1)) | awk '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, 2 * $1 }'
-	echo "</device></superblock>"
-} > "$scratch/xml"
-require thin_restore -i "$scratch/xml" -o "$META"
+format_scattered "$META" "$DATA" $n
 modprobe -q dm-delay || skip_all "no dm-delay"
 wrap data "$DATA"
 make_pool "$META" /dev/mapper/data no_discard_passdown
@@ -35,7 +29,7 @@ echo 1 > $t/events/thinx/thinx_commit/enable
 ok "discarded" timeout 600 blkdiscard /dev/mapper/t1
 echo 0 > $t/events/thinx/enable
 is "$(data_used)" 0 "all blocks come back"
-# blocks N of each transaction that was committed, one a line
+# Blocks unmapped from one commit to the next, a line each
 transactions()
 {
 	sed -nE 's/.*thinx_discard_step: .*\[([0-9]+), ([0-9]+)\).*/\1 \2/p

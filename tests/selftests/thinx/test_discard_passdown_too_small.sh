@@ -12,8 +12,9 @@ disk DATA 64
 t=/dev/mapper/t1
 limit=/sys/dev/block/$(major_minor "$DATA")/queue/discard_max_bytes
 most=$(cat "$limit")
-# However it ends: the loop device would keep it.
-trap 'echo "$most" > "$limit"; _cleanup' EXIT
+unlimited() { echo "$most" > "$limit"; }
+# The loop device would keep it.
+at_end unlimited
 echo 32768 > "$limit" || bail "a limit of 32 KiB"
 is "$(queue "$DATA" discard_max_bytes)" 32768 "half a block at a time"
 log_mark

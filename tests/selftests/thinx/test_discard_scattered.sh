@@ -13,13 +13,7 @@ is_thinx || skip_all "counts thinx's trace events"
 n=40000
 disk META 32
 disk DATA 5120
-{
-	echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"128\" nr_data_blocks=\"81920\">"
-	echo "<device dev_id=\"1\" mapped_blocks=\"$n\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">"
-	seq 0 $((n - 1)) | awk '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, 2 * $1 }'
-	echo "</device></superblock>"
-} > "$scratch/xml"
-require thin_restore -i "$scratch/xml" -o "$META"
+format_scattered "$META" "$DATA" $n
 modprobe -q dm-delay || skip_all "no dm-delay"
 wrap data "$DATA"
 # Discards, like writes, take so long; flushes take no time.

@@ -12,7 +12,7 @@ offers() { dmsetup targets | grep -qE "^$1 +v"; }
 begin_install
 install_thinx
 ok "without the example dm-thin is loaded" modprobe dm-thin-pool
-ok "dm-thin it is" loaded dm_thin_pool
+ok "dm-thin it is" module_is_there dm_thin_pool
 require modprobe -r dm-thin-pool
 configure < "$scratch/usr/share/doc/thinx/thinx.conf"
 
@@ -24,28 +24,28 @@ TARGET_POOL=thin-pool TARGET_THIN=thin
 ok "a table of thin-pool loads it" dmsetup create pool \
 	--table "$(pool_table "$META" "$DATA")"
 _check_later "$META"
-ok "thinx is there" loaded dm_thinx_pool
-ok "dm-thin is not" not_loaded dm_thin_pool
+ok "thinx is there" module_is_there dm_thinx_pool
+ok "dm-thin is not" module_is_absent dm_thin_pool
 make_thin t1 1 16M
 ok "write" blockio write /dev/mapper/t1 0 4M 1
 ok "read back" blockio verify /dev/mapper/t1 0 4M 1
 ok "modprobe dm-thin-pool is content with that" modprobe dm-thin-pool
-ok "dm-thin is still not there" not_loaded dm_thin_pool
+ok "dm-thin is still not there" module_is_absent dm_thin_pool
 remove t1 pool
 ok "modprobe -r dm-thin-pool removes thinx" modprobe -r dm-thin-pool
-ok "thinx is gone" not_loaded dm_thinx_pool
+ok "thinx is gone" module_is_absent dm_thinx_pool
 
 # Of no pool, but that is known only when the target is.
 dmsetup create t1 --table "0 8 thin $DATA 1" 2>&1 | diag
-ok "a table of thin loads it, too" loaded dm_thinx_pool
-ok "dm-thin is not" not_loaded dm_thin_pool
+ok "a table of thin loads it, too" module_is_there dm_thinx_pool
+ok "dm-thin is not" module_is_absent dm_thin_pool
 require modprobe -r thinx
 
 # What clients run.
 for name in dm-thin-pool dm_thin_pool thinx; do
 	ok "modprobe $name" modprobe $name
 	is "$(cat "$parameters/drop_in")" Y "thinx is there, in drop-in mode"
-	ok "dm-thin is not" not_loaded dm_thin_pool
+	ok "dm-thin is not" module_is_absent dm_thin_pool
 	for t in thin-pool thin thinx-pool thinx; do
 		ok "there is a target $t" offers $t
 	done
@@ -55,19 +55,19 @@ done
 # dm-thin was there before: it stays, and its pool.
 require mkdir "$scratch/empty"
 require modprobe -C "$scratch/empty" dm-thin-pool
-ok "dm-thin is there" loaded dm_thin_pool
+ok "dm-thin is there" module_is_there dm_thin_pool
 make_pool "$META" "$DATA"
 activate t1 1 16M
 ok "its pool works" blockio verify /dev/mapper/t1 0 4M 1
 log_mark
 fails "thinx is refused then, and modprobe says so" "busy" modprobe dm-thinx-pool
 logged 'thinx: drop_in: "thin-pool" is there already' "the log says why"
-ok "it is not there" not_loaded dm_thinx_pool
+ok "it is not there" module_is_absent dm_thinx_pool
 ok "the pool of dm-thin goes on" blockio write /dev/mapper/t1 0 4M 2
 remove t1 pool
 require rmmod dm_thin_pool
 ok "after dm-thin is gone thinx comes" modprobe dm-thin-pool
-ok "thinx is there" loaded dm_thinx_pool
+ok "thinx is there" module_is_there dm_thinx_pool
 make_pool "$META" "$DATA"
 activate t1 1 16M
 ok "the data is there" blockio verify /dev/mapper/t1 0 4M 2
@@ -79,6 +79,6 @@ uninstall_thinx
 fails "thinx is not installed: a table of thin-pool fails" "" \
 	dmsetup create pool --table "$(pool_table "$META" "$DATA")"
 fails "modprobe dm-thin-pool fails, too" "dm_thinx_pool" modprobe dm-thin-pool
-ok "dm-thin is not there" not_loaded dm_thin_pool
+ok "dm-thin is not there" module_is_absent dm_thin_pool
 TARGET_POOL=${thinx_targets[0]} TARGET_THIN=${thinx_targets[1]}
 finish

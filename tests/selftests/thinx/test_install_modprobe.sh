@@ -15,9 +15,9 @@ like "$(modinfo -n thinx)" "^${modules//+/[+]}/updates/dm-thinx-pool.ko(.xz)?$" 
 
 for name in thinx dm-thinx-pool dm_thinx_pool dm-thinx; do
 	ok "modprobe $name" modprobe $name
-	ok "it is there" loaded dm_thinx_pool
+	ok "it is there" module_is_there dm_thinx_pool
 	ok "modprobe -r $name" modprobe -r $name
-	ok "it is gone" not_loaded dm_thinx_pool
+	ok "it is gone" module_is_absent dm_thinx_pool
 done
 
 ok "modprobe with parameters" modprobe thinx no_space_timeout=7 \
@@ -33,7 +33,7 @@ disk DATA 64
 ok "a table of thinx-pool loads it" dmsetup create pool \
 	--table "$(pool_table "$META" "$DATA")"
 _check_later "$META"
-ok "it is there" loaded dm_thinx_pool
+ok "it is there" module_is_there dm_thinx_pool
 make_thin t1 1 16M
 ok "write" blockio write /dev/mapper/t1 0 4M 1
 ok "read back" blockio verify /dev/mapper/t1 0 4M 1
@@ -42,7 +42,7 @@ remove t1 pool
 ok "then it can" modprobe -r thinx
 # Of no pool, but that is known only when the target is.
 dmsetup create t1 --table "0 8 thinx $DATA 1" 2>&1 | diag
-ok "a table of thinx loads it, too" loaded dm_thinx_pool
+ok "a table of thinx loads it, too" module_is_there dm_thinx_pool
 require modprobe -r thinx
 
 echo "options dm-thinx-pool no_space_timeout=9" | configure
@@ -55,5 +55,5 @@ ok "the module is gone" test ! -e "$installed"
 fails "modprobe does not know it any more" "not found" modprobe thinx
 fails "nor does the device-mapper" "" dmsetup create pool \
 	--table "$(pool_table "$META" "$DATA")"
-ok "it is not there" not_loaded dm_thinx_pool
+ok "it is not there" module_is_absent dm_thinx_pool
 finish
