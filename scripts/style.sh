@@ -86,26 +86,50 @@ gate_checkpatch()
 			exit ${r:-0}' _
 }
 
+#
+# What a file sources is checked with it, again and again for a library.  A file
+# found clean is remembered by its content and that of all the files that others
+# may source: all but the tests.
+#
 gate_shellcheck()
 {
+	local f key libraries sums todo=()
+	local cache=$thinx_cache/shellcheck
+
 	command -v shellcheck > /dev/null || { echo no shellcheck; return $SKIP; }
+	libraries=$( (shellcheck --version
+		printf '%s\n' "${shell[@]}" | grep -v '/test_[^/]*$' |
+			xargs cat) | sha256sum)
+	sums=$(sha256sum "${shell[@]}")
+	while read -r key f; do
+		[ -e "$cache/$key-${libraries%% *}" ] || todo+=("$f")
+	done <<< "$sums"
+	[ ${#todo[@]} -gt 0 ] || return 0
 	# One process for all takes longer than the sum of its parts.
-	printf '%s\0' "${shell[@]}" |
-		xargs -0 -n 8 -P "$(nproc)" shellcheck -x
+	printf '%s\0' "${todo[@]}" |
+		xargs -0 -n 8 -P "$(nproc)" shellcheck -x || return 1
+	mkdir -p "$cache"
+	while read -r key f; do
+		: > "$cache/$key-${libraries%% *}"
+	done <<< "$sums"
 }
 
 # SPDX first, then the copyright
 gate_licence()
 {
-	local f bad=0
-
-	for f in "${all_c[@]}" "${shell[@]}"; do
-		head -n 2 "$f" | grep -q 'SPDX-License-Identifier: GPL-2.0-only' ||
-			{ echo "$f: no licence in line 1"; bad=1; }
-		head -n 5 "$f" | grep -q 'Copyright (C) .* The thinx authors' ||
-			{ echo "$f: no copyright"; bad=1; }
-	done
-	return $bad
+	# shellcheck disable=SC2016 # awk's
+	awk '
+	function told() {
+		if (file && !licence) print file ": no licence in line 1"
+		if (file && !author) print file ": no copyright"
+		bad = bad || (file && !(licence && author))
+		licence = author = 0
+	}
+	FNR == 1 { told(); file = FILENAME }
+	FNR <= 2 && /SPDX-License-Identifier: GPL-2\.0-only/ { licence = 1 }
+	FNR <= 5 && /Copyright \(C\) .* The thinx authors/ { author = 1 }
+	FNR > 5 { nextfile }
+	END { told(); exit bad }' "${all_c[@]}" "${shell[@]}"
 }
 
 #
