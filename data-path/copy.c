@@ -55,8 +55,9 @@ static void copy_done(int read_err, unsigned long write_err, void *context)
 		BLK_STS_IOERR : BLK_STS_OK;
 
 	if (u->bios_wait && !status)
-		thinx_update_write_bios(u);
-	thinx_update_part_done(u, status);
+		thinx_update_copied(u);
+	else
+		thinx_update_part_done(u, status);
 }
 
 /*

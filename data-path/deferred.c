@@ -11,8 +11,7 @@
  *             ├ discard ────────────────► discard.c
  *             └ read, write ─► group ─► range ─► words ─► thinx_plan() ─► dispatch.c
  *
- * I1  While the gate is closed only finished updates are processed; bios stay
- *     deferred.
+ * I1  While the gate is closed only updates under way go on; bios stay deferred.
  * I2  Memory: a group comes from kmalloc, or else from a mempool; if that is
  *     empty, too, the bio stays deferred until a group ends.
  */
@@ -438,6 +437,7 @@ void thinx_volume_work(struct work_struct *work)
 
 	thinx_plane_busy(v->plane);
 	do {
+		thinx_process_copied(v);
 		thinx_process_prepared(v);
 		starving_for_memory = process_deferred(v);
 		more = thinx_process_discards(v);

@@ -38,12 +38,20 @@ static void piece_end_io(struct bio *piece)
 	bio_endio(parent);
 }
 
+/*
+ * dm core charges the I/O to the control group it comes from, and accounts for its
+ * own bio when the first piece goes down.
+ */
 void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 {
-	if (tb->is_piece)
-		submit_bio_noacct(bio);
-	else
-		dm_submit_bio_remap(bio, NULL);
+	struct thinx_plane *plane = tb->port->volume->plane;
+	struct bio *clone = bio;
+
+	while (tb->is_piece) {
+		clone = tb->parent;
+		tb = thinx_bio_state(plane, clone);
+	}
+	dm_submit_bio_remap(clone, bio);
 }
 
 /* A clone of the first @nr_sectors sectors of @bio, or NULL; see I2. */

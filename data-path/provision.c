@@ -301,23 +301,29 @@ void thinx_plan(struct thinx_volume *v, struct list_head *groups)
 
 /* ---- writing the data ---- */
 
-void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
+static void add_update(struct thinx_volume *v, struct thinx_update *u,
+		       struct list_head *list)
 {
-	struct thinx_volume *v = u->group->volume;
 	unsigned long flags;
 
-	if (status)
-		WRITE_ONCE(u->status, status);
-	/* Orders the status before the worker's look at it. */
-	if (!atomic_dec_and_test(&u->pending))
-		return;
 	spin_lock_irqsave(&v->lock, flags);
-	list_add_tail(&u->list, &v->prepared);
+	list_add_tail(&u->list, list);
 	thinx_volume_kick(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 }
 
-void thinx_update_write_bios(struct thinx_update *u)
+void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
+{
+	struct thinx_volume *v = u->group->volume;
+
+	if (status)
+		WRITE_ONCE(u->status, status);
+	/* Orders the status before the worker's look at it. */
+	if (atomic_dec_and_test(&u->pending))
+		add_update(v, u, &v->prepared);
+}
+
+static void write_bios(struct thinx_update *u)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
 	sector_t vstart = thinx_plane_sector(plane, u->vbegin);
@@ -340,8 +346,30 @@ void thinx_update_write_bios(struct thinx_update *u)
 void thinx_update_start(struct thinx_update *u)
 {
 	if (thinx_update_fill_gaps(u))
-		thinx_update_write_bios(u);
+		write_bios(u);
 	thinx_update_part_done(u, BLK_STS_OK);
+}
+
+void thinx_update_copied(struct thinx_update *u)
+{
+	struct thinx_volume *v = u->group->volume;
+
+	add_update(v, u, &v->copied);
+}
+
+void thinx_process_copied(struct thinx_volume *v)
+{
+	struct thinx_update *u, *tmp;
+	LIST_HEAD(copied);
+
+	spin_lock_irq(&v->lock);
+	list_splice_init(&v->copied, &copied);
+	spin_unlock_irq(&v->lock);
+	list_for_each_entry_safe(u, tmp, &copied, list) {
+		list_del(&u->list);
+		write_bios(u);
+		thinx_update_part_done(u, BLK_STS_OK);
+	}
 }
 
 /* ---- inserting the mappings ---- */

@@ -35,7 +35,7 @@ enum thinx_fate {
 
 /**
  * struct thinx_update - a run of blocks that gets new data blocks
- * @list: W; in thinx_volume.prepared
+ * @list: in thinx_volume.copied or thinx_volume.prepared
  * @group: the group it belongs to
  * @vbegin: first virtual block
  * @dbegin: first new data block, held
@@ -168,12 +168,15 @@ void thinx_update_part_done(struct thinx_update *u, blk_status_t status);
 bool thinx_update_fill_gaps(struct thinx_update *u);
 
 /**
- * thinx_update_write_bios() - write the bios of an update to its new blocks
- * @u: update; someone holds one of its pending parts
+ * thinx_update_copied() - the copy that the bios of an update waited for is written
+ * @u: update; its part that is the copy becomes the worker's
  *
- * Context: Process context.
+ * Context: Any.
  */
-void thinx_update_write_bios(struct thinx_update *u);
+void thinx_update_copied(struct thinx_update *u);
+
+/** thinx_process_copied() - write the bios of updates that are copied */
+void thinx_process_copied(struct thinx_volume *v);
 
 /** thinx_process_prepared() - insert the mappings of finished updates */
 void thinx_process_prepared(struct thinx_volume *v);
@@ -198,7 +201,14 @@ void thinx_discards_drain(struct thinx_volume *v, struct list_head *started);
  */
 bool thinx_process_discards(struct thinx_volume *v);
 
-/** thinx_bio_submit() - send a remapped bio or piece down from the worker */
+/**
+ * thinx_bio_submit() - send a remapped bio or piece down
+ * @tb: its state
+ * @bio: bio or piece
+ *
+ * Context: The volume's worker, and nobody else: dm core takes one piece of a bio
+ * at a time.
+ */
 void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio);
 
 #endif /* THINX_SLOW_PATH_H */

@@ -44,6 +44,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_LIST_HEAD(&v->ports);
 	spin_lock_init(&v->lock);
 	INIT_LIST_HEAD(&v->deferred);
+	INIT_LIST_HEAD(&v->copied);
 	INIT_LIST_HEAD(&v->prepared);
 	INIT_LIST_HEAD(&v->starved);
 	INIT_LIST_HEAD(&v->discards);
@@ -80,7 +81,8 @@ err_free:
 static void destroy_volume(struct thinx_volume *v)
 {
 	cancel_work_sync(&v->work);
-	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->starved) ||
+	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->copied) ||
+		     !list_empty(&v->starved) ||
 		     !list_empty(&v->discards));
 	thinx_md_close_device(v->dev);
 	thinx_map_cache_exit(&v->cache);

@@ -9,6 +9,7 @@
  *   dm table ── thinx_port ──┴─► thinx_volume ──► gate, range lock, map cache
  *                                     │
  *                                     ├ deferred   bios that need the slow path
+ *                                     ├ copied     updates whose bios may be written now
  *                                     ├ prepared   updates whose data is written
  *                                     ├ discards   being worked on, step by step
  *                                     └ starved    writes that found no data block
@@ -53,6 +54,7 @@ struct dm_target;
  * @cache: see data-path/map-cache.h
  * @lock: irq-safe
  * @deferred: L:lock; struct thinx_bio
+ * @copied: L:lock; struct thinx_update
  * @prepared: L:lock; struct thinx_update
  * @starved: L:lock; struct thinx_bio
  * @discards: W; struct thinx_discard, each with a held range
@@ -71,6 +73,7 @@ struct thinx_volume {
 	struct thinx_map_cache cache;
 	spinlock_t lock;
 	struct list_head deferred;
+	struct list_head copied;
 	struct list_head prepared;
 	struct list_head starved;
 	struct list_head discards;
@@ -102,7 +105,9 @@ struct thinx_port {
  * @port: port
  *
  * dm core takes them only while it suspends without flushing; when such a
- * suspend is interrupted it says so before it tells us.
+ * suspend is interrupted it says so before it tells us.  A bio some pieces of which
+ * are under way ends only after them: if the suspend is interrupted by then, dm core
+ * makes it an error, as with a bio that it cut itself.
  */
 bool thinx_port_requeues(struct thinx_port *port);
 

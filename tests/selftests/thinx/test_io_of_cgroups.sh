@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# What a control group reads and writes is its own on the data device, too, also
+# when it goes down in pieces or from another thread: to blocks that lie apart, to
+# new blocks, to shared ones.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+groups=$scratch/groups
+require mkdir "$groups"
+mount -t cgroup2 cgroup2 "$groups" 2>/dev/null || skip_all "no control groups"
+at_end umount "$groups"
+grep -qw io "$groups/cgroup.controllers" || skip_all "no io controller"
+echo +io > "$groups/cgroup.subtree_control" || bail "no io controller for groups"
+group=$groups/tenant
+require mkdir "$group"
+at_end rmdir "$group"
+
+disk META 8
+disk DATA 128
+format_scattered "$META" "$DATA" 512
+make_pool "$META" "$DATA"
+activate t1 1 32M
+make_thin t2 2 32M
+of_data=$(major_minor "$DATA")
+
+# charged rbytes|wbytes: to the group so far, on the data device
+charged()
+{
+	awk -v dev="$of_data" -v what="$1" '
+		$1 == dev { for (i = 2; i <= NF; i++)
+				if (split($i, f, "=") && f[1] == what) n = f[2] }
+		END { print n + 0 }' "$group/io.stat"
+}
+in_group() { bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' - "$group" "$@"; }
+# is_charged WHAT BYTES DESCRIPTION COMMAND...
+is_charged()
+{
+	local what=$1 bytes=$2 name=$3 before
+
+	shift 3
+	before=$(charged "$what")
+	require in_group "$@"
+	is "$(($(charged "$what") - before))" "$bytes" "$name"
+}
+mib=$((1 << 20))
+direct() { echo dd if=/dev/zero "of=/dev/mapper/$1" bs="$2" oflag=direct conv=notrunc status=none "${@:3}"; }
+queued() { echo fio --name=u --filename="/dev/mapper/$1" --direct=1 --ioengine=io_uring --output="$scratch/fio" "${@:2}"; }
+
+# shellcheck disable=SC2046
+{
+	is_charged wbytes $((8 * mib)) "writes of whole new blocks that lie apart" \
+		$(direct t2 1M count=8)
+	is_charged wbytes $((8 * mib)) "writes to these" $(direct t2 1M count=8)
+	is_charged rbytes $((8 * mib)) "reads of blocks that lie apart" \
+		dd if=/dev/mapper/t1 of=/dev/null bs=1M count=8 iflag=direct status=none
+	is_charged rbytes $((8 * mib)) "reads that must not wait" \
+		$(queued t1 --rw=read --bs=1M --size=8M)
+	is_charged wbytes $((8 * mib)) "writes that must not wait" \
+		$(queued t1 --rw=write --bs=1M --size=8M)
+	snapshot t1 1 3
+	is_charged wbytes $((8 * mib)) "writes of whole shared blocks" \
+		$(direct t1 1M count=8)
+	# In the middle of each: a copy comes first.  Over two: a piece of each.
+	is_charged wbytes $((64 * 4096)) "writes of parts of shared blocks" \
+		$(queued t1 --rw=write:60k --bs=4k --offset=8224k --size=4M)
+	is_charged wbytes $((32 * 8192)) "writes over two of them" \
+		$(queued t1 --rw=write:120k --bs=8k --offset=12348k --size=4M)
+}
+remove t1 t2
+remove pool
+finish
