@@ -210,8 +210,8 @@ static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 
 /*
  * Cut the bio where the fate of its blocks changes and send the pieces off.  What
- * no piece could be made for is tried again; updates fill in what it would have
- * written, as they do for any block that is not covered.
+ * no piece could be made for is tried again; an update that other bios wait in
+ * fills in what it would have written, as it does for all that is not covered.
  */
 static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 			 struct thinx_pass *pass)
@@ -252,6 +252,20 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 	bio_endio(bio);
 }
 
+/*
+ * An update that no bio waits in, since there were no pieces, comes to nothing: its
+ * I/O would keep no table alive, so the volume could go before it ends.  Like this
+ * it ends at the beginning of the worker's next pass, before the bio it was made
+ * for can be given back.
+ */
+static void start_update(struct thinx_update *u)
+{
+	if (list_empty(&u->bios))
+		thinx_update_part_done(u, BLK_STS_RESOURCE);
+	else
+		thinx_update_start(u);
+}
+
 void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass)
 {
 	struct thinx_bio *tb, *tmp;
@@ -264,6 +278,6 @@ void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass)
 	for (i = 0; i < g->nr; i++)
 		if (g->blocks[i].fate == THINX_UPDATE &&
 		    g->blocks[i].update == &g->blocks[i].own)
-			thinx_update_start(&g->blocks[i].own);
+			start_update(&g->blocks[i].own);
 	thinx_group_put(g);
 }

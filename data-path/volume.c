@@ -82,7 +82,7 @@ static void destroy_volume(struct thinx_volume *v)
 {
 	cancel_work_sync(&v->work);
 	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->copied) ||
-		     !list_empty(&v->starved) ||
+		     !list_empty(&v->prepared) || !list_empty(&v->starved) ||
 		     !list_empty(&v->discards));
 	thinx_md_close_device(v->dev);
 	thinx_map_cache_exit(&v->cache);
