@@ -28,13 +28,15 @@ static void piece_end_io(struct bio *piece)
 		&container_of(piece, struct thinx_piece, bio)->state;
 	struct thinx_plane *plane = tb->port->volume->plane;
 	struct bio *parent = tb->parent;
+	bool counted = tb->is_counted;
 
 	if (thinx_bio_done(plane, tb, piece->bi_status))
 		return;
 	if (piece->bi_status && !parent->bi_status)
 		parent->bi_status = piece->bi_status;
 	bio_put(piece);
-	atomic_dec(&plane->nr_pieces);
+	if (counted)
+		atomic_dec(&plane->nr_reserved);
 	bio_endio(parent);
 }
 
@@ -54,6 +56,29 @@ void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 	dm_submit_bio_remap(clone, bio);
 }
 
+/*
+ * From the slab, or else from the reserve.  What takes nothing from it does not
+ * count: a piece may be held as long as the pool is full.
+ */
+static struct bio *alloc_piece(struct thinx_plane *plane, struct bio *bio,
+			       bool *counted)
+{
+	/* Who submits it says where to. */
+	struct bio *piece = bio_alloc_clone(bio->bi_bdev, bio,
+					    GFP_NOWAIT | __GFP_NOWARN,
+					    &plane->pieces);
+
+	*counted = !piece && THINX_RESERVE_IS_ASKED_FOR;
+	if (!*counted)
+		return piece;
+	if (atomic_inc_return(&plane->nr_reserved) <= THINX_MIN_PIECES)
+		piece = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO,
+					&plane->pieces);
+	if (!piece)
+		atomic_dec(&plane->nr_reserved);
+	return piece;
+}
+
 /* A clone of the first @nr_sectors sectors of @bio, or NULL; see I2. */
 static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 			      u32 nr_sectors)
@@ -61,16 +86,11 @@ static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 	struct thinx_plane *plane = tb->port->volume->plane;
 	struct thinx_bio *state;
 	struct bio *piece;
-	gfp_t gfp;
+	bool counted;
 
-	gfp = thinx_reserve_gfp(atomic_inc_return(&plane->nr_pieces),
-				THINX_MIN_PIECES);
-	/* Who submits it says where to. */
-	piece = bio_alloc_clone(bio->bi_bdev, bio, gfp, &plane->pieces);
-	if (!piece) {
-		atomic_dec(&plane->nr_pieces);
+	piece = alloc_piece(plane, bio, &counted);
+	if (!piece)
 		return NULL;
-	}
 	piece->bi_iter.bi_size = nr_sectors << SECTOR_SHIFT;
 	piece->bi_end_io = piece_end_io;
 	state = thinx_bio_state(plane, piece);
@@ -78,6 +98,7 @@ static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 	state->port = tb->port;
 	state->parent = bio;
 	state->is_piece = true;
+	state->is_counted = counted;
 	bio_inc_remaining(bio);
 	return piece;
 }

@@ -118,7 +118,8 @@ struct thinx_passdown {
  * @wq: I; all slow-path work
  * @copier: I; kcopyd
  * @pieces: I; bios cut off others, struct thinx_bio in front
- * @nr_pieces: A; of these there are now
+ * @nr_reserved: A; those that may have come from the reserve, where that has to
+ *	be asked for
  * @bios: I; bios of our own to the data device
  * @groups: I; struct thinx_group for when memory is short
  * @volumes_lock: protects @volumes
@@ -150,7 +151,7 @@ struct thinx_plane {
 	struct workqueue_struct *wq;
 	struct dm_kcopyd_client *copier;
 	struct bio_set pieces;
-	atomic_t nr_pieces;
+	atomic_t nr_reserved;
 	struct bio_set bios;
 	mempool_t groups;
 	struct mutex volumes_lock;

@@ -125,6 +125,7 @@ struct thinx_update;
  * @await_commit: once its data is written, hold it until a commit
  * @fua: was submitted with REQ_FUA, which the block layer may have cleared
  * @is_piece: cut off another bio, lives in thinx_plane.pieces
+ * @is_counted: in thinx_plane.nr_reserved
  * @is_cut: a part of it is on its way in pieces, so that all of it has to be
  *
  * dm core keeps it beside its clones and does not clear it.
@@ -142,6 +143,7 @@ struct thinx_bio {
 	bool await_commit;
 	bool fua;
 	bool is_piece;
+	bool is_counted;
 	bool is_cut;
 };
 
