@@ -11,12 +11,12 @@
 
 /*
  * Does an allocation that must not sleep get nothing from the reserve of a bio_set?
- *
- * In 6.1 and 6.12 it does.  Later kernels (7.3 for one; all after 6.12 are treated so)
- * give the reserve only to those that may sleep; these do not have to while fewer
- * of them hold one than are kept.
+ * Since 7.1 ("block: split bio_alloc_bioset more clearly into a fast and slowpath")
+ * the reserve is only for those that may sleep; these do not have to while fewer
+ * of them hold one than are kept.  Before, asking like that would let them sleep,
+ * since others take from the reserve and are not counted.
  */
 #define THINX_RESERVE_IS_ASKED_FOR \
-	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0))
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))
 
 #endif /* THINX_COMPAT_BIO_H */

@@ -4,7 +4,11 @@
 #
 # What a control group reads and writes is its own on the data device, too, also
 # when it goes down in pieces or from another thread: to blocks that lie apart, to
-# new blocks, to shared ones.
+# new blocks, to shared ones.  What is copied is nobody's.  The volume counts each
+# request once.
+#
+# In older releases of the stable kernels dm_submit_bio_remap() does not look for the
+# group: this fails there, for dm-thin as well.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -35,15 +39,20 @@ charged()
 		END { print n + 0 }' "$group/io.stat"
 }
 in_group() { bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' - "$group" "$@"; }
-# is_charged WHAT BYTES DESCRIPTION COMMAND...
+# is_charged WHAT BYTES DESCRIPTION VOLUME COMMAND...: that, and of the other nothing
 is_charged()
 {
-	local what=$1 bytes=$2 name=$3 before
+	local what=$1 bytes=$2 name=$3 volume=$4 other=rbytes before before_other
 
-	shift 3
+	[ "$what" != rbytes ] || other=wbytes
+	shift 4
 	before=$(charged "$what")
+	before_other=$(charged $other)
 	require in_group "$@"
-	is "$(($(charged "$what") - before))" "$bytes" "$name"
+	is "$(($(charged "$what") - before)) $(($(charged $other) - before_other))" \
+		"$bytes 0" "$name"
+	is "$(xargs < "/sys/dev/block/$(major_minor "/dev/mapper/$volume")/inflight")" \
+		"0 0" "nothing is in flight"
 }
 mib=$((1 << 20))
 direct() { echo dd if=/dev/zero "of=/dev/mapper/$1" bs="$2" oflag=direct conv=notrunc status=none "${@:3}"; }
@@ -51,22 +60,22 @@ queued() { echo fio --name=u --filename="/dev/mapper/$1" --direct=1 --ioengine=i
 
 # shellcheck disable=SC2046
 {
-	is_charged wbytes $((8 * mib)) "writes of whole new blocks that lie apart" \
+	is_charged wbytes $((8 * mib)) "writes of whole new blocks that lie apart" t2 \
 		$(direct t2 1M count=8)
-	is_charged wbytes $((8 * mib)) "writes to these" $(direct t2 1M count=8)
-	is_charged rbytes $((8 * mib)) "reads of blocks that lie apart" \
+	is_charged wbytes $((8 * mib)) "writes to these" t2 $(direct t2 1M count=8)
+	is_charged rbytes $((8 * mib)) "reads of blocks that lie apart" t1 \
 		dd if=/dev/mapper/t1 of=/dev/null bs=1M count=8 iflag=direct status=none
-	is_charged rbytes $((8 * mib)) "reads that must not wait" \
+	is_charged rbytes $((8 * mib)) "reads that must not wait" t1 \
 		$(queued t1 --rw=read --bs=1M --size=8M)
-	is_charged wbytes $((8 * mib)) "writes that must not wait" \
+	is_charged wbytes $((8 * mib)) "writes that must not wait" t1 \
 		$(queued t1 --rw=write --bs=1M --size=8M)
 	snapshot t1 1 3
-	is_charged wbytes $((8 * mib)) "writes of whole shared blocks" \
+	is_charged wbytes $((8 * mib)) "writes of whole shared blocks" t1 \
 		$(direct t1 1M count=8)
 	# In the middle of each: a copy comes first.  Over two: a piece of each.
-	is_charged wbytes $((64 * 4096)) "writes of parts of shared blocks" \
+	is_charged wbytes $((64 * 4096)) "writes of parts of shared blocks" t1 \
 		$(queued t1 --rw=write:60k --bs=4k --offset=8224k --size=4M)
-	is_charged wbytes $((32 * 8192)) "writes over two of them" \
+	is_charged wbytes $((32 * 8192)) "writes over two of them" t1 \
 		$(queued t1 --rw=write:120k --bs=8k --offset=12348k --size=4M)
 }
 remove t1 t2
