@@ -99,14 +99,18 @@ note()
 	sleep 0.3		# discards reach the file after the commit
 	names+=("$1")
 	used+=("$u")
-	file_mib+=("$(du -m "$work/data" | cut -f1)")
+	file_mib+=("$(data_file_mib)")
 }
+
+data_file_mib() { du -m "$work/data" | cut -f1; }
+
+file_at_most() { [ "$(data_file_mib)" -le "$1" ]; }
 
 last_used() { echo "${used[-1]}"; }
 
 at_most() { [ "$(blocks_used)" -le "$1" ]; }
 
-# soon COMMAND...: file systems may discard in the background
+# soon COMMAND...: file systems, and the pool itself, may discard in the background
 soon()
 {
 	local end=$((SECONDS + 60))
@@ -391,7 +395,8 @@ discard_device()
 		cmp -n 33554432 /dev/mapper/$scratch /dev/zero
 	if [[ $(dmsetup status $pool) == *" discard_passdown"* ]]; then
 		check "and the file behind it has shrunk" \
-			[ "${file_mib[-1]}" -le $((file_mib[-2] - 30)) ]
+			soon file_at_most $((file_mib[-2] - 30))
+		file_mib[-1]=$(data_file_mib)
 	fi
 	must dmsetup remove --retry $scratch
 	message delete 3
