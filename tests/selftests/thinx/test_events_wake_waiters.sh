@@ -9,7 +9,7 @@
 
 disk META 8
 disk DATA 64
-echo 30 > "$parameters/no_space_timeout"
+echo 0 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128)) low=5
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -80,8 +80,15 @@ quiet "suspend and resume" \
 expect "the low water mark" require blockio write $t 896k 128k 1
 quiet "the last blocks" require blockio write $t 1M 256k 1
 hold() { spawn_out=$scratch/held spawn blockio write "$t" 8M 64k 2; }
+# The time begins with a resume: not before somebody waits for its end.
+expire()
+{
+	echo 2 > "$parameters/no_space_timeout"
+	require dmsetup suspend pool
+	require dmsetup resume pool
+}
 expect "no space" hold
-expect "the time-out" sleep 1
+expect "the time-out" expire
 like "$(cat "$scratch/held")" ENOSPC "the writer has ended"
 quiet "a write that fails" \
 	fails "it fails" ENOSPC blockio write $t 8M 64k 2
