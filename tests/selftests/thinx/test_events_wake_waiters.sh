@@ -79,7 +79,11 @@ quiet "suspend and resume" \
 	bash -c 'dmsetup suspend pool && dmsetup resume pool'
 expect "the low water mark" require blockio write $t 896k 128k 1
 quiet "the last blocks" require blockio write $t 1M 256k 1
-hold() { spawn_out=$scratch/held spawn blockio write "$t" 8M 64k 2; }
+hold()
+{
+	spawn_out=$scratch/held spawn blockio write "$t" 8M 64k 2
+	held=$spawned
+}
 # The time begins with a resume: not before somebody waits for its end.
 expire()
 {
@@ -89,7 +93,8 @@ expire()
 }
 expect "no space" hold
 expect "the time-out" expire
-like "$(cat "$scratch/held")" ENOSPC "the writer has ended"
+ok "the writer ends" wait_until 120 stopped "$held"
+like "$(cat "$scratch/held")" ENOSPC "with ENOSPC"
 quiet "a write that fails" \
 	fails "it fails" ENOSPC blockio write $t 8M 64k 2
 make_room()
