@@ -9,7 +9,7 @@
 
 disk META 8
 disk DATA 64
-echo 20 > "$parameters/no_space_timeout"
+echo 40 > "$parameters/no_space_timeout"
 pool_sectors=$((20 * 128))
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -17,19 +17,21 @@ t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 log_mark
 before=$(events)
+begin=$SECONDS
 spawn blockio write $t 2M 64k 1
 writer=$spawned
 ok "out of data space" wait_until 120 mode_is out_of_data_space
-is "$(pool_field 10)" queue_if_no_space "queueing"
-sleep 1
 ok "the writer hangs" running $writer
-ok "for twenty seconds" wait_until 120 stopped $writer
+is "$(pool_field 10)" queue_if_no_space "queueing"
+ok "but not for ever" wait_until 240 stopped $writer
+took=$((SECONDS - begin))
+ok "for forty seconds ($took s)" test $took -ge 38
 like "$(cat "$scratch/out")" ENOSPC "then fails with ENOSPC"
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
 is "$(pool_field 10)" error_if_no_space "status says error"
 is "$(dmsetup table pool | cut -d' ' -f8)" 0 "the table still says queue"
 ok "events were raised" test "$(events)" -ge $((before + 2))
-fails "new writes fail at once" ENOSPC timeout 15 blockio write $t 2M 64k 1
+fails "new writes fail at once" ENOSPC timeout 120 blockio write $t 2M 64k 1
 ok "mapped blocks are unharmed" blockio verify $t 0 1280k 1
 ok "and can be written" blockio write $t 0 1280k 1
 

@@ -19,8 +19,9 @@ fails "full, and in time" ENOSPC timeout 120 blockio write $t 2M 64k 2
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space error_if_no_space" "status"
 fails "at once" ENOSPC timeout 120 blockio write $t 2M 64k 2
 n=$(events)
-echo 20 > "$parameters/no_space_timeout"
+echo 40 > "$parameters/no_space_timeout"
 log_mark
+begin=$SECONDS
 require dmsetup suspend pool
 require dmsetup resume pool
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space queue_if_no_space" \
@@ -28,9 +29,9 @@ is "$(pool_mode) $(pool_field 10)" "out_of_data_space queue_if_no_space" \
 is "$(events)" "$n" "no event"
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-sleep 1
-ok "a write waits" running "$writer"
-ok "for a while" wait_until 120 stopped "$writer"
+ok "a write waits" wait_until 240 stopped "$writer"
+took=$((SECONDS - begin))
+ok "for forty seconds ($took s)" test $took -ge 38
 like "$(cat "$scratch/out")" ENOSPC "then fails with ENOSPC"
 raised $((n + 1)) "one event"
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
