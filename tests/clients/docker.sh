@@ -304,7 +304,8 @@ snap=(--snapshotter devmapper)
 ctr_run() { ctr run --runc-binary "$runtime" "${snap[@]}" "$@"; }
 
 # containerd_start [LINE...]: of the snapshotter's section besides the usual;
-# the pool is $pool
+# the pool is $pool.  A shim that does not answer in time, by default within a few
+# seconds, would be cleaned away with its container.
 containerd_start()
 {
 	[ -n "$containerd_pid" ] || at_end containerd_end
@@ -316,6 +317,11 @@ containerd_start()
 		disabled_plugins = ["io.containerd.grpc.v1.cri"]
 		[grpc]
 		  address = "/run/containerd/containerd.sock"
+		[timeouts]
+		  "io.containerd.timeout.shim.load" = "120s"
+		  "io.containerd.timeout.shim.cleanup" = "120s"
+		  "io.containerd.timeout.shim.shutdown" = "120s"
+		  "io.containerd.timeout.task.state" = "120s"
 		[plugins."io.containerd.snapshotter.v1.devmapper"]
 		  root_path = "$root/devmapper"
 		  pool_name = "${pool:-pool}"

@@ -23,7 +23,8 @@ require wait_until 180 ctr tasks exec --exec-id a c1 sh -c "$whole"
 ok "containerd ends" containerd_stop
 like "$(dm_names)" 'pool-snap-' "the container's device stays"
 comes_up containerd_run "containerd starts again"
-like "$(ctr tasks ls)" 'c1 +[0-9]+ +RUNNING' "the container still runs"
+c1_runs() { ctr tasks ls | grep -E 'c1 +[0-9]+ +RUNNING'; }
+ok "the container still runs" wait_until 120 c1_runs
 ok "on the same files" ctr tasks exec --exec-id b c1 sh -c "$whole"
 is "$(ctr_run --rm $image c2 cat /etc/name)" tiny \
 	"the image can be used"
