@@ -21,13 +21,14 @@
 struct drain {
 	pthread_t thread;
 	struct thinx_gate *g;
-	int done;
+	int started, done;
 };
 
 static void *run_drain(void *p)
 {
 	struct drain *d = p;
 
+	WRITE_ONCE(d->started, 1);
 	thinx_gate_drain(d->g);
 	WRITE_ONCE(d->done, 1);
 	return NULL;
@@ -36,8 +37,18 @@ static void *run_drain(void *p)
 static void start_drain(struct drain *d, struct thinx_gate *g)
 {
 	d->g = g;
+	d->started = 0;
 	d->done = 0;
 	assert_int_equal(pthread_create(&d->thread, NULL, run_drain, d), 0);
+}
+
+static void await_started(struct drain *d)
+{
+	int i;
+
+	for (i = 0; i < 100000 && !READ_ONCE(d->started); i++)
+		usleep(100);
+	assert_true(READ_ONCE(d->started));
 }
 
 static void await_sleeping_drain(struct thinx_gate *g)
@@ -224,11 +235,13 @@ static void test_drains_that_wait_share_the_next_one(void **state)
 	for (i = 1; i < 12; i++)
 		start_drain(&d[i], g);
 	for (i = 0; i < 12; i++)
+		await_started(&d[i]);
+	for (i = 0; i < 12; i++)
 		assert_not_done(&d[i]);
 	thinx_gate_leave(g, epoch);
 	for (i = 0; i < 12; i++)
 		join_drain(&d[i]);
-	/* Two, and a few for threads that started very late. */
+	/* Two, and a few for threads that came very late. */
 	assert_in_range(g->nr_drains, 2, 5);
 }
 
