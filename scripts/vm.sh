@@ -165,8 +165,14 @@ key=$( (cat "$0" "$busybox"; echo "$k_release"; stat -c %Y "$k_image") |
 	sha256sum | cut -c1-16)
 initramfs=$top/build/vm/initramfs-$kernel-$key
 if [ ! -s "$initramfs" ]; then
-	rm -f "$top/build/vm/initramfs-$kernel-"*
-	make_initramfs "$initramfs"
+	# Another machine may be about to make it, or have made it meanwhile.
+	mkdir -p "$top/build/vm"
+	(
+		flock 9
+		[ ! -s "$initramfs" ] || exit 0
+		rm -rf "$top/build/vm/initramfs-$kernel-"*
+		make_initramfs "$initramfs"
+	) 9> "$top/build/vm/lock" || exit
 fi
 
 #
