@@ -139,18 +139,19 @@ static void choose_range(struct volume *v, struct rng *r, struct range *g)
 
 /*
  * Whether the pool was full while something was under way.  When it has space
- * again, its status says so a moment before the event is raised.
+ * again, its status says so a moment before the event is raised, and a moment may
+ * be long.  Sooner than watch_dog() gives up, which knows less.
  */
 static bool was_full(uint32_t events)
 {
-	int i;
+	double end = seconds_now() + settings.patience / 2.0;
 
-	for (i = 0; i < 200; i++) {
-		if (pool_full() || pool_events() != events)
-			return true;
+	while (!pool_full() && pool_events() == events) {
+		if (seconds_now() > end)
+			return false;
 		usleep(10000);
 	}
-	return false;
+	return true;
 }
 
 static void read_all(struct volume *v, void *buf, uint32_t begin, uint32_t end)
