@@ -21,8 +21,8 @@ left()
 	losetup -a
 	cut -d' ' -f2 /proc/mounts
 	lsmod | grep -i thin
-	# Others work in these directories, too.
-	find /mnt /tmp /var/tmp -maxdepth 1 -name '*thinx*'
+	# Others work in these directories, too: /tmp is the host's, below.
+	find /mnt /tmp /var/tmp -maxdepth 1 -name 'thinx-demo.*'
 }
 
 mkdir -p "$scratch/tree/sub"
