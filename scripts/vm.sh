@@ -161,7 +161,7 @@ INIT
 	mv "$1.tmp.$$" "$1"
 }
 
-key=$( (cat "$0" "$busybox"; echo "$k_release"; stat -c %Y "$k_image") |
+key=$( (cat scripts/vm.sh "$busybox"; echo "$k_release"; stat -c %Y "$k_image") |
 	sha256sum | cut -c1-16)
 initramfs=$top/build/vm/initramfs-$kernel-$key
 if [ ! -s "$initramfs" ]; then
