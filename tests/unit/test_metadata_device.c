@@ -415,13 +415,19 @@ static void map_contiguously(struct md_env *e, u32 id, u64 nr)
 	md_commit(e);
 }
 
+/* Its delete is too much for one transaction. */
+static void begin_with_heavy_device(struct md_env *e)
+{
+	md_begin(e, 8192, 400000);
+	map_contiguously(e, 1, 300000);
+}
+
 static void test_heavy_delete_is_committed_between_steps(void **state)
 {
 	struct md_env e;
 	struct committer c = { .e = &e };
 
-	md_begin(&e, 8192, 400000);
-	map_contiguously(&e, 1, 300000);
+	begin_with_heavy_device(&e);
 	assert_int_equal(thinx_md_delete(e.md, 1, commit_between, &c), 0);
 	assert_in_range(c.nr, 3, 5);
 	assert_int_equal(data_used(&e), 0);
@@ -434,8 +440,7 @@ static void test_delete_whose_commit_fails_can_be_repeated(void **state)
 	struct md_env e;
 	struct committer c = { .e = &e, .fail_at = 3 };
 
-	md_begin(&e, 8192, 400000);
-	map_contiguously(&e, 1, 300000);
+	begin_with_heavy_device(&e);
 	assert_int_equal(thinx_md_delete(e.md, 1, commit_between, &c), -EIO);
 	assert_int_equal(c.nr, 3);
 	md_crash(&e);
@@ -487,8 +492,7 @@ static void test_device_half_deleted_is_refused(void **state)
 	struct md_env e;
 	struct committer c = { .e = &e };
 
-	md_begin(&e, 8192, 400000);
-	map_contiguously(&e, 1, 300000);
+	begin_with_heavy_device(&e);
 	assert_int_equal(thinx_md_delete(e.md, 1, ask_for_it_between, &c), 0);
 	assert_in_range(c.nr, 3, 5);
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);

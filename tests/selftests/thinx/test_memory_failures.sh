@@ -86,7 +86,7 @@ no_more()
 		[ $SECONDS -lt $until ] || bail "failures cannot be turned off"
 	done
 }
-begun=0
+ended=0
 for i in 1 2 3 4 5 6 7 8; do
 	{
 		echo 40 > $fault/times
@@ -96,10 +96,10 @@ for i in 1 2 3 4 5 6 7 8; do
 		msg delete $((i + 9))
 		sleep 0.3
 	} > /dev/null 2>&1 &
-	wait $! && begun=$((begun + 1))
+	wait $! && ended=$((ended + 1))
 	no_more
 done
-diag <<< "$begun of 8 rounds went to their end"
+diag <<< "$ended of 8 rounds went to their end"
 echo 0 > $fault/probability
 echo N > $fault/cache-filter
 stop $spawned
