@@ -176,7 +176,7 @@ static void bufio_release(struct pd_block_io *io, void *handle)
 	dm_bufio_release(handle);
 }
 
-static void bufio_prefetch(struct pd_block_io *io, pd_block_t b)
+static void bufio_read_ahead(struct pd_block_io *io, pd_block_t b)
 {
 	dm_bufio_prefetch(to_store(io)->client, b, 1);
 }
@@ -261,7 +261,7 @@ static const struct pd_block_io_ops bufio_ops = {
 	.get_new = bufio_get_new,
 	.release = bufio_release,
 	.mark_dirty = bufio_mark_dirty,
-	.prefetch = bufio_prefetch,
+	.read_ahead = bufio_read_ahead,
 	.write_dirty = bufio_write_dirty,
 	.read_super = bufio_read_super,
 	.write_super = bufio_write_super,

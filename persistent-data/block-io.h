@@ -52,7 +52,7 @@ struct pd_buffer_aux {
  *	May sleep.  0, -EIO, -ENOMEM
  * @release: give a buffer back
  * @mark_dirty: note that the buffer must reach the device; caller holds it
- * @prefetch: start reading a block, best effort, no result
+ * @read_ahead: start reading a block, best effort, no result
  * @write_dirty: write all dirty buffers, wait, then flush the device; on
  *	return all buffers dirtied before the call are durable.  May run
  *	beside readers and writers.  0, -EIO
@@ -71,7 +71,7 @@ struct pd_block_io_ops {
 		       void **data, struct pd_buffer_aux **aux);
 	void (*release)(struct pd_block_io *io, void *handle);
 	void (*mark_dirty)(struct pd_block_io *io, void *handle);
-	void (*prefetch)(struct pd_block_io *io, pd_block_t b);
+	void (*read_ahead)(struct pd_block_io *io, pd_block_t b);
 	int (*write_dirty)(struct pd_block_io *io);
 	int (*read_super)(struct pd_block_io *io, void *data);
 	int (*write_super)(struct pd_block_io *io, const void *data);

@@ -359,7 +359,7 @@ void pd_bm_release(struct pd_bm *bm, struct pd_block *blk)
 void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b)
 {
 	if (is_valid_number(bm, b))
-		bm->io->ops->prefetch(bm->io, b);
+		bm->io->ops->read_ahead(bm->io, b);
 }
 
 int pd_bm_flush(struct pd_bm *bm)

@@ -127,7 +127,7 @@ static void test_content_read_again_after_a_drop_is_unchecked(void)
 	CHECK(!io->ops->drop(io));
 	CHECK(read_is_fresh(5, 35));
 	CHECK(!io->ops->drop(io));
-	io->ops->prefetch(io, 5);
+	io->ops->read_ahead(io, 5);
 	CHECK(read_is_fresh(5, 35));
 }
 

@@ -130,7 +130,7 @@ static void file_mark_dirty(struct pd_block_io *io, void *handle)
 	unlock(s, 0);
 }
 
-static void file_prefetch(struct pd_block_io *io, pd_block_t b)
+static void file_read_ahead(struct pd_block_io *io, pd_block_t b)
 {
 }
 
@@ -200,7 +200,7 @@ static const struct pd_block_io_ops file_ops = {
 	.get_new = file_get_new,
 	.release = file_release,
 	.mark_dirty = file_mark_dirty,
-	.prefetch = file_prefetch,
+	.read_ahead = file_read_ahead,
 	.write_dirty = file_write_dirty,
 	.read_super = file_read_super,
 	.write_super = file_write_super,

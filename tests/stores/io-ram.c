@@ -276,7 +276,7 @@ static void ram_mark_dirty(struct pd_block_io *io, void *handle)
 	unlock(s);
 }
 
-static void ram_prefetch(struct pd_block_io *io, pd_block_t b)
+static void ram_read_ahead(struct pd_block_io *io, pd_block_t b)
 {
 	struct ram_store *s = lock(io);
 
@@ -365,7 +365,7 @@ static const struct pd_block_io_ops ram_ops = {
 	.get_new = ram_get_new,
 	.release = ram_release,
 	.mark_dirty = ram_mark_dirty,
-	.prefetch = ram_prefetch,
+	.read_ahead = ram_read_ahead,
 	.write_dirty = ram_write_dirty,
 	.read_super = ram_read_super,
 	.write_super = ram_write_super,
