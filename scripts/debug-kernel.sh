@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 
 fragment=$PWD/tests/debug-kernel.config
 dir=$thinx_cache/kernels/debug
-source=$(scripts/deps.sh --source)
+source=$(scripts/deps.sh --source 6.1)
 key=$( (cat "$fragment"; head -n 6 "$source/Makefile") | sha256sum)
 
 mkdir -p "$dir"

@@ -13,8 +13,8 @@
 #   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
 #                                    QEMU's disk tools, Docker, containerd, udev
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
-#   scripts/deps.sh --source         the whole linux-source, for building
-#                                    kernels of our own
+#   scripts/deps.sh --source 7.3     that series' linux-source, unpacked, for
+#                                    building kernels of our own; its path
 #
 # Packages come from the sources apt is configured with; other suites are reached
 # by putting their names into a private copy of them.  The cache
@@ -247,36 +247,61 @@ tree_kernel()
 	mv "$dir.tmp" "$dir"
 }
 
-source_deb()
+# home_of SERIES: the Debian that has it, itself or in its backports
+home_of()
 {
-	mkdir -p "$thinx_cache/debs"
-	deb=$(find "$thinx_cache/debs" -name "linux-source-${source_version}_*.deb" |
-		sort -V | tail -n 1)
-	[ -z "$deb" ] || return 0
-	say "fetching linux-source-$source_version"
-	(
-		cd "$thinx_cache/debs"
-		download "linux-source-$source_version" ||
-		{ update_once; download "linux-source-$source_version"; }
-	)
-	deb=$(find "$thinx_cache/debs" -name "linux-source-${source_version}_*.deb" |
-		sort -V | tail -n 1)
-	[ -n "$deb" ] || die "no linux-source-$source_version"
+	case $1 in
+	7.*) echo trixie ;;
+	*) this_debian ;;
+	esac
 }
 
-# unpack_source DIRECTORY [MEMBER...]
+# shellcheck source=/dev/null
+this_debian() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
+
+newest_source_deb()
+{
+	find "$thinx_cache/debs" -name "linux-source-$1_*.deb" |
+		sort -V | tail -n 1
+}
+
+# source_deb SERIES: the path of linux-source-SERIES's package in $deb
+source_deb()
+{
+	local series=$1 home
+
+	mkdir -p "$thinx_cache/debs"
+	deb=$(newest_source_deb "$series")
+	[ -z "$deb" ] || return 0
+	say "fetching linux-source-$series"
+	home=$(home_of "$series")
+	[ "$home" = "$(this_debian)" ] || use_suites "$home" "$home-backports"
+	(
+		cd "$thinx_cache/debs"
+		download "linux-source-$series" ||
+		{ update_once; download "linux-source-$series"; }
+	) || die "no package linux-source-$series to be had: does apt know $home and $home-backports?"
+	deb=$(newest_source_deb "$series")
+	[ -n "$deb" ] || die "the package linux-source-$series did not arrive in $thinx_cache/debs"
+}
+
+# unpack_source SERIES DIRECTORY [MEMBER...]
 unpack_source()
 {
-	local dir=$1
+	local series=$1 dir=$2
 
-	shift
-	source_deb
+	shift 2
+	source_deb "$series"
 	rm -rf "$dir" "$dir.tmp"
 	mkdir -p "$dir.tmp"
 	dpkg-deb --fsys-tarfile "$deb" |
-		tar -xO "./usr/src/linux-source-$source_version.tar.xz" |
+		tar -xO "./usr/src/linux-source-$series.tar.xz" |
 		tar -xJ -C "$dir.tmp" --strip-components=1 \
-			"${@/#/linux-source-$source_version/}"
+			"${@/#/linux-source-$series/}" ||
+	{
+		rm -rf "$dir.tmp"
+		die "cannot unpack linux-source-$series: $(room "$thinx_cache") free in $thinx_cache; THINX_CACHE=DIR takes another place"
+	}
 	mv "$dir.tmp" "$dir"
 }
 
@@ -285,18 +310,18 @@ get_scripts()
 	local dir=$thinx_cache/linux-scripts
 
 	if [ ! -e "$dir/scripts/checkpatch.pl" ]; then
-		unpack_source "$dir" .clang-format scripts/checkpatch.pl \
-			scripts/spelling.txt scripts/const_structs.checkpatch \
-			scripts/kernel-doc
+		unpack_source "$source_version" "$dir" .clang-format \
+			scripts/checkpatch.pl scripts/spelling.txt \
+			scripts/const_structs.checkpatch scripts/kernel-doc
 	fi
 	echo "$dir"
 }
 
 get_source()
 {
-	local dir=$thinx_cache/linux-source-$source_version
+	local dir=$thinx_cache/linux-source-$1
 
-	[ -e "$dir/Makefile" ] || unpack_source "$dir"
+	[ -e "$dir/Makefile" ] || unpack_source "$1" "$dir"
 	echo "$dir"
 }
 
@@ -311,7 +336,8 @@ while [ $# -gt 0 ]; do
 		get_kernel "$2"; shift ;;
 	--clients) install_packages "${client_packages[@]}" ;;
 	--scripts) get_scripts ;;
-	--source) get_source ;;
+	--source) [ $# -ge 2 ] || die "--source needs a series"
+		get_source "$2"; shift ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 	esac
 	shift

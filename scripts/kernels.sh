@@ -4,9 +4,11 @@
 #
 # Sourced by the other scripts: where a kernel we test on lives.
 #
-#   kernel_find NAME      NAME is a series (6.1, 6.12, 7.3), "debug", or a
-#                         release installed in /boot; sets
-#     k_release   uname -r of it          k_image    its bzImage
+#   kernel_find NAME      NAME is a series (6.1, 6.12, 7.3), "native" or
+#                         "native-debug" (scripts/native-kernel.sh), "debug", or
+#                         a release installed in /boot; sets
+#     k_release   uname -r of it          k_image    what is booted
+#     k_arch      ARCH for building modules: x86, or um
 #     k_base      directory holding lib/modules/<release>
 #     k_build     KDIR for building modules against it
 #     k_root      where k_build can be used: empty for here, else the root
@@ -14,6 +16,7 @@
 #                   returns 1 (silently) when it is not here
 #   kernel_make DIRECTORY [ARGUMENT]...
 #                         make the modules of DIRECTORY for the kernel found
+#   room DIRECTORY        the free space there, for a message
 #
 # Kernels not installed on the system live in $thinx_cache/kernels/<name>,
 # outside the checkout, so that cleaning the tree does not lose them.
@@ -39,6 +42,21 @@ _kernel_installed()
 	k_base=/
 	k_build=/lib/modules/$r/build
 	k_root=
+	k_arch=x86
+}
+
+# shellcheck disable=SC2034 # the results are for the caller
+_kernel_native()
+{
+	local dir=$thinx_cache/kernels/$1
+
+	[ -e "$dir/complete" ] || return 1
+	k_release=$(cat "$dir/complete")
+	k_image=$dir/linux
+	k_base=$dir
+	k_build=$dir/build
+	k_root=
+	k_arch=um
 }
 
 # shellcheck disable=SC2034 # the results are for the caller
@@ -56,6 +74,7 @@ _kernel_cached()
 	k_base=$dir
 	k_build=$dir/lib/modules/$r/build
 	k_root=
+	k_arch=x86
 	[ ! -x "$dir/usr/bin/make" ] || {
 		k_root=$dir
 		k_build=$dir/usr/src/linux-headers-$r
@@ -65,6 +84,7 @@ _kernel_cached()
 kernel_find()
 {
 	case $1 in
+	native|native-debug) _kernel_native "$1" ;;
 	debug)	_kernel_cached debug ;;
 	*-*)	_kernel_installed "$1" ;;
 	*)	_kernel_cached "$1" || _kernel_installed "$1.[0-9]*-amd64" ||
@@ -84,7 +104,7 @@ kernel_make()
 	# Without pahole no BTF can be made: do without.
 	set -- CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules
 	if [ -z "$k_root" ]; then
-		make -s -C "$k_build" M="$dir" "$@"
+		make -s -C "$k_build" ARCH="$k_arch" M="$dir" "$@"
 		return
 	fi
 	[ "$(id -u)" = 0 ] || as=(--user --map-root-user)
@@ -99,3 +119,5 @@ kernel_make()
 			PATH=/usr/sbin:/usr/bin:/sbin:/bin make -s "$@"' \
 		sh "$k_root" "$dir" -C "${k_build#"$k_root"}" M=/mnt "$@"
 }
+
+room() { df -h --output=avail "$1" 2> /dev/null | tail -n 1 | tr -d ' '; }

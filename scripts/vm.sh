@@ -7,28 +7,33 @@
 #   scripts/vm.sh [options] -- command [argument]...
 #
 #   -k KERNEL    6.1 (default), 6.12, 7.3, debug, or a release found in
-#                /boot
-#   -d SIZE      a virtio disk of that size (sparse, zeroed, discards reach
-#                the file); may be repeated; "-d none" for none at all.
+#                /boot: in a machine of qemu's (scripts/vm-qemu.sh);
+#                native, native-debug: a kernel that is a process of this
+#                machine (scripts/vm-native.sh)
+#   -d SIZE      a disk of that size (sparse, zeroed, discards reach the
+#                file); may be repeated; "-d none" for none at all.
 #                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc
-#   -D FILE      the same, with an existing image, which stays; or what qemu
-#                takes for one, such as nbd:unix:SOCKET, and sends flushes to
+#   -D FILE      the same, with an existing image, which stays; in qemu's also
+#                what that takes for one, such as nbd:unix:SOCKET, and sends
+#                flushes to
 #   -m MB        memory (2048)          -c N    processors (2)
 #   -t SECONDS   time limit (900); past it: exit status 124
 #   -K SECONDS   power failure: kill the machine that long (0.3, 12) after its
 #                command created $VM_RESULTS/armed; exit status 137
 #   -r DIR       keep results there (default: build/vm/<pid>, removed on
 #                success); the guest sees it, writable, as $VM_RESULTS
+#   -R DIR       the programs of that tree, of another Debian, in place of this
+#                machine's; the checkout and the kernels are where they are here
 #   -a WORDS     more kernel arguments
 #   -w           do not fail for warnings in the kernel's log
 #
 #   scripts/vm.sh -- uname -a
-#   scripts/vm.sh -k debug -- sh -c 'modprobe dm-bufio && insmod some.ko'
+#   scripts/vm.sh -k native-debug -- sh -c 'modprobe brd && insmod some.ko'
 #   scripts/vm.sh -d 8G -d 64M -- dmsetup targets
 #
-# The guest sees this machine's files read-only over 9p, under a throw-away
-# tmpfs overlay: what is installed here can run there, as root, in the same
-# directory, and whatever it writes is gone afterwards, except in
+# The guest sees this machine's files (or the tree's) read-only, under a
+# throw-away tmpfs overlay: what is installed here can run there, as root, in
+# the same directory, and whatever it writes is gone afterwards, except in
 # $VM_RESULTS.  Modules of the kernel are there for modprobe.  There is no
 # udevd (DM_DISABLE_UDEV=1 is set) and no network.
 #
@@ -51,6 +56,7 @@ memory=2048
 cpus=2
 limit=900
 results=
+tree=
 kargs=
 warnings_fail=1
 kill_after=
@@ -62,7 +68,7 @@ usage()
 	exit 2
 }
 
-while getopts k:d:D:m:c:t:K:r:a:wh opt; do
+while getopts k:d:D:m:c:t:K:r:R:a:wh opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	d) disks+=("$OPTARG") ;;
@@ -72,6 +78,7 @@ while getopts k:d:D:m:c:t:K:r:a:wh opt; do
 	t) limit=$OPTARG ;;
 	K) kill_after=$OPTARG ;;
 	r) results=$OPTARG ;;
+	R) tree=$OPTARG ;;
 	a) kargs=$OPTARG ;;
 	w) warnings_fail=0 ;;
 	*) usage ;;
@@ -81,20 +88,38 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || usage
 [ ${#disks[@]} -gt 0 ] || disks=(2G 2G 2G)
 
-# Caches whose allocations tests may let fail: 6.1 can be told at boot only.
-[ "$kernel" != debug ] || [[ $kargs == *slub_debug* ]] ||
-	kargs+=" slub_debug=A,kmalloc-64,kmalloc-96,kmalloc-128,kmalloc-192,kmalloc-256,kmalloc-512,kmalloc-1k"
-
 die()
 {
 	echo "vm.sh: $*" >&2
 	exit 126
 }
 
-kernel_find "$kernel" ||
-	die "kernel '$kernel' is not here: run scripts/deps.sh --kernel $kernel"
-command -v qemu-system-x86_64 >/dev/null || die "no qemu-system-x86_64"
+# Where each kind of kernel comes from.
+how_to_get()
+{
+	case $1 in
+	native|native-debug) echo "scripts/native-kernel.sh $1 makes it" ;;
+	debug) echo "scripts/debug-kernel.sh makes it" ;;
+	[0-9].*) echo "scripts/deps.sh --kernel $1 fetches it" ;;
+	*) echo "there are 6.1, 6.12, 7.3, native, native-debug, debug and releases in /boot" ;;
+	esac
+}
+
+kernel_find "$kernel" || die "kernel '$kernel' is not here: $(how_to_get "$kernel")"
 busybox=$(command -v busybox) || die "no busybox"
+if [ -n "$tree" ]; then
+	tree=$(realpath -e "$tree") && [ -x "$tree/bin/bash" ] ||
+		die "there is no system in the tree given by -R"
+fi
+
+# Caches whose allocations tests may let fail.
+[[ $kernel != *debug || $kargs == *slub_debug* ]] ||
+	kargs+=" slub_debug=A,kmalloc-64,kmalloc-96,kmalloc-128,kmalloc-192,kmalloc-256,kmalloc-512,kmalloc-1k"
+
+machine=qemu
+[ "$k_arch" != um ] || machine=native
+# shellcheck source=vm-qemu.sh
+. "scripts/vm-$machine.sh"
 
 keep=1
 if [ -z "$results" ]; then
@@ -104,12 +129,22 @@ fi
 mkdir -p "$results"
 results=$(realpath "$results")
 rm -f "$results"/{status,console.log,dmesg,splats,disk*,out,out.in,out.out}
-rm -f "$results"/{armed,killed,pid}
+rm -f "$results"/{armed,killed,pid,machine.log}
 echo 126 > "$results/status"
 
 #
+# What of this machine the guest sees beside its root: nothing more, if that is
+# this machine's.  share N is at the Nth path.
+#
+shares=()
+if [ -n "$tree" ]; then
+	shares=("$top" "$thinx_cache")
+	[ "$k_base" != / ] || shares+=("$(realpath "/lib/modules/$k_release")")
+fi
+
+#
 # The initial RAM file system: busybox, the few modules needed to mount the
-# root, and stage one.  Cached by kernel and by the content of this script.
+# root, and stage one.  Cached by kernel and by the content of these scripts.
 #
 make_initramfs()
 {
@@ -126,42 +161,67 @@ make_initramfs()
 		*) cp "$path" "$work/modules/$name" ;;
 		esac
 		order+=("$name")
-	done < <(for mod in virtio_pci virtio_blk virtio_console 9pnet_virtio \
-			9p overlay; do
+	done < <(for mod in $machine_modules; do
 			modprobe -d "$k_base" -S "$k_release" \
 				--show-depends "$mod" 2>/dev/null
 		done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
 	printf '%s\n' "${order[@]+"${order[@]}"}" > "$work/modules/order"
 
+	# The words of the kernel's command line it does not know itself are
+	# variables here: vm_machine, vm_root, vm_results, vm_shares.
 	cat > "$work/init" <<'INIT'
 #!/bin/busybox sh
 b=/bin/busybox
 fail() { echo "stage one: $*"; $b poweroff -f; }
+
+# from_host TAG PATH MOUNTPOINT OPTIONS: mount a directory of the host's
+from_host()
+{
+	if [ "$vm_machine" = native ]; then
+		$b mount -t hostfs -o "${4%%,*},$2" none "$3"
+	else
+		$b mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$4" \
+			"$1" "$3"
+	fi || fail "no $1"
+}
+
+# overlay TAG PATH MOUNTPOINT: the same, under a layer that is thrown away
+overlay()
+{
+	$b mkdir -p /lower/$1 /rw/$1/upper /rw/$1/work "$3"
+	from_host "$1" "$2" /lower/$1 ro,cache=loose
+	$b mount -t overlay overlay "$3" \
+		-o "lowerdir=/lower/$1,upperdir=/rw/$1/upper,workdir=/rw/$1/work" ||
+		fail "no overlay for $2"
+}
+
 $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
 for m in $($b cat /modules/order); do
 	$b insmod /modules/$m || echo "insmod $m failed"
 done
-o=trans=virtio,version=9p2000.L,msize=512000
-$b mount -t 9p -o $o,ro,cache=loose root /lower || fail "no root"
+$b mount -t tmpfs -o mode=755 tmpfs /lower
 $b mount -t tmpfs -o mode=755 tmpfs /rw
-$b mkdir /rw/upper /rw/work
-$b mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work \
-	overlay /root || fail "no overlay"
+overlay root "$vm_root" /root
+n=0
+for path in ${vm_shares//,/ }; do
+	overlay share$n "$path" "/root$path"
+	n=$((n + 1))
+done
 $b mkdir -p /root/results
-$b mount -t 9p -o $o,cache=none results /root/results || fail "no results"
+from_host results "$vm_results" /root/results rw,cache=none
 for d in proc sys dev; do $b mount -o move /$d /root/$d; done
 exec $b switch_root /root /bin/bash /results/stage2
 INIT
 	chmod +x "$work/init"
 	(cd "$work" && find . | "$busybox" cpio -o -H newc 2>/dev/null |
-		gzip -1) > "$1.tmp.$$" || die "cannot make the initramfs"
+		gzip -1) > "$1.tmp.$$" || die "cannot make the initramfs: $(room "$top") free in $top"
 	rm -rf "$work"
 	mv "$1.tmp.$$" "$1"
 }
 
-key=$( (cat scripts/vm.sh "$busybox"; echo "$k_release"; stat -c %Y "$k_image") |
+key=$( (cat scripts/vm.sh "scripts/vm-$machine.sh" "$busybox"; echo "$k_release"; stat -c %Y "$k_image") |
 	sha256sum | cut -c1-16)
 initramfs=$top/build/vm/initramfs-$kernel-$key
 if [ ! -s "$initramfs" ]; then
@@ -188,6 +248,7 @@ export VM=1 VM_RESULTS=/results VM_KERNEL=$kernel KDIR=$k_build
 	ln -s ${k_base%/}/lib/modules/$k_release /lib/modules/$k_release
 }
 cd $top
+$(declare -f machine_output machine_disks)
 STAGE2
 cat >> "$results/stage2" <<'STAGE2'
 mkdir -p /dev/pts /dev/shm
@@ -204,8 +265,9 @@ ip link set lo up 2>/dev/null
 echo vm > /proc/sys/kernel/hostname
 modprobe -q dm-mod
 echo "stage two: running the command" > /dev/kmsg
-port=$(grep -lx out /sys/class/virtio-ports/*/name | cut -d/ -f5)
-bash -c "$(cat /results/command)" < /dev/null > "/dev/${port:-null}" 2>&1
+machine_disks
+output=$(machine_output)
+bash -c "$(cat /results/command)" < /dev/null > "${output:-/dev/null}" 2>&1
 status=$?
 if [ -w /sys/kernel/debug/kmemleak ]; then
 	# An object is reported when two scans, some seconds apart, miss it.
@@ -221,77 +283,56 @@ echo o > /proc/sysrq-trigger
 while :; do :; done
 STAGE2
 
-drives=()
-n=0
+#
+# Disks: the images' paths, in order.
+#
+images=()
 for size in "${disks[@]}"; do
-	cache=unsafe
 	case $size in
 	none) continue ;;
-	image:*:*) file=${size#image:}; cache=writeback ;;
-	image:*) file=$(realpath -e "${size#image:}") || die "no such image" ;;
-	*) file=$results/disk$n; truncate -s "$size" "$file" ;;
+	image:*:*) image=${size#image:} ;;
+	image:*) image=$(realpath -e "${size#image:}") || die "no such image" ;;
+	*)	image=$results/disk${#images[@]}
+		truncate -s "$size" "$image" || die "no disk of size '$size'" ;;
 	esac
-	drives+=(-drive "file=$file,if=none,id=disk$n,format=raw,cache=$cache,discard=unmap"
-		-device "virtio-blk-pci,drive=disk$n")
-	n=$((n + 1))
+	images+=("$image")
 done
 
-mkfifo "$results/out.in" "$results/out.out"
-
-qemu_pid=
+machine_pid=
 killer_pid=
 # shellcheck disable=SC2317 # called by the trap
 cleanup()
 {
-	[ -n "$qemu_pid" ] && kill "$qemu_pid" 2>/dev/null
+	[ -n "$machine_pid" ] && kill "$machine_pid" 2>/dev/null
 	[ -n "$killer_pid" ] && kill "$killer_pid" 2>/dev/null
 	rm -f "$results"/disk[0-9]* "$results"/out.in "$results"/out.out
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-cat "$results/out.out" &
-cat_pid=$!
-timeout -k 5 "$limit" qemu-system-x86_64 \
-	-machine q35 -accel tcg,thread=multi,tb-size=512 \
-	-cpu max,la57=off,erms=off,fsrm=off -smp "$cpus" -m "$memory" \
-	-nodefaults -no-user-config -no-reboot -display none -monitor none \
-	-pidfile "$results/pid" \
-	-kernel "$k_image" -initrd "$initramfs" \
-	-append "console=ttyS0 loglevel=5 log_buf_len=8M mitigations=off init_on_alloc=0 norandmaps panic=-1 oops=panic watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 $kargs" \
-	-serial "file:$results/console.log" \
-	-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" \
-	-device virtio-9p-pci,fsdev=root,mount_tag=root \
-	-fsdev "local,id=results,path=$results,security_model=none" \
-	-device virtio-9p-pci,fsdev=results,mount_tag=results \
-	-device virtio-serial-pci -chardev "pipe,id=out,path=$results/out" \
-	-device virtserialport,chardev=out,name=out \
-	-device virtio-rng-pci \
-	"${drives[@]+"${drives[@]}"}" \
-	< /dev/null 2> "$results/qemu.log" &
-qemu_pid=$!
+# The machine's process writes its number to $results/pid.
+machine_start
+machine_pid=$!
 if [ -n "$kill_after" ]; then
 	while [ ! -e "$results/armed" ]; do sleep 0.1; done
 	sleep "$kill_after"
 	# It may have ended by itself: its own child only.
 	pid=$(cat "$results/pid")
 	: > "$results/killed"
-	if [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" != "$qemu_pid" ] ||
+	if [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" != "$machine_pid" ] ||
 	   ! kill -KILL "$pid"; then
 		rm "$results/killed"
 	fi
 fi > /dev/null 2>&1 &
 killer_pid=$!
 # Without the shell's line about a process that was killed.
-wait "$qemu_pid" 2> /dev/null
-qemu_status=$?
-qemu_pid=
+wait "$machine_pid" 2> /dev/null
+machine_status=$?
+machine_pid=
 kill "$killer_pid" 2>/dev/null
 wait "$killer_pid" 2>/dev/null
 killer_pid=
-# The pipe closes with qemu; had qemu never opened it, its reader would wait.
-(sleep 2; kill "$cat_pid") 2>/dev/null &
-wait "$cat_pid" 2>/dev/null
+machine_end
 
 status=$(cat "$results/status")
 splats='BUG:|WARNING:|Oops|Call Trace|general protection|Kernel panic'
@@ -307,14 +348,14 @@ cat "$results/console.log" "$results/dmesg" "$results/kmemleak" 2>/dev/null |
 if [ -e "$results/killed" ]; then
 	status=137
 	keep=1
-elif [ $qemu_status -eq 124 ] || [ $qemu_status -eq 137 ]; then
+elif [ $machine_status -eq 124 ] || [ $machine_status -eq 137 ]; then
 	echo "vm.sh: time limit of $limit s reached; end of the kernel's log:" >&2
 	tail -n 20 "$results/console.log" >&2
 	status=124
 	keep=1
 elif [ "$status" = 126 ] && [ ! -e "$results/dmesg" ]; then
-	echo "vm.sh: the guest died (qemu status $qemu_status):" >&2
-	cat "$results/qemu.log" >&2
+	echo "vm.sh: the guest died ($machine status $machine_status):" >&2
+	cat "$results/machine.log" >&2
 	tail -n 60 "$results/console.log" >&2
 	keep=1
 fi

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2034 # variables of vm.sh, and for it
+# Copyright (C) 2026 The thinx authors.
+#
+# Sourced by vm.sh: a User-Mode Linux kernel as a process of this machine, made by
+# native-kernel.sh.  What the functions are for is said in vm-qemu.sh.
+#
+# The guest's root is root here as well, and can mount any directory of this
+# machine's, writable.  So the process has a mount namespace of its own, in which
+# all is read-only but the results and the disks; in it its memory is a file on a
+# tmpfs of its own.  In a process namespace it takes everything with it when it is
+# killed.
+#
+# $VM_PRELOAD is a library for the kernel's process: it can stand between the
+# guest's disks and their files.
+
+machine_modules=
+
+# The names that the other machines' disks have.
+machine_disks()
+{
+	local a
+
+	for a in a b c d e f g h; do
+		[ ! -e "/dev/ubd$a" ] || ln -s "ubd$a" "/dev/vd$a"
+	done
+}
+
+machine_output()
+{
+	stty -F /dev/ttyS0 raw -echo
+	echo /dev/ttyS0
+}
+
+#
+# seal WRITABLE...: run in the namespaces; nothing can be changed but this.
+#
+seal()
+{
+	local path
+
+	mount --make-rprivate /
+	for path; do
+		mount --bind "$path" "$path" || return
+	done
+	# The last mount on a path is the one that is seen.
+	while read -r _ _ _ _ path _; do
+		path=$(printf %b "$path")
+		[[ " $* " == *" $path "* ]] || mount -o remount,bind,ro "$path" || return
+	done < /proc/self/mountinfo
+	mkdir -p "$results/memory"
+	mount -t tmpfs -o mode=700,size=$((memory + 16))M tmpfs "$results/memory"
+}
+
+machine_start()
+{
+	local words=() need=$((memory + 64)) have as=() n=0 image
+
+	have=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+	[ "$have" -ge $need ] ||
+		die "the machine's memory needs $need MiB, $have are available: end something, or ask for less with -m"
+	[ "$(id -u)" = 0 ] || as=(--user --map-root-user)
+	for image in "${images[@]+"${images[@]}"}"; do
+		words+=("ubd$n=$image")
+		n=$((n + 1))
+	done
+	words+=(seccomp=auto "mem=${memory}M" "ncpus=$cpus" "initrd=$initramfs"
+		con=null stderr=1 ssl=null ssl0=null,fd:3
+		"uml_dir=$results/memory/" umid=vm
+		loglevel=5 init_on_alloc=0 norandmaps panic=-1 oops=panic
+		rcupdate.rcu_cpu_stall_timeout=120
+		vm_machine=native "vm_root=${tree:-/}" "vm_results=$results"
+		"vm_shares=$(IFS=,; echo "${shares[*]+"${shares[*]}"}")")
+	exec 4> >(exec cat 3>&-)
+	cat_pid=$!
+	# shellcheck disable=SC2016,SC2086 # expanded by the inner shell; words
+	results=$results memory=$memory \
+	timeout -k 5 "$limit" bash -c 'echo $$ > "$results/pid"; exec "$@"' native \
+		unshare "${as[@]+"${as[@]}"}" --mount --pid --fork --kill-child \
+		--mount-proc bash -c "$(declare -f seal)"'
+		ulimit -c 0
+		n=$1
+		shift
+		seal "${@:1:n}" || exit 126
+		shift $n
+		export TMPDIR=$results/memory LD_PRELOAD=${VM_PRELOAD:-}
+		unset VM_PRELOAD
+		"$@"
+		exit $?' native $((${#images[@]} + 1)) "$results" \
+		"${images[@]+"${images[@]}"}" "$k_image" "${words[@]}" $kargs \
+		< /dev/null > "$results/machine.log" 2> "$results/console.log" 3>&4 4>&- &
+	exec 4>&-
+}
+
+# The pipe closes when the last process of the machine is gone.
+machine_end()
+{
+	wait "$cat_pid" 2>/dev/null
+	rmdir "$results/memory" 2>/dev/null
+}
