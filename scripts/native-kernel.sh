@@ -65,7 +65,7 @@ um "KCONFIG_ALLCONFIG=$config" allnoconfig || failed
 
 # Kconfig drops without a word what it cannot grant.
 missing=$(grep '^CONFIG_.*=[^n]' "$config" | grep -vxFf "$build/.config" || :)
-[ -z "$missing" ] || die "not granted:" $missing
+[ -z "$missing" ] || die "not granted: $(tr '\n' ' ' <<< "$missing")"
 
 nice -n 5 make -s -C "$source" ARCH=um O="$build" -j"$(nproc)" linux modules \
 	>> "$log" 2>&1 || failed

@@ -64,6 +64,7 @@ machine_start()
 		words+=("ubd$n=$image")
 		n=$((n + 1))
 	done
+	# shellcheck disable=SC2054 # the kernel's commas
 	words+=(seccomp=auto "mem=${memory}M" "ncpus=$cpus" "initrd=$initramfs"
 		con=null stderr=1 ssl=null ssl0=null,fd:3
 		"uml_dir=$results/memory/" umid=vm
@@ -74,10 +75,9 @@ machine_start()
 	exec 4> >(exec cat 3>&-)
 	cat_pid=$!
 	# shellcheck disable=SC2016,SC2086 # expanded by the inner shell; words
-	results=$results memory=$memory \
-	timeout -k 5 "$limit" bash -c 'echo $$ > "$results/pid"; exec "$@"' native \
+	timeout -k 5 "$limit" bash -c 'echo $$ > "$0/pid"; exec "$@"' "$results" \
 		unshare "${as[@]+"${as[@]}"}" --mount --pid --fork --kill-child \
-		--mount-proc bash -c "$(declare -f seal)"'
+		--mount-proc bash -c "$(declare -p results memory; declare -f seal)"'
 		ulimit -c 0
 		n=$1
 		shift

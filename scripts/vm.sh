@@ -108,7 +108,8 @@ how_to_get()
 kernel_find "$kernel" || die "kernel '$kernel' is not here: $(how_to_get "$kernel")"
 busybox=$(command -v busybox) || die "no busybox"
 if [ -n "$tree" ]; then
-	tree=$(realpath -e "$tree") && [ -x "$tree/bin/bash" ] ||
+	tree=$(realpath -m "$tree")
+	[ -x "$tree/bin/bash" ] ||
 		die "there is no system in the tree given by -R"
 fi
 
