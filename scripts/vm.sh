@@ -113,10 +113,6 @@ if [ -n "$tree" ]; then
 		die "there is no system in the tree given by -R"
 fi
 
-# Caches whose allocations tests may let fail.
-[[ $kernel != *debug || $kargs == *slub_debug* ]] ||
-	kargs+=" slub_debug=A,kmalloc-64,kmalloc-96,kmalloc-128,kmalloc-192,kmalloc-256,kmalloc-512,kmalloc-1k"
-
 machine=qemu
 [ "$k_arch" != um ] || machine=native
 # shellcheck source=vm-qemu.sh

@@ -496,6 +496,29 @@ blocked()
 		grep -q '^State:.D' "/proc/$1/status"
 }
 
+# allocations_fail CACHE...: failslab's cache-filter lets those of these slab caches
+# fail (names, or patterns as bio-*) until the test ends, and no others
+allocations_fail()
+{
+	local name f
+
+	at_end _allocations_succeed
+	for name; do
+		for f in /sys/kernel/slab/$name/failslab; do
+			echo 1 2> /dev/null > "$f" || bail "the kernel cannot let $f fail"
+		done
+	done
+}
+
+_allocations_succeed()
+{
+	local f
+
+	grep -lsx 1 /sys/kernel/slab/*/failslab | while read -r f; do
+		echo 0 > "$f"
+	done
+}
+
 # --- beginning and end ---
 
 module_load()

@@ -65,9 +65,7 @@ _result 0 "setting up the pool ($failed failed)"
 activate t1 1 64M
 
 # At random, in the sizes a module asks for, everybody's.
-# scripts/vm.sh has them marked at boot.
-is "$(cat /sys/kernel/slab/kmalloc-{64,96,128,192,256,512,1k}/failslab | sort -u)" \
-	1 "these can fail"
+allocations_fail kmalloc-{64,96,128,192,256,512,1k}
 spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=16 \
 	--rw=randrw --bsrange=4k-128k --offset=8M --size=40M --time_based \
 	--runtime=3000 --continue_on_error=all

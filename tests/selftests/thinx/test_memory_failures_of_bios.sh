@@ -10,15 +10,13 @@
 fault=/sys/kernel/debug/failslab
 [ -d $fault ] || skip_all "the kernel has no fault injection"
 modprobe -q dm-delay || skip_all "no dm-delay"
-marks() { cat "${@/%//failslab}" 2>/dev/null | sort -u; }
-[ "$(marks /sys/kernel/slab/bio-*) $(marks /sys/kernel/slab/kmalloc-*)" = "1 0" ] ||
-	skip_all "other things would fail, too: selftests.sh -k debug -a 'slub_debug=A,bio-*'"
 disk META 8
 disk DATA 256
 wrap data "$DATA"
 make_pool "$META" /dev/mapper/data
 make_thin t1 1 128M
 t=/dev/mapper/t1
+allocations_fail "bio-*"
 
 failing()
 {
