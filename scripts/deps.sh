@@ -270,6 +270,7 @@ source_deb()
 {
 	local series=$1 home
 
+	need_room "$thinx_cache" 300 "deps.sh: linux-source-$series" || exit 1
 	mkdir -p "$thinx_cache/debs"
 	deb=$(newest_source_deb "$series")
 	[ -z "$deb" ] || return 0
@@ -293,6 +294,9 @@ unpack_source()
 	shift 2
 	source_deb "$series"
 	rm -rf "$dir" "$dir.tmp"
+	[ $# -gt 0 ] ||
+		need_room "$thinx_cache" 2200 "deps.sh: unpacking linux-source-$series" ||
+		exit 1
 	mkdir -p "$dir.tmp"
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -xO "./usr/src/linux-source-$series.tar.xz" |
@@ -300,7 +304,7 @@ unpack_source()
 			"${@/#/linux-source-$series/}" ||
 	{
 		rm -rf "$dir.tmp"
-		die "cannot unpack linux-source-$series: $(room "$thinx_cache") free in $thinx_cache; THINX_CACHE=DIR takes another place"
+		die "cannot unpack $deb: remove it, so that it is fetched again"
 	}
 	mv "$dir.tmp" "$dir"
 }

@@ -16,7 +16,8 @@
 #                   returns 1 (silently) when it is not here
 #   kernel_make DIRECTORY [ARGUMENT]...
 #                         make the modules of DIRECTORY for the kernel found
-#   room DIRECTORY        the free space there, for a message
+#   need_room DIRECTORY MIB WHAT
+#                         is there so much space? else says so, returns 1
 #
 # Kernels not installed on the system live in $thinx_cache/kernels/<name>,
 # outside the checkout, so that cleaning the tree does not lose them.
@@ -120,4 +121,12 @@ kernel_make()
 		sh "$k_root" "$dir" -C "${k_build#"$k_root"}" M=/mnt "$@"
 }
 
-room() { df -h --output=avail "$1" 2> /dev/null | tail -n 1 | tr -d ' '; }
+need_room()
+{
+	local free
+
+	free=$(df -m --output=avail "$1" 2> /dev/null | tail -n 1 | tr -d ' ')
+	[ "${free:-0}" -lt "$2" ] || return 0
+	echo "$3 needs $2 MiB in $1, and ${free:-0} are free: make room there, or name another place in THINX_CACHE" >&2
+	return 1
+}

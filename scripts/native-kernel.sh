@@ -32,33 +32,32 @@ native|native-debug) ;;
 esac
 
 dir=$thinx_cache/kernels/$name
-mkdir -p "$dir" 2> /dev/null || die "cannot write to $thinx_cache; THINX_CACHE=DIR takes another place"
+mkdir -p "$dir" 2> /dev/null ||
+	die "cannot write to $thinx_cache: name another place in THINX_CACHE"
 exec 9> "$dir/lock"
 flock 9
 
-config=$dir/wanted.config
-cat tests/native/common.config "tests/native/$name.config" > "$config.new" ||
-	die "cannot write to $dir: $(room "$dir") free; THINX_CACHE=DIR takes another place"
+fragments=(tests/native/common.config "tests/native/$name.config")
 source=$(scripts/deps.sh --source $series)
-key=$( (cat "$config.new" scripts/native-kernel.sh; head -n 6 "$source/Makefile"
-	gcc --version) | sha256sum)
+key=$( (cat "${fragments[@]}"; head -n 6 "$source/Makefile"; gcc --version) | sha256sum)
 if [ -e "$dir/complete" ] && [ "$(cat "$dir/key" 2> /dev/null)" = "$key" ]; then
-	rm "$config.new"
 	exit 0
 fi
+need_room "$dir" 600 "native-kernel.sh: the $name kernel" || exit 1
 
+config=$dir/wanted.config
 build=$dir/build
 log=$dir/build.log
 failed()
 {
 	tail -n 20 "$log" >&2
-	die "the $name kernel does not build ($(room "$dir") free in $dir); log: $log"
+	die "the $name kernel does not build; log: $log"
 }
 um() { make -s -C "$source" ARCH=um O="$build" "$@" >> "$log" 2>&1; }
 
 say "building $name; log: $log"
 rm -f "$dir/complete"
-mv "$config.new" "$config"
+cat "${fragments[@]}" > "$config"
 mkdir -p "$build"
 : > "$log"
 um "KCONFIG_ALLCONFIG=$config" allnoconfig || failed
@@ -75,8 +74,6 @@ um INSTALL_MOD_PATH="$dir" modules_install || failed
 rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
 ln -s "$build" "$dir/lib/modules/$release/build"
 cp "$build/linux" "$dir/linux"
-# A compiler warns, a full disk truncates: both are in the log.
-[ -x "$dir/linux" ] || failed
 echo "$key" > "$dir/key"
 echo "$release" > "$dir/complete"
 say "kernel $release is in $dir"

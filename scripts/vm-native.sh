@@ -61,6 +61,7 @@ machine_start()
 		die "the machine's memory needs $need MiB, $have are available: end something, or ask for less with -m"
 	[ "$(id -u)" = 0 ] || as=(--user --map-root-user)
 	for image in "${images[@]+"${images[@]}"}"; do
+		[ -f "$image" ] || die "a native machine's disk is a file, not $image"
 		words+=("ubd$n=$image")
 		n=$((n + 1))
 	done

@@ -100,7 +100,7 @@ how_to_get()
 	case $1 in
 	native|native-debug) echo "scripts/native-kernel.sh $1 makes it" ;;
 	debug) echo "scripts/debug-kernel.sh makes it" ;;
-	[0-9].*) echo "scripts/deps.sh --kernel $1 fetches it" ;;
+	6.1|6.12|7.3) echo "scripts/deps.sh --kernel $1 fetches it" ;;
 	*) echo "there are 6.1, 6.12, 7.3, native, native-debug, debug and releases in /boot" ;;
 	esac
 }
@@ -213,7 +213,7 @@ exec $b switch_root /root /bin/bash /results/stage2
 INIT
 	chmod +x "$work/init"
 	(cd "$work" && find . | "$busybox" cpio -o -H newc 2>/dev/null |
-		gzip -1) > "$1.tmp.$$" || die "cannot make the initramfs: $(room "$top") free in $top"
+		gzip -1) > "$1.tmp.$$" || die "cannot make the initramfs: is there room in $top?"
 	rm -rf "$work"
 	mv "$1.tmp.$$" "$1"
 }
@@ -288,9 +288,11 @@ for size in "${disks[@]}"; do
 	case $size in
 	none) continue ;;
 	image:*:*) image=${size#image:} ;;
-	image:*) image=$(realpath -e "${size#image:}") || die "no such image" ;;
+	image:*) image=$(realpath -e "${size#image:}" 2> /dev/null) ||
+		die "no such image: ${size#image:}" ;;
 	*)	image=$results/disk${#images[@]}
-		truncate -s "$size" "$image" || die "no disk of size '$size'" ;;
+		truncate -s "$size" "$image" 2> /dev/null ||
+			die "no disk of size '$size': sizes are like 2G, 64M" ;;
 	esac
 	images+=("$image")
 done

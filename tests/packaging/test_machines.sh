@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# What scripts/vm.sh, native-kernel.sh and deps.sh cannot do they say in one line:
+# what is wrong, and what to do.  Nothing is booted here.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# refused DESCRIPTION WORDS COMMAND...: fails, with one line that matches
+refused()
+{
+	local what=$1 words=$2 n
+
+	shift 2
+	if "$@" > "$work/out" 2>&1; then
+		fail "$what"
+	fi
+	n=$(wc -l < "$work/out")
+	if [ "$n" != 1 ] || ! grep -qE -- "$words" "$work/out"; then
+		echo "# wanted one line that matches: $words"
+		sed 's/^/# /' "$work/out" | tail -n 30
+		fail "$what"
+	fi
+	pass "$what"
+}
+
+# small SIZE COMMAND...: with a cache directory on a file system of that size
+small()
+{
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare --mount bash -c 'mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@"' \
+		small "$1" "$work/small" "${@:2}"
+}
+
+# last_line COMMAND...: its last words are what counts, before them it says what it
+# does
+last_line()
+{
+	"$@" 2>&1 | tail -n 1
+	return "${PIPESTATUS[0]}"
+}
+
+mkdir "$work/small" "$work/empty"
+empty=(env "THINX_CACHE=$work/empty")
+full=(env "THINX_CACHE=$work/small")
+
+refused "a kernel that nobody knows" "there are 6\.1, .*native" \
+	scripts/vm.sh -k 5.nonsense -- true
+refused "a kernel to be fetched" "deps\.sh --kernel 7\.3" \
+	"${empty[@]}" scripts/vm.sh -k 7.3 -- true
+refused "a kernel to be built" "native-kernel\.sh native-debug" \
+	"${empty[@]}" scripts/vm.sh -k native-debug -- true
+fails "a native kernel that nobody knows" "scripts/native-kernel.sh native" \
+	scripts/native-kernel.sh native-wrong
+refused "a tree that is none" "-R" \
+	scripts/vm.sh -R "$work/empty" -- true
+refused "a linux-source there is not" "linux-source-9\.9" \
+	last_line \
+	"${empty[@]}" scripts/deps.sh --source 9.9
+
+if [ "$(id -u)" != 0 ]; then
+	skip "a full cache directory" "it wants to be root"
+else
+	refused "a cache directory that is full" "make room there" \
+		small 64k "${full[@]}" scripts/native-kernel.sh native
+fi
+
+if kernel_find native; then
+	refused "more memory than there is" "MiB, .* are available" \
+		scripts/vm.sh -k native -m 99999999 -d none -r "$work/machine" -- true
+	refused "a disk that is not there" "no such image" \
+		scripts/vm.sh -k native -D "$work/none" -r "$work/machine" -- true
+	refused "a disk of no size" "no disk of size" \
+		scripts/vm.sh -k native -d much -r "$work/machine" -- true
+else
+	skip "a native machine's refusals" "no native kernel: scripts/native-kernel.sh native"
+fi
