@@ -209,6 +209,8 @@ done
 $b mkdir -p /root/results
 from_host results "$vm_results" /root/results rw,cache=none
 for d in proc sys dev; do $b mount -o move /$d /root/$d; done
+$b mkdir -p /root/.vm
+$b cp $b /root/.vm/busybox
 exec $b switch_root /root /bin/bash /results/stage2
 INIT
 	chmod +x "$work/init"
@@ -276,8 +278,10 @@ fi
 dmesg > /results/dmesg
 echo $status > /results/status
 sync
-echo o > /proc/sysrq-trigger
-while :; do :; done
+# A native kernel that is halted ends its programs first, and must not come back to
+# one: process 1 alone is left, and waits in the kernel.
+kill -KILL -1
+exec /.vm/busybox poweroff -f
 STAGE2
 
 #
