@@ -4,6 +4,10 @@
 #
 # Sourced by the other scripts: where a kernel we test on lives.
 #
+#   $thinx_debian         this Debian's codename if we know it (bookworm, trixie),
+#                         else empty
+#   $kernel_default       the series of its own kernel, which all scripts take if
+#                         no other one is asked for; elsewhere the running kernel
 #   kernel_find NAME      NAME is a series (6.1, 6.12, 7.3), "native" or
 #                         "native-debug" (scripts/native-kernel.sh), "debug", or
 #                         a release installed in /boot; sets
@@ -21,6 +25,8 @@
 #
 # Kernels not installed on the system live in $thinx_cache/kernels/<name>,
 # outside the checkout, so that cleaning the tree does not lose them.
+#
+# THINX_OS_RELEASE=FILE is read in place of /etc/os-release.
 
 if [ "$(id -u)" = 0 ]; then
 	thinx_cache=${THINX_CACHE:-${XDG_CACHE_HOME:-/var/cache}/thinx}
@@ -28,6 +34,20 @@ else
 	thinx_cache=${THINX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/thinx}
 fi
 export thinx_cache
+
+# os_release FIELD: what this system says of itself
+os_release()
+{
+	# shellcheck source=/dev/null
+	(. "${THINX_OS_RELEASE:-/etc/os-release}" 2> /dev/null && echo "${!1:-}")
+}
+
+# shellcheck disable=SC2034 # the results are for the caller
+case $(os_release ID)-$(os_release VERSION_CODENAME) in
+debian-bookworm) thinx_debian=bookworm kernel_default=6.1 ;;
+debian-trixie)	thinx_debian=trixie kernel_default=6.12 ;;
+*)		thinx_debian='' kernel_default=$(uname -r) ;;
+esac
 
 # shellcheck disable=SC2034 # the results are for the caller
 _kernel_installed()

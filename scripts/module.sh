@@ -6,6 +6,9 @@
 #
 #   scripts/module.sh [-k KERNEL] [MAKE ARGUMENT]...
 #
+#   -k KERNEL   6.1, 6.12, 7.3, debug, or a release found in /boot; default: the
+#               series that this Debian has
+#
 # The build happens in a copy, build/module-<kernel>, so that one tree serves
 # several kernels; only changed files are copied, only they are rebuilt.
 
@@ -14,13 +17,13 @@ cd "$(dirname "$0")/.."
 # shellcheck source=kernels.sh
 . scripts/kernels.sh
 
-kernel=6.1
+kernel=$kernel_default
 if [ "${1:-}" = -k ]; then
 	kernel=$2
 	shift 2
 fi
 kernel_find "$kernel" || {
-	echo "module.sh: kernel '$kernel' is not here" >&2
+	echo "module.sh: kernel '$kernel' is not here: run scripts/deps.sh --kernel $kernel" >&2
 	exit 1
 }
 

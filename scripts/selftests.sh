@@ -8,7 +8,7 @@
 #                        [-j CPUS] [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
-#   -k KERNEL   6.1 (default), 6.12, 7.3, debug
+#   -k KERNEL   6.1, 6.12, 7.3, debug; default: what this Debian has
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
 #   -d          against thinx in drop-in mode, under dm-thin's names
@@ -30,7 +30,7 @@ cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=kernels.sh
 . scripts/kernels.sh
 
-kernel=6.1
+kernel=$kernel_default
 stock=0
 drop_in=0
 clients=0

@@ -194,7 +194,7 @@ gate_headers()
 			-Itests/shim -I. -x c - 2> "$temp/h" || left+=("$h")
 	done
 	[ ${#left[@]} -gt 0 ] || return $bad
-	if ! kernel_find 6.1 || ! [ -e "$k_build/Makefile" ]; then
+	if ! kernel_find "$kernel_default" || ! [ -e "$k_build/Makefile" ]; then
 		echo "note: no kernel headers: ${#left[@]} headers not compiled"
 		return $bad
 	fi
@@ -254,9 +254,9 @@ gate_comments()
 {
 	local dirs=()
 
-	kernel_find 6.1 && dirs+=("--kernel=$(realpath "$k_build/source" 2>/dev/null ||
+	kernel_find "$kernel_default" && dirs+=("--kernel=$(realpath "$k_build/source" 2>/dev/null ||
 		realpath "$k_build")/include")
-	for d in /usr/src/linux-headers-6.1*-common/include; do
+	for d in /usr/src/linux-headers-"$kernel_default"*-common/include; do
 		[ -d "$d" ] && dirs+=("--kernel=$d")
 	done
 	scripts/check-comments.py "${dirs[@]+"${dirs[@]}"}" \

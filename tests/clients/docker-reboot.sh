@@ -6,7 +6,8 @@
 # makes and removes images and containers on its one disk; another one boots on
 # that disk, activates the pool, starts dockerd and looks.
 #
-#   tests/clients/docker-reboot.sh [KERNEL]      6.1 (default), 6.12
+#   tests/clients/docker-reboot.sh [KERNEL]      6.1, 6.12; default: what this
+#                                                Debian has
 #
 # TAP on the standard output.  In the machines this same file runs, with "before"
 # or "after" as its argument.
@@ -81,7 +82,9 @@ from_outside()
 	local r n
 
 	cd "$(dirname "$0")/../.." || exit 1
-	kernel=${1:-6.1}
+	# shellcheck source=../../scripts/kernels.sh
+	. scripts/kernels.sh
+	kernel=${1:-$kernel_default}
 	out=$PWD/build/docker-reboot-$kernel-$$
 	mkdir -p "$out"
 	trap 'rm -f "$out/disk"' EXIT

@@ -9,7 +9,7 @@
 #   tests/endurance/run.sh [-k KERNEL] [-t SECONDS] [-s SEED] [-o DIR]
 #                          [-g] [-x HOW]
 #
-#   -k KERNEL   6.1 (default), 6.12, debug
+#   -k KERNEL   6.1, 6.12, 7.3, debug; default: what this Debian has
 #   -t SECONDS  how long (300); what was begun is ended, with a machine that
 #               is not killed
 #   -s SEED     what to begin with; each pool has a seed, which is printed, and
@@ -37,8 +37,10 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 top=$PWD
+# shellcheck source=../../scripts/kernels.sh
+. scripts/kernels.sh
 
-kernel=6.1
+kernel=$kernel_default
 seconds=300
 seed=
 out=$top/build/endurance-run

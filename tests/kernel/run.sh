@@ -4,7 +4,8 @@
 #
 # Build the test modules of this folder and load them in a virtual machine.
 #
-#   tests/kernel/run.sh [KERNEL]      6.1 (default), 6.12, 7.3, debug
+#   tests/kernel/run.sh [KERNEL]      6.1, 6.12, 7.3, debug; default: what this
+#                                     Debian has
 #
 # dm-bufio gets so little memory that it reuses buffers all the time.
 
@@ -13,7 +14,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=../../scripts/kernels.sh
 . scripts/kernels.sh
 
-kernel=${1:-6.1}
+kernel=${1:-$kernel_default}
 kernel_find "$kernel" || {
 	echo "run.sh: kernel '$kernel' is not here" >&2
 	exit 4

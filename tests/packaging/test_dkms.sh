@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # dkms takes the source that make install-dkms copies, builds it and installs it
-# for kernel 6.1, in trees of its own below build/packaging.  What it built stays
+# for this Debian's kernel, in trees of its own below build/packaging.  What it built stays
 # there, ready to be installed: tests/selftests/thinx/test_install_dkms.sh does
 # that in a virtual machine and loads it.
 # shellcheck source=lib.sh
@@ -16,7 +16,8 @@ elif [ "$(id -u)" != 0 ]; then
 	skip "dkms" "it wants to be root"
 	exit
 fi
-kernel_find 6.1 || { skip "dkms" "no kernel 6.1"; exit; }
+kernel_find "$kernel_default" ||
+	{ skip "dkms" "no kernel $kernel_default"; exit; }
 
 stage=$work/stage
 tree=$work/tree

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 page=docs/man/thinx.7
-module=$(scripts/module.sh -k 6.1)
+module=$(scripts/module.sh)
 
 # words WHAT FILE...: each word of standard input is in each file
 words()

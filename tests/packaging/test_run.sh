@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # scripts/run.sh says what it does not understand, and why it cannot run here if
-# it cannot.  What it would build for kernel 6.1 in that kernel is built, for
+# it cannot.  What it would build in this Debian's kernel is built, for
 # tests/selftests/thinx/test_run_here.sh, which has it run in a virtual machine.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,9 +23,10 @@ else
 	skip "--here without being allowed to" "it wants root, and setpriv"
 fi
 
-kernel_find 6.1 || { skip "the module in 6.1" "no kernel 6.1"; exit; }
+kernel_find "$kernel_default" ||
+	{ skip "the module for $kernel_default" "it is not here"; exit; }
 if [ "$k_base" = / ]; then
 	ok "the module for $k_release" scripts/module.sh -k "$k_release"
 else
-	skip "the module in 6.1" "kernel 6.1 is not installed in /boot"
+	skip "the module for $kernel_default" "it is not installed in /boot"
 fi
