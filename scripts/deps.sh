@@ -4,41 +4,55 @@
 #
 # Make what the project needs available; quick when it already is.
 #
-#   scripts/deps.sh                  Debian packages for building and testing,
-#                                    with the stable kernel and its headers
-#   scripts/deps.sh --kernel 6.12    that series' newest kernel and headers from
-#                                    backports, unpacked (not installed) into
-#                                    the cache directory; 7.3: from those of
-#                                    trixie, with its compiler
+#   scripts/deps.sh                  what building the module for the running
+#                                    kernel takes: gcc, make, headers
+#   scripts/deps.sh --demo           what building and scripts/demo.sh take
+#   scripts/deps.sh --vm             what building and scripts/vm.sh take
+#   scripts/deps.sh --test           what the tests take, but for their kernels
+#   scripts/deps.sh --kernel 6.12    that series' newest kernel and headers: those
+#                                    of this Debian are installed, those of its
+#                                    backports unpacked into the cache directory;
+#                                    another Debian's go there with its compiler
+#                                    (6.1: Debian 12; 6.12: Debian 13, or the
+#                                    backports of 12; 7.3: the backports of 13)
 #   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
 #                                    QEMU's disk tools, Docker, containerd, udev
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
 #   scripts/deps.sh --source 7.3     that series' linux-source, unpacked, for
 #                                    building kernels of our own; its path
 #
-# Packages come from the sources apt is configured with; other suites are reached
-# by putting their names into a private copy of them.  The cache
-# directory is $THINX_CACHE, or see scripts/kernels.sh.
+# On Debian 12 and 13 packages come from the sources apt is configured with; other
+# suites are reached by putting their names into a private copy of them.  Other
+# systems are told what they miss.  The cache directory is $THINX_CACHE, or see
+# scripts/kernels.sh.
 
 set -eu
 cd "$(dirname "$0")/.."
 # shellcheck source=kernels.sh
 . scripts/kernels.sh
 
-source_version=6.1
+source_version=$kernel_default
 
-packages=(
-	# building and user-space tests
-	gcc make libc6-dev libcmocka-dev clang libclang-rt-dev clang-format
-	sparse shellcheck perl python3 git xz-utils kmod
+build_packages=(gcc make rsync kmod xz-utils)
+
+demo_packages=("${build_packages[@]}"
+	dmsetup thin-provisioning-tools e2fsprogs mount util-linux)
+
+vm_packages=("${build_packages[@]}"
+	qemu-system-x86 busybox-static iproute2 procps zstd)
+
+test_packages=("${demo_packages[@]}" "${vm_packages[@]}"
+	# user-space tests
+	libc6-dev libcmocka-dev clang libclang-rt-dev clang-format
+	sparse shellcheck perl python3 git
 	# building a kernel
-	bc bison flex libelf-dev libssl-dev rsync
-	# the virtual machine and what runs in it
-	qemu-system-x86 busybox-static linux-image-amd64 linux-headers-amd64
-	dmsetup thin-provisioning-tools fio e2fsprogs xfsprogs util-linux
-	iproute2 procps
+	bc bison flex libelf-dev libssl-dev
+	# what runs in the virtual machines
+	fio xfsprogs
 	# installing, and the manual page
 	dkms groff-base man-db mandoc
+	# other Debians
+	mmdebstrap
 )
 
 client_packages=(
@@ -47,12 +61,37 @@ client_packages=(
 	udev
 )
 
+# What must be there on systems whose packages we do not know.
+build_commands=(gcc make)
+demo_commands=("${build_commands[@]}" rsync
+	dmsetup thin_check mkfs.ext4 losetup fstrim blkdiscard)
+vm_commands=("${build_commands[@]}" rsync
+	qemu-system-x86_64 busybox ip ps)
+test_commands=("${demo_commands[@]}" "${vm_commands[@]}"
+	clang sparse shellcheck perl python3 git fio mkfs.xfs bc bison flex)
+
 say() { echo "deps.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
+# A service that a package starts must not inherit the lock.
 as_root()
 {
-	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi 8>&-
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }
+
+#
+# One at a time changes the cache and the system's packages; look again after
+# lock() whether that is still needed.
+#
+lock()
+{
+	[ -z "${locked:-}" ] || return 0
+	locked=1
+	mkdir -p "$thinx_cache"
+	exec 8> "$thinx_cache/lock"
+	flock -n 8 || { say "waiting for another deps.sh"; flock 8; }
 }
 
 update_once()
@@ -62,27 +101,168 @@ update_once()
 	as_root apt-get -qq update
 }
 
-# install_packages PACKAGE...: those that are missing
-install_packages()
+# missing_packages PACKAGE...: sets missing
+missing_packages()
 {
-	local missing=() have p
+	local have p
 
+	missing=()
 	have=" $(dpkg-query -W -f '${db:Status-Abbrev}${Package} ' 2>/dev/null |
 		tr '\n' ' ' | sed 's/ii \([^ ]*\)/\1/g') "
 	for p in "$@"; do
 		[[ $have == *" $p "* ]] || missing+=("$p")
 	done
-	[ ${#missing[@]} -gt 0 ] || return 0
+	[ ${#missing[@]} -gt 0 ]
+}
+
+# What packages say while they are installed is of interest only if one fails.
+apt_install()
+{
+	as_root apt-get -qq -y --no-install-recommends install \
+		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@" \
+		> "$thinx_cache/install.log" 2>&1
+}
+
+# install_packages PACKAGE...: those that are missing
+install_packages()
+{
+	local missing=()
+
+	missing_packages "$@" || return 0
+	can_be_root ||
+		die "become root, or run: sudo apt-get install ${missing[*]}"
+	lock
+	missing_packages "$@" || return 0
 	say "installing ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -qq -s install "${missing[@]}" > /dev/null 2>&1 || update_once
-	as_root apt-get -qq -y --no-install-recommends install \
-		-o Dpkg::Use-Pty=0 "${missing[@]}" > /dev/null ||
-	{
-		update_once
-		as_root apt-get -qq -y --no-install-recommends install \
-			-o Dpkg::Use-Pty=0 "${missing[@]}" > /dev/null
+	apt_install "${missing[@]}" || { update_once; apt_install "${missing[@]}"; } || {
+		tail -n 20 "$thinx_cache/install.log" >&2
+		die "cannot install ${missing[*]}"
 	}
+}
+
+#
+# Headers of the running kernel, if it is one of Debian's; else, for make KDIR=DIR,
+# those of the newest one that is.
+#
+get_headers()
+{
+	local release p
+
+	release=$(uname -r)
+	p=linux-headers-$release
+	[ ! -e "/lib/modules/$release/build/Makefile" ] || return 0
+	if ! has_package "$p" && missing_packages linux-headers-amd64; then
+		lock
+		can_be_root && update_once
+	fi
+	if has_package "$p"; then
+		install_packages "$p"
+		return
+	fi
+	install_packages linux-headers-amd64
+	p=$(dpkg-query -W -f '${Depends}' linux-headers-amd64)
+	say "no package has headers of the running kernel, $release;" \
+		"for Debian's: make KDIR=/usr/src/${p%% *}"
+}
+
+#
+# Elsewhere.
+#
+
+# package_of MANAGER COMMAND: what to install there
+package_of()
+{
+	case $1:$2 in
+	apt-get:headers) echo "linux-headers-$(uname -r)" ;;
+	dnf:headers)	echo "kernel-devel-$(uname -r)" ;;
+	zypper:headers)	echo kernel-default-devel ;;
+	*:headers)	echo linux-headers ;;
+	apt-get:dmsetup) echo dmsetup ;;
+	*:dmsetup)	echo device-mapper ;;
+	dnf:thin_check)	echo device-mapper-persistent-data ;;
+	*:thin_check)	echo thin-provisioning-tools ;;
+	*:mkfs.ext4)	echo e2fsprogs ;;
+	*:mkfs.xfs)	echo xfsprogs ;;
+	*:losetup|*:fstrim|*:blkdiscard) echo util-linux ;;
+	dnf:qemu-system-x86_64) echo qemu-system-x86-core ;;
+	apt-get:qemu-system-x86_64) echo qemu-system-x86 ;;
+	*:qemu-system-x86_64) echo qemu-x86 ;;
+	dnf:shellcheck|zypper:shellcheck) echo ShellCheck ;;
+	*:ip)		echo iproute2 ;;
+	*:ps)		echo procps ;;
+	*)		echo "$2" ;;
+	esac
+}
+
+# demand COMMAND...: die, with all that is missing and how to get it
+demand()
+{
+	local c m name words=() names=() manager='' how
+
+	for c in "$@"; do
+		if [ "$c" = headers ]; then
+			[ -e "/lib/modules/$(uname -r)/build/Makefile" ] ||
+				words+=("headers of kernel $(uname -r)")
+		elif ! PATH=$PATH:/usr/sbin:/sbin command -v "$c" > /dev/null; then
+			words+=("$c")
+		else
+			continue
+		fi
+		for m in apt-get dnf zypper pacman; do
+			[ -n "$manager" ] || ! command -v $m > /dev/null || manager=$m
+		done
+		name=$(package_of "$manager" "$c")
+		[[ " ${names[*]-} " == *" $name "* ]] || names+=("$name")
+	done
+	[ ${#words[@]} -gt 0 ] || return 0
+	case $manager in
+	'') how= ;;
+	pacman) how=" (pacman -S ${names[*]})" ;;
+	*) how=" ($manager install ${names[*]})" ;;
+	esac
+	printf -v m '%s, ' "${words[@]}"
+	die "this is $(system_name); packages are installed on Debian 12 and 13 only;" \
+		"missing here: ${m%, }$how; with gcc, make and the kernel's headers" \
+		"there, make and make install do without the scripts"
+}
+
+system_name()
+{
+	local name
+
+	name=$(os_release PRETTY_NAME) || :
+	echo "${name:-an unknown system}"
+}
+
+is_known() { [ -n "$thinx_debian" ] && command -v apt-get > /dev/null; }
+
+# provide PACKAGES COMMANDS: the packages here; elsewhere the commands must be there
+provide()
+{
+	local words
+
+	if is_known; then
+		read -ra words <<< "$1"
+		install_packages "${words[@]}"
+	else
+		read -ra words <<< "$2"
+		demand "${words[@]}"
+	fi
+}
+
+get_build()
+{
+	provide "${build_packages[*]}" "${build_commands[*]} headers"
+	! is_known || get_headers
+}
+
+# debian_only WHAT
+debian_only()
+{
+	is_known ||
+		die "$1 come from packages of Debian 12 or 13, and this is $(system_name)"
 }
 
 # Fetch one .deb into the current directory; options for apt-get come first.
@@ -99,10 +279,8 @@ apt_options=()
 #
 use_suites()
 {
-	local codename dir=$thinx_cache/apt f s
+	local codename=$thinx_debian dir=$thinx_cache/apt f s
 
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	rm -rf "$dir"
 	mkdir -p "$dir/parts" "$dir/lists/partial"
 	for f in /etc/apt/sources.list.d/*.sources; do
@@ -129,54 +307,70 @@ has_package()
 	apt-cache "${apt_options[@]}" show "$1" > /dev/null 2>&1
 }
 
+# suites_of SERIES: where this Debian finds that series, if not in itself
+suites_of()
+{
+	case $thinx_debian-$1 in
+	trixie-6.1)	echo bookworm ;;
+	bookworm-6.12)	echo bookworm-backports ;;
+	bookworm-*)	echo trixie trixie-backports ;;
+	trixie-*)	echo trixie-backports ;;
+	esac
+}
+
 #
 # Kernel and headers of a series.  The header packages refer to each other by
 # absolute paths and their tools need the C library of their own Debian: in
-# this one's backports the paths are pointed into the cache; a kernel of a later
+# this one's backports the paths are pointed into the cache; a kernel of another
 # Debian gets a whole tree of that, compiler and all.
 #
 get_kernel()
 {
-	local series=$1 arch codename dir home release
+	local series=$1 arch dir release suites
 
-	kernel_find "$series" && [ -e "$k_build" ] && return 0
-	arch=$(dpkg --print-architecture)
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	case $series in
-	7.*) home=trixie ;;
-	*) home=$codename ;;
-	esac
-	say "fetching a $series kernel"
-	if [ "$home" = "$codename" ]; then
-		use_suites "$home-backports"
-	else
-		use_suites "$home" "$home-backports"
+	has_kernel "$series" && return 0
+	is_known || die "this is $(system_name); kernels are fetched on Debian 12 and 13" \
+		"only, and no kernel $series is in /boot with its headers;" \
+		"make KDIR=DIR builds for any kernel whose headers are in DIR"
+	[[ $series =~ ^[0-9]+\.[0-9]+$ ]] ||
+		die "no kernel $series is here, and only a series can be fetched: 6.1, 6.12, 7.3"
+	if [ "$series" = "$kernel_default" ]; then
+		install_packages linux-image-amd64 linux-headers-amd64
+		has_kernel "$series" ||
+			die "linux-image-amd64 and linux-headers-amd64 bring no kernel $series"
+		return
 	fi
+	lock
+	has_kernel "$series" && return 0
+	say "fetching a $series kernel"
+	arch=$(dpkg --print-architecture)
+	read -ra suites <<< "$(suites_of "$series")"
+	use_suites "${suites[@]}"
 	release=$(apt-cache "${apt_options[@]}" pkgnames \
 			"linux-headers-$series." |
-		sed -nE "s/^linux-headers-($series\.[0-9]+[^-]*-$arch)$/\1/p" |
+		sed -nE "s/^linux-headers-($series\.[0-9]+[^-]*-([0-9]+-)?$arch)$/\1/p" |
 		sort -V | tail -n 1)
-	[ -n "$release" ] || die "no $series kernel in $home-backports"
+	[ -n "$release" ] || die "no kernel $series in ${suites[*]}"
 	dir=$thinx_cache/kernels/$series
 	remove_tree "$dir"
 	mkdir -p "$dir.debs"
 	(
 		cd "$dir.debs"
-		# From 7.2 on an image is made of two packages; what has its
+		# From 7.2 on an image is made of three packages; what has its
 		# name may be an empty one that needs them.
 		for p in "linux-binary-$release" "linux-binary-unsigned-$release" \
 			"linux-image-$release" "linux-image-$release-unsigned"; do
 			has_package "$p" && break
 		done
 		download "$p"
-		! has_package "linux-modules-$release" ||
-			download "linux-modules-$release"
+		for p in "linux-modules-$release" "linux-base-$release"; do
+			! has_package "$p" || download "$p"
+		done
 	)
-	if [ "$home" = "$codename" ]; then
+	if [[ ${suites[0]} == "$thinx_debian"-* ]]; then
 		unpack_kernel "$dir" "$release"
 	else
-		tree_kernel "$dir" "$release" "$home"
+		tree_kernel "$dir" "$release" "${suites[0]}"
 	fi
 	rm -rf "$dir.debs"
 	if ! kernel_find "$series" || [ ! -e "$k_image" ]; then
@@ -184,6 +378,8 @@ get_kernel()
 	fi
 	say "kernel $release is in $dir"
 }
+
+has_kernel() { kernel_find "$1" && [ -e "$k_build/Makefile" ]; }
 
 unpack_kernel()
 {
@@ -225,7 +421,8 @@ remove_tree()
 
 #
 # tree_kernel DIRECTORY RELEASE CODENAME: without the kernel's maintainer
-# scripts, which would make an initramfs.
+# scripts, which would make an initramfs.  Debian 12's has a directory lib, which
+# must not take the place of the tree's link to usr/lib.
 #
 tree_kernel()
 {
@@ -240,24 +437,15 @@ tree_kernel()
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--include="gcc,make,python3,linux-headers-$release" \
-		--customize-hook='for f in "$unpack"/*.deb; do dpkg-deb -x "$f" "$1"; done' \
+		--customize-hook='for f in "$unpack"/*.deb; do
+			dpkg-deb --fsys-tarfile "$f" |
+				tar -x -C "$1" --keep-directory-symlink || exit 1
+		done' \
 		--customize-hook='/sbin/depmod -b "$1" "$modules"' \
 		--customize-hook='echo "$modules" > "$1/complete"' \
 		"$codename" "$dir.tmp" "$thinx_cache"/apt/parts/suites.*
 	mv "$dir.tmp" "$dir"
 }
-
-# home_of SERIES: the Debian that has it, itself or in its backports
-home_of()
-{
-	case $1 in
-	7.*) echo trixie ;;
-	*) this_debian ;;
-	esac
-}
-
-# shellcheck source=/dev/null
-this_debian() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 
 newest_source_deb()
 {
@@ -268,20 +456,23 @@ newest_source_deb()
 # source_deb SERIES: the path of linux-source-SERIES's package in $deb
 source_deb()
 {
-	local series=$1 home
+	local series=$1 suites=()
 
 	need_room "$thinx_cache" 300 "deps.sh: linux-source-$series" || exit 1
 	mkdir -p "$thinx_cache/debs"
 	deb=$(newest_source_deb "$series")
 	[ -z "$deb" ] || return 0
 	say "fetching linux-source-$series"
-	home=$(home_of "$series")
-	[ "$home" = "$(this_debian)" ] || use_suites "$home" "$home-backports"
+	apt_options=()
+	if [ "$series" != "$kernel_default" ]; then
+		read -ra suites <<< "$(suites_of "$series")"
+		use_suites "${suites[@]}"
+	fi
 	(
 		cd "$thinx_cache/debs"
 		download "linux-source-$series" ||
 		{ update_once; download "linux-source-$series"; }
-	) || die "no package linux-source-$series to be had: does apt know $home and $home-backports?"
+	) || die "no package linux-source-$series to be had: does apt know ${suites[*]:-$thinx_debian}?"
 	deb=$(newest_source_deb "$series")
 	[ -n "$deb" ] || die "the package linux-source-$series did not arrive in $thinx_cache/debs"
 }
@@ -313,6 +504,7 @@ get_scripts()
 {
 	local dir=$thinx_cache/linux-scripts
 
+	[ -e "$dir/scripts/checkpatch.pl" ] || lock
 	if [ ! -e "$dir/scripts/checkpatch.pl" ]; then
 		unpack_source "$source_version" "$dir" .clang-format \
 			scripts/checkpatch.pl scripts/spelling.txt \
@@ -325,22 +517,25 @@ get_source()
 {
 	local dir=$thinx_cache/linux-source-$1
 
+	[ -e "$dir/Makefile" ] || lock
 	[ -e "$dir/Makefile" ] || unpack_source "$1" "$dir"
 	echo "$dir"
 }
 
-mkdir -p "$thinx_cache"
-if [ $# -eq 0 ]; then
-	install_packages "${packages[@]}"
-	exit
-fi
+[ $# -gt 0 ] || get_build
 while [ $# -gt 0 ]; do
 	case $1 in
+	--demo) provide "${demo_packages[*]}" "${demo_commands[*]}" ;;
+	--vm) provide "${vm_packages[*]}" "${vm_commands[*]}" ;;
+	--test) provide "${test_packages[*]}" "${test_commands[*]}" ;;
 	--kernel) [ $# -ge 2 ] || die "--kernel needs a series"
 		get_kernel "$2"; shift ;;
-	--clients) install_packages "${client_packages[@]}" ;;
-	--scripts) get_scripts ;;
-	--source) [ $# -ge 2 ] || die "--source needs a series"
+	--clients) debian_only "the clients"
+		install_packages "${client_packages[@]}" ;;
+	--scripts) debian_only "the kernel's scripts"
+		get_scripts ;;
+	--source) debian_only "the kernel's sources"
+		[ $# -ge 2 ] || die "--source needs a series"
 		get_source "$2"; shift ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 	esac

@@ -6,12 +6,14 @@
 #
 #   scripts/run.sh [options] [DIRECTORY]...
 #
-#   DIRECTORY     what to copy into the volume (/usr/share/perl), 200 MiB at most
+#   DIRECTORY     what to copy into the volume, 200 MiB at most (/usr/share/perl, or
+#                 what perl a small system has)
 #   --here        in the running kernel, or not at all
 #   --vm          in a virtual machine, even if the running kernel would do
-#   -k KERNEL     kernel of the virtual machine: 6.1 (default), 6.12
+#   -k KERNEL     kernel of the virtual machine: 6.1, 6.12, 7.3; default: what this
+#                 Debian has
 #
-# Installs what is missing (scripts/deps.sh), builds the module, and runs
+# Installs what is missing for that (scripts/deps.sh), builds the module, and runs
 # scripts/demo.sh: in this machine's kernel if we are root and can load modules,
 # else in a virtual machine.  Takes no disk: pools live in sparse files.
 # Nothing is left behind but build/.  Exit status 0 means every check held.
@@ -22,7 +24,7 @@ cd "$(dirname "$0")/.." || exit 1
 . scripts/kernels.sh
 
 where=auto
-kernel=6.1
+kernel=$kernel_default
 trees=()
 
 usage()
@@ -48,7 +50,11 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ ${#trees[@]} -gt 0 ] || trees=(/usr/share/perl)
+for tree in /usr/share/perl /usr/lib/*/perl-base /usr/share/perl5; do
+	[ ${#trees[@]} = 0 ] || break
+	[ ! -d "$tree" ] || trees=("$tree")
+done
+[ ${#trees[@]} -gt 0 ] || die "there is no /usr/share/perl here: name a directory"
 
 can_load_modules()
 {
@@ -59,12 +65,12 @@ can_load_modules()
 		[ "$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)" = 0 ]
 }
 
-# Why the demonstration cannot run in this kernel; nothing if it can.
+# Why the demonstration cannot run in this kernel, whatever is installed; nothing
+# if it may.
 why_not_here()
 {
-	local release lockdown=/sys/kernel/security/lockdown
+	local lockdown=/sys/kernel/security/lockdown
 
-	release=$(uname -r)
 	if [ "$(id -u)" != 0 ]; then
 		echo "we are not root"
 	elif ! can_load_modules; then
@@ -72,16 +78,30 @@ why_not_here()
 	elif grep -q '\[\(integrity\|confidentiality\)\]' $lockdown 2>/dev/null
 	then
 		echo "this kernel is locked down: it takes signed modules only"
-	elif ! kernel_find "$release" || [ ! -e "$k_build/Makefile" ]; then
+	fi
+}
+
+# The same, once its headers are installed if they can be had.
+why_not_built_for()
+{
+	local release
+
+	release=$(uname -r)
+	if ! kernel_find "$release" || [ ! -e "$k_build/Makefile" ]; then
 		echo "there are no headers here for this kernel, $release"
 	elif ! modprobe -q dm-mod || ! modprobe -q loop; then
 		echo "this kernel has no device mapper or no loop devices"
 	fi
 }
 
-scripts/deps.sh || die "cannot install what is missing"
+# It says itself what it cannot get.
+provide() { scripts/deps.sh "$@" || exit 1; }
 
 reason=$(why_not_here)
+if [ $where != vm ] && [ -z "$reason" ]; then
+	provide
+	reason=$(why_not_built_for)
+fi
 case $where in
 here)	[ -z "$reason" ] || die "cannot run here: $reason" ;;
 auto)	where=vm
@@ -90,13 +110,11 @@ vm)	reason="asked for" ;;
 esac
 
 if [ $where = here ]; then
+	provide --demo
 	kernel=$(uname -r)
 	say "in this machine's kernel, $kernel (--vm for a virtual machine)"
 else
-	if ! kernel_find "$kernel"; then
-		scripts/deps.sh --kernel "$kernel" ||
-			die "cannot get a $kernel kernel"
-	fi
+	provide --demo --vm --kernel "$kernel"
 	kernel_find "$kernel" || die "there is no kernel $kernel"
 	say "in a virtual machine with kernel $k_release, because: $reason"
 fi
