@@ -5,9 +5,12 @@
 # Every test there is; the last lines are prove's summary.
 #
 #   scripts/test.sh            style, build, sparse, user-space tests, and the
-#                              tests in virtual machines: all on 6.1, what
-#                              matters most on 6.12, too, and real clients there
-#   scripts/test.sh --quick    without the virtual machines
+#                              tests in virtual machines: all on the kernel this
+#                              Debian has (12: 6.1, 13: 6.12), what matters most
+#                              on the next one (6.12, 7.3), too, and real clients
+#                              on 6.12
+#   scripts/test.sh --quick    without the virtual machines; builds for all
+#                              kernels that are here
 #   scripts/test.sh --debug    the machines with the debug kernel (KASAN,
 #                              lockdep, fault injection) instead
 #   scripts/test.sh --all      every test on each kernel, 7.3 and debug as well,
@@ -23,6 +26,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
+# shellcheck source=kernels.sh
+. scripts/kernels.sh
 
 kernels=()
 quick=0
@@ -39,6 +44,8 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ $debug = 1 ] && [ ${#kernels[@]} = 0 ] && kernels=(debug)
+# This Debian's, and the next one.
+[ ${#kernels[@]} -gt 0 ] || [ "$thinx_debian" != trixie ] || kernels=(6.12 7.3)
 [ ${#kernels[@]} -gt 0 ] || kernels=(6.1 6.12)
 [ $all = 0 ] || kernels=(6.1 6.12 7.3 debug)
 [ $quick = 0 ] || kernels=()
@@ -79,12 +86,12 @@ plan()
 }
 
 say "dependencies"
-scripts/deps.sh || exit 1
+scripts/deps.sh --test --kernel "$kernel_default" || exit 1
 scripts/deps.sh --scripts > /dev/null
 for k in "${kernels[@]+"${kernels[@]}"}"; do
 	case $k in
 	debug) tap dependencies "the debug kernel builds" scripts/debug-kernel.sh ;;
-	6.1) ;;
+	"$kernel_default") ;;
 	*) tap dependencies "kernel $k can be had" scripts/deps.sh --kernel "$k" ;;
 	esac
 done
@@ -117,11 +124,15 @@ sparse_is_quiet()
 {
 	local out
 
-	out=$(scripts/module.sh -k 6.1 C=2 CF=-D__CHECK_ENDIAN__ 2>&1 >/dev/null) ||
+	out=$(scripts/module.sh C=2 CF=-D__CHECK_ENDIAN__ 2>&1 >/dev/null) ||
 		{ echo "$out"; return 1; }
 	! grep -E 'warning:|error:' <<< "$out"
 }
-for k in 6.1 "${kernels[@]+"${kernels[@]}"}"; do
+# Without machines: for each that is here.
+for k in 6.1 6.12 7.3; do
+	if [ $quick = 1 ] && kernel_find "$k"; then here+=("$k"); fi
+done
+for k in "$kernel_default" "${kernels[@]+"${kernels[@]}"}" "${here[@]+"${here[@]}"}"; do
 	[ -z "${built[*]+x}" ] || [[ " ${built[*]} " != *" $k "* ]] || continue
 	built+=("$k")
 	tap module "builds for $k without a warning" builds_quietly "$k"
