@@ -121,13 +121,13 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 	thinx_md_lock(plane->md);
 	r = thinx_md_remove_range_locked(v->dev, rm);
 	if (!r) {
-		thinx_vblock_t upto = rm->done ? rm->end : rm->begin;
+		thinx_vblock_t reached = rm->done ? rm->end : rm->begin;
 
-		thinx_map_cache_set(&v->cache, d->next, upto - d->next,
+		thinx_map_cache_set(&v->cache, d->next, reached - d->next,
 				    THINX_MAP_HOLE);
 		trace_thinx_discard_step(plane->dev, v->id,
-					 d->next, upto);
-		d->next = upto;
+					 d->next, reached);
+		d->next = reached;
 	}
 	thinx_passdown_add(plane, rm->freed, rm->nr_freed,
 			   thinx_md_open_generation(plane->md));

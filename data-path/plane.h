@@ -49,9 +49,8 @@ struct thinx_plane;
  * @low_water: free data blocks reached the low water mark
  * @space_changed: a commit or a passed-down discard completed; blocks may have
  *	come free
- * @context: first argument of all
  *
- * All may sleep.
+ * All may sleep.  @context is what the plane was created with.
  */
 struct thinx_plane_ops {
 	void (*metadata_failed)(void *context, const char *what, int r);

@@ -78,6 +78,7 @@ gate_checkpatch()
 	trace_macros=OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING
 	user_space=ARRAY_SIZE,MACRO_WITH_FLOW_CONTROL,EMBEDDED_FUNCTION_NAME
 	user_space=$user_space,PREFER_FALLTHROUGH,MEMORY_BARRIER,COMPLEX_MACRO
+	user_space=$user_space,STRCPY
 	export tools thinx_cache user_space trace_macros
 	export -f checkpatch_one
 	# shellcheck disable=SC2016 # for the inner shell
