@@ -10,7 +10,11 @@
 #   machine_disks      in the guest: the disks get their names
 #   machine_output     in the guest: where what is written reaches us
 
-command -v qemu-system-x86_64 > /dev/null || die "no qemu-system-x86_64"
+command -v qemu-system-x86_64 > /dev/null ||
+	die "no qemu-system-x86_64: scripts/deps.sh --vm installs it"
+# shellcheck source=accel.sh
+. scripts/accel.sh
+accel_args || die "no machine can be made"
 
 machine_modules="virtio_pci virtio_blk virtio_console 9pnet_virtio 9p overlay"
 
@@ -56,8 +60,7 @@ machine_start()
 	cat "$results/out.out" &
 	cat_pid=$!
 	timeout -k 5 "$limit" qemu-system-x86_64 \
-		-machine q35 -accel tcg,thread=multi,tb-size=512 \
-		-cpu max,la57=off,erms=off,fsrm=off -smp "$cpus" -m "$memory" \
+		-machine q35 "${accel[@]}" -smp "$cpus" -m "$memory" \
 		-nodefaults -no-user-config -no-reboot -display none -monitor none \
 		-pidfile "$results/pid" \
 		-kernel "$k_image" -initrd "$initramfs" \
