@@ -6,8 +6,9 @@
 #
 #   scripts/vm.sh [options] -- command [argument]...
 #
-#   -k KERNEL    6.1 (default), 6.12, 7.3, debug, or a release found in
-#                /boot: in a machine of qemu's (scripts/vm-qemu.sh);
+#   -k KERNEL    6.1, 6.12, 7.3, debug, or a release found in /boot: in a
+#                machine of qemu's (scripts/vm-qemu.sh); default: what this
+#                Debian has;
 #                native, native-debug: a kernel that is a process of this
 #                machine (scripts/vm-native.sh)
 #   -d SIZE      a disk of that size (sparse, zeroed, discards reach the
@@ -51,7 +52,7 @@ top=$PWD
 # shellcheck source=kernels.sh
 . scripts/kernels.sh
 
-kernel=6.1
+kernel=$kernel_default
 memory=2048
 cpus=2
 limit=900
