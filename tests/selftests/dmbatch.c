@@ -9,6 +9,8 @@
  *
  *   msg POOL WORDS...                      message to /dev/mapper/POOL
  *   create NAME SECTORS TARGET WORDS...    create, load, resume, make the node
+ *   suspend NAME
+ *   resume NAME
  *   remove NAME
  *   write NAME OFFSET LENGTH SEED          one request with O_DIRECT
  *   fua NAME OFFSET LENGTH SEED            the same with RWF_DSYNC
@@ -91,6 +93,22 @@ static int message(char **words, int n)
 	return dm(DM_TARGET_MSG);
 }
 
+static int suspend(char **words, int n)
+{
+	struct dm_ioctl *d = begin_packet(words[1]);
+
+	(void)n;
+	d->flags = DM_SUSPEND_FLAG;
+	return dm(DM_DEV_SUSPEND);
+}
+
+static int resume(char **words, int n)
+{
+	(void)n;
+	begin_packet(words[1]);
+	return dm(DM_DEV_SUSPEND);		/* without the flag */
+}
+
 static int create(char **words, int n)
 {
 	struct dm_target_spec *spec;
@@ -111,10 +129,8 @@ static int create(char **words, int n)
 	snprintf(spec->target_type, sizeof(spec->target_type), "%s", words[3]);
 	join((char *)(spec + 1), MAX_LINE, words, 4, n);
 	r = dm(DM_TABLE_LOAD);
-	if (!r) {
-		begin_packet(words[1]);
-		r = dm(DM_DEV_SUSPEND);		/* without the flag: resume */
-	}
+	if (!r)
+		r = resume(words, n);
 	if (r) {
 		begin_packet(words[1]);
 		dm(DM_DEV_REMOVE);
@@ -199,6 +215,8 @@ static const struct operation {
 } operations[] = {
 	{ "msg", 3, message },
 	{ "create", 5, create },
+	{ "suspend", 2, suspend },
+	{ "resume", 2, resume },
 	{ "remove", 2, removal },
 	{ "write", 5, transfer },
 	{ "fua", 5, transfer },
