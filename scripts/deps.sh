@@ -17,6 +17,7 @@
 #                                    backports of 12; 7.3: the backports of 13)
 #   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
 #                                    QEMU's disk tools, Docker, containerd, udev
+#   scripts/deps.sh --bench          what tests/bench/profile.sh needs
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
 #   scripts/deps.sh --source 7.3     that series' linux-source, unpacked, for
 #                                    building kernels of our own; its path
@@ -532,6 +533,8 @@ while [ $# -gt 0 ]; do
 		get_kernel "$2"; shift ;;
 	--clients) debian_only "the clients"
 		install_packages "${client_packages[@]}" ;;
+	--bench) debian_only perf
+		install_packages linux-perf ;;
 	--scripts) debian_only "the kernel's scripts"
 		get_scripts ;;
 	--source) debian_only "the kernel's sources"
