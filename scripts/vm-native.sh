@@ -11,6 +11,9 @@
 # tmpfs of its own.  In a process namespace it takes everything with it when it is
 # killed.
 #
+# What the guest writes to $VM_RESULTS is in this machine's file when the system
+# call returns (but not what it writes through a mapping), and so outlives it.
+#
 # $VM_PRELOAD is a library for the kernel's process: it can stand between the
 # guest's disks and their files.
 
@@ -67,7 +70,7 @@ machine_start()
 	done
 	# shellcheck disable=SC2054 # the kernel's commas
 	words+=(seccomp=auto "mem=${memory}M" "ncpus=$cpus" "initrd=$initramfs"
-		con=null stderr=1 ssl=null ssl0=null,fd:3
+		con=null con0=null,fd:2 stderr=1 ssl=null ssl0=null,fd:3
 		"uml_dir=$results/memory/" umid=vm
 		loglevel=5 init_on_alloc=0 norandmaps panic=-1 oops=panic
 		rcupdate.rcu_cpu_stall_timeout=120
