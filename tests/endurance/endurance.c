@@ -22,7 +22,7 @@
  * Environment: POOL and THIN, names of the targets; ENDURANCE_BREAK, how the
  * test itself is tested: "flush" pretends to flush, "corrupt" changes a sector
  * in use on the data device.  ENDURANCE_PATIENCE: seconds after which something
- * hangs (300).
+ * hangs (300).  ENDURANCE_ROUND: seconds of a round, from and to ("5 15").
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -260,7 +260,7 @@ static void corrupt(struct rng *r)
 
 static void one_round(struct rng *r)
 {
-	double end = since() + between(r, 5, 15);
+	double end = since() + between(r, settings.round_min, settings.round_max);
 	struct volume *v;
 	int i;
 
@@ -324,6 +324,12 @@ int main(int argc, char **argv)
 	settings.patience = 300;
 	if (getenv("ENDURANCE_PATIENCE"))
 		settings.patience = atoi(getenv("ENDURANCE_PATIENCE"));
+	settings.round_min = 5;
+	settings.round_max = 15;
+	if (getenv("ENDURANCE_ROUND") &&
+	    sscanf(getenv("ENDURANCE_ROUND"), "%u %u", &settings.round_min,
+		   &settings.round_max) != 2)
+		fail("ENDURANCE_ROUND must be two numbers");
 	end = since() + atof(argv[4]);
 	control_alive();
 	if (pthread_create(&dog, NULL, watch_dog, NULL))

@@ -35,6 +35,7 @@ struct settings {
 	uint64_t seed;
 	unsigned int boot, round;
 	unsigned int patience;		/* seconds */
+	unsigned int round_min, round_max;
 };
 
 extern struct settings settings;

@@ -9,12 +9,13 @@
 #   tests/endurance/run.sh [-k KERNEL] [-t SECONDS] [-s SEED] [-o DIR]
 #                          [-g] [-x HOW]
 #
-#   -k KERNEL   6.1, 6.12, 7.3, debug; default: what this Debian has
+#   -k KERNEL   6.1, 6.12, 7.3, debug, native, native-debug; default: what this
+#               Debian has
 #   -t SECONDS  how long (300); what was begun is ended, with a machine that
 #               is not killed
 #   -s SEED     what to begin with; each pool has a seed, which is printed, and
 #               that of the next one follows from it
-#   -o DIR      results (build/endurance-run); kept if something fails
+#   -o DIR      results, if something fails (build/endurance-run)
 #   -g          against the kernel's own dm-thin: how the test itself is tested
 #   -x HOW      the same: it must fail because
 #                 flush     the test only pretends to flush
@@ -29,7 +30,19 @@
 #
 # Disks keep their data when a machine is killed; those of every other pool have
 # a volatile cache and lose a random part of what was not flushed
-# (volatile-disk.c).
+# (volatile-cache.h).
+#
+# A native machine is there in a second, so most of the power failures happen
+# there: a pool has many machines of some seconds.  It has one of these disks:
+#
+#   ubd    the kernel's own; it passes no flush on, so without a volatile cache;
+#          it completes in interrupts
+#   loop   over a file of the host's: volatile
+#   nbd    slower, and discards reach it: both (file-disk.c)
+#
+# Images are in memory, in /dev/shm if that has room.  How many failures there
+# were is said at the end, and if ten minutes or more had fewer than a machine
+# with nothing else to do manages.
 #
 # What random numbers decide is repeated with the same seed; how threads meet,
 # and where exactly the machine dies, is not.
@@ -74,9 +87,36 @@ case $harm in
 flush|corrupt) env+=("ENDURANCE_BREAK=$harm") ;;
 *) die "no such way to fail: $harm" ;;
 esac
-slow=1
-[ "$kernel" != debug ] || slow=3
-env+=("ENDURANCE_PATIENCE=$((300 * slow))")
+
+# What time is on this kernel.  In seconds: when something hangs, the limit of one
+# machine, a round.  In tenths of a second: the life of a machine, and of one that
+# may die while it recovers.  How many machines a pool has; how many power
+# failures 600 s must have.  Numbers in pairs are from and to.
+case $kernel in
+native)
+	patience=120 limit=600 round=(1 3) life=(3 20) early=(0 5)
+	machines=(10 30) wanted=200 ;;
+native-debug)
+	patience=240 limit=1200 round=(2 5) life=(10 60) early=(0 20)
+	machines=(6 14) wanted=60 ;;
+debug)
+	patience=900 limit=5400 round=(5 15) life=(240 1410) early=(30 180)
+	machines=(2 5) wanted=0 ;;
+*)
+	patience=300 limit=1800 round=(5 15) life=(80 479) early=(10 69)
+	machines=(2 5) wanted=0 ;;
+esac
+env+=("ENDURANCE_PATIENCE=$patience" "ENDURANCE_ROUND=${round[*]}")
+native=0
+[[ $kernel != native* ]] || native=1
+
+out=$(realpath -m "$out")
+work=$out
+need=3072	# MiB: a machine's memory, images, their caches
+have=$(df -m --output=avail /dev/shm 2> /dev/null | tail -n 1)
+if [ $native = 1 ] && [ "${have:-0}" -ge $need ]; then
+	work=$(mktemp -d /dev/shm/endurance.XXXXXX)
+fi
 
 sockets=$(mktemp -d)	# a short path
 disks=()
@@ -90,7 +130,14 @@ stop_disks()
 	done 2> /dev/null
 	disks=()
 }
-trap 'stop_disks; rm -rf "$sockets"' EXIT
+# shellcheck disable=SC2317 # called by the trap
+cleanup()
+{
+	stop_disks
+	rm -rf "$sockets"
+	[ "$work" = "$out" ] || rm -rf "$work"
+}
+trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 # volatile_disk NAME: serve the image on a socket of that name
@@ -104,12 +151,28 @@ volatile_disk()
 	while [ ! -S "$sockets/$1" ]; do sleep 0.1; done
 }
 
-# What the machine left is what the next one finds.
+# settle_native NUMBER: power has failed, or all is kept.
+settle_native()
+{
+	local f words=()
+
+	[ ! -e "$dir/killed" ] || words=($((seed + $1)))
+	for f in "$dir"/{data,meta}; do
+		build/endurance/volatile-settle "$f" "${words[@]+"${words[@]}"}" \
+			>> "$f.log" || die "the disks' caches are gone"
+	done
+}
+
+# settle_disks NUMBER: what that machine left is what the next one finds.
 settle_disks()
 {
 	local f
 
 	[ "$volatile" = 1 ] || return
+	if [ $native = 1 ]; then
+		settle_native "$1"
+		return
+	fi
 	for f in "$dir"/{data,meta}; do
 		for _ in {1..1200}; do
 			[ ! -e "$f.closed" ] || break
@@ -139,56 +202,78 @@ complaints()
 # machine NUMBER SECONDS [KILL-AFTER]
 machine()
 {
-	local args=(-k "$kernel" -r "$dir" -t $((1800 * slow)) -m 1024 -w) r
+	local args=(-k "$kernel" -r "$dir" -t "$limit" -m 1024 -w) preload=() r
 
 	[ -z "${3:-}" ] || args+=(-K "$3")
-	if [ "$volatile" = 1 ]; then
-		args+=(-D "nbd:unix:$sockets/data" -D "nbd:unix:$sockets/meta")
-	else
-		args+=(-D "$dir/data" -D "$dir/meta")
+	case $disk$volatile in
+	loop?|nbd?) args+=(-d none) ;;
+	virtio1) args+=(-D "nbd:unix:$sockets/data" -D "nbd:unix:$sockets/meta") ;;
+	*) args+=(-D "$dir/data" -D "$dir/meta") ;;
+	esac
+	if [ "$volatile$native" = 11 ]; then
+		preload=("VM_PRELOAD=$top/build/endurance/volatile-preload.so"
+			"VOLATILE_DISKS=$dir/data:$dir/meta")
+		[ "$harm" != lie ] || preload+=(VOLATILE_LIE=1)
 	fi
 	for _ in 1 2 3; do
-		scripts/vm.sh "${args[@]}" -- env "${env[@]}" \
+		env "${preload[@]+"${preload[@]}"}" \
+			scripts/vm.sh "${args[@]}" -- env "${env[@]}" \
+			"ENDURANCE_DISK=$disk" \
 			tests/endurance/guest.sh "$2" "$seed" > "$dir/output.$1" 2>&1
 		r=$?
-		# The emulator itself may die while the kernel boots.
+		# The machine itself may die while the kernel boots.
 		if [ $r != 126 ] || [ -e "$dir/armed" ]; then
 			break
 		fi
-		say "machine $1 did not boot: $(grep 'qemu status' "$dir/output.$1")"
-		settle_disks
+		say "machine $1 did not boot: $(grep -E '(qemu|native) status' "$dir/output.$1")"
+		settle_disks "$1"
 	done
 	mv "$dir/console.log" "$dir/console.$1"
 	grep -E 'new pool|recovered|round|changing' "$dir/output.$1" |
 		tail -n 2 | sed "s/^/endurance: machine $1: /"
 	if [ -n "${3:-}" ] && [ $r = 137 ]; then
+		failures=$((failures + 1))
 		r=0
 	fi
 	complaints "$1" || r=1
 	return $r
 }
 
+# The power failed before the first commit: no superblock yet, and nothing that was
+# acknowledged.
+nothing_promised()
+{
+	cmp -s -n 4096 "$dir/meta" /dev/zero && [ ! -e "$dir/state/model.2" ] &&
+		! grep -qs '^\.' "$dir/state/log.1"
+}
+
+# between FROM TO: a random number, in $number, because a subshell's is another one
+between() { number=$((RANDOM % ($2 - $1 + 1) + $1)); }
+
 # Images of this seed, until one machine ended by itself
 pool()
 {
-	local n=1 machines=$((RANDOM % 4 + 2)) r after
+	local n=1 nr number r after
+
+	between "${machines[@]}"
+	nr=$number
 
 	rm -rf "$dir" "${sockets:?}"/*
 	mkdir -p "$dir"
 	truncate -s 192M "$dir/data"
 	truncate -s 12M "$dir/meta"
 	disks=()
-	if [ "$volatile" = 1 ]; then
+	if [ "$volatile$native" = 10 ]; then
 		volatile_disk data
 		volatile_disk meta
 	fi
 	while :; do
 		after=
-		if [ $n -lt $machines ] && [ $SECONDS -lt "$seconds" ]; then
-			after=$((RANDOM % 40 + 8))
+		if [ $n -lt "$nr" ] && [ $SECONDS -lt "$seconds" ]; then
+			between "${life[@]}"
 			# Some die while they recover.
-			[ $((RANDOM % 5)) != 0 ] || after=$((RANDOM % 6 + 1))
-			after=$((after * slow)).$((RANDOM % 10))
+			[ $((RANDOM % 5)) != 0 ] || between "${early[@]}"
+			after=$((number / 10)).$((number % 10))
 			say "machine $n, killed after $after s"
 			machine $n 1000 "$after"
 		else
@@ -196,8 +281,8 @@ pool()
 			machine $n 1
 		fi
 		r=$?
-		settle_disks
-		if ! thin_check "$dir/meta" > "$dir/check.$n" 2>&1; then
+		settle_disks $n
+		if ! nothing_promised && ! thin_check "$dir/meta" > "$dir/check.$n" 2>&1; then
 			cat "$dir/check.$n"
 			echo "thin_check finds damage"
 			r=1
@@ -212,6 +297,7 @@ pool()
 
 SECONDS=0
 nr=0
+failures=0
 volatile=0
 r=0
 rm -rf "$out"
@@ -219,19 +305,32 @@ while [ $SECONDS -lt "$seconds" ]; do
 	RANDOM=$seed
 	volatile=$((seed / 7 % 2))
 	[ "$harm" != lie ] || volatile=1
-	dir=$out/$seed
-	say "kernel $kernel, seed $seed, $([ $volatile = 1 ] ||
+	disk=virtio
+	if [ $native = 1 ]; then
+		disk=nbd
+		[ $((seed / 14 % 2)) = 0 ] || disk=ubd
+		[ "$disk$volatile" != ubd1 ] || disk=loop
+	fi
+	dir=$work/$seed
+	say "kernel $kernel, seed $seed, $disk disks, $([ $volatile = 1 ] ||
 		echo "no ")volatile cache"
 	pool
 	r=$?
 	nr=$((nr + 1))
 	if [ $r != 0 ]; then
 		[ -z "$harm" ] || { say "noticed, as it must be"; exit 0; }
-		say "FAILED; images and logs: $dir; repeat: tests/endurance/run.sh -k $kernel -s $seed"
+		if [ "$work" != "$out" ]; then
+			mkdir -p "$out"
+			cp -r --sparse=always "$dir" "$out"
+		fi
+		say "FAILED; images and logs: $out/$seed; repeat: tests/endurance/run.sh -k $kernel -s $seed"
 		exit 1
 	fi
 	rm -rf "$dir"
 	seed=$((seed * 48271 % 2147483647))
 done
 [ -z "$harm" ] || { say "went unnoticed: $harm"; exit 1; }
-say "$nr pools in $SECONDS s: all is well"
+say "$nr pools, $failures power failures in $SECONDS s: all is well"
+if [ "$seconds" -ge 600 ] && [ $((failures * 600)) -lt $((wanted * seconds)) ]; then
+	say "too few power failures: $((wanted * seconds / 600)) are wanted in $seconds s, on a machine with nothing else to do"
+fi

@@ -4,8 +4,8 @@
 #
 # Build the test modules of this folder and load them in a virtual machine.
 #
-#   tests/kernel/run.sh [KERNEL]      6.1, 6.12, 7.3, debug; default: what this
-#                                     Debian has
+#   tests/kernel/run.sh [KERNEL]      6.1, 6.12, 7.3, debug, native, native-debug;
+#                                     default: what this Debian has
 #
 # dm-bufio gets so little memory that it reuses buffers all the time.
 
