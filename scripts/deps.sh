@@ -18,6 +18,8 @@
 #   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
 #                                    QEMU's disk tools, Docker, containerd, udev
 #   scripts/deps.sh --bench          what tests/bench/profile.sh needs
+#   scripts/deps.sh --tree trixie    that Debian in a directory, with what those
+#                                    tests drive: see scripts/tree.sh
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
 #   scripts/deps.sh --source 7.3     that series' linux-source, unpacked, for
 #                                    building kernels of our own; its path
@@ -537,6 +539,10 @@ while [ $# -gt 0 ]; do
 		install_packages linux-perf ;;
 	--scripts) debian_only "the kernel's scripts"
 		get_scripts ;;
+	--tree) debian_only "trees"
+		[ $# -ge 2 ] || die "--tree needs a suite: trixie or bookworm"
+		install_packages mmdebstrap
+		scripts/tree.sh "$2"; shift ;;
 	--source) debian_only "the kernel's sources"
 		[ $# -ge 2 ] || die "--source needs a series"
 		get_source "$2"; shift ;;

@@ -5,10 +5,13 @@
 # The tests of tests/selftests in a virtual machine.
 #
 #   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-d] [-e] [-m] [-n] [-p I/N]
-#                        [-j CPUS] [-o DIR] [TEST]...
+#                        [-j CPUS] [-R SUITE] [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
-#   -k KERNEL   6.1, 6.12, 7.3, debug; default: what this Debian has
+#   -k KERNEL   6.1, 6.12, 7.3, native, native-debug, debug; default: what this
+#               Debian has
+#   -R SUITE    with the programs of that Debian (trixie, bookworm; see
+#               scripts/tree.sh), or of a system in a directory
 #   -s          against the kernel's own dm-thin instead of thinx: how the tests
 #               themselves are tested
 #   -d          against thinx in drop-in mode, under dm-thin's names
@@ -40,7 +43,8 @@ others=()
 part=1/1
 cpus=2
 kargs=
-while getopts k:csdemno:p:j:a: opt; do
+tree=
+while getopts k:csdemno:p:j:a:R: opt; do
 	case $opt in
 	k) kernel=$OPTARG ;;
 	c) clients=1 ;;
@@ -52,6 +56,7 @@ while getopts k:csdemno:p:j:a: opt; do
 	p) part=$OPTARG ;;
 	j) cpus=$OPTARG ;;
 	a) kargs=$OPTARG ;;
+	R) tree=$OPTARG ;;
 	o) out=$OPTARG ;;
 	*) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 	esac
@@ -66,8 +71,13 @@ die() { echo "selftests.sh: $*" >&2; exit 1; }
 dir=tests/selftests/thinx
 if [ $clients = 1 ]; then
 	dir=tests/clients
-	scripts/deps.sh --clients || die "cannot install the clients"
+	[ -n "$tree" ] || scripts/deps.sh --clients || die "cannot install the clients"
 fi
+case $tree in
+""|*/*) ;;
+*) tree=$(scripts/deps.sh --tree "$tree") || exit ;;
+esac
+
 # is_wanted TEST: in all of the lists and in none of the others?
 is_wanted()
 {
@@ -142,7 +152,8 @@ missing()
 for attempt in 1 2 3 4 5 6; do
 	rm -f "$out/running"
 	scripts/vm.sh -k "$kernel" -t "${SELFTESTS_LIMIT:-$limit}" -r "$out" \
-		-d 2G -d 2G -w -m 3072 -c "$cpus" -a "$kargs" -- \
+		-d 2G -d 2G -w -m 3072 -c "$cpus" -a "$kargs" \
+		${tree:+-R "$tree"} -- \
 		env "${env[@]}" tests/selftests/run.sh "${tests[@]}"
 	r=$?
 	[ -e "$out/dmesg" ] && mv "$out/dmesg" "$out/dmesg.$attempt"
