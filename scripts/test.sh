@@ -308,7 +308,10 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 	fi
 	start "kernel-$k" one_line "tests/kernel on $k" timeout 3600 tests/kernel/run.sh "$k"
 done
-! has native-debug || start checkers speaks_tap tests/kernel/checkers.sh
+if has native-debug; then
+	start checkers speaks_tap tests/kernel/checkers.sh
+	start leaks many -k native-debug -e -p 1/2 -a kmemleak=on
+fi
 for k in "${clients[@]+"${clients[@]}"}"; do
 	start "reboot-$k" speaks_tap tests/clients/docker-reboot.sh "$k"
 done

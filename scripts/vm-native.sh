@@ -76,6 +76,7 @@ machine_start()
 		rcupdate.rcu_cpu_stall_timeout=120
 		vm_machine=native "vm_root=${tree:-/}" "vm_results=$results"
 		"vm_shares=$(IFS=,; echo "${shares[*]+"${shares[*]}"}")")
+	[[ $kargs == *kmemleak=* ]] || words+=(kmemleak=off)
 	exec 4> >(exec cat 3>&-)
 	cat_pid=$!
 	# shellcheck disable=SC2016,SC2086 # expanded by the inner shell; words

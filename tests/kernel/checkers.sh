@@ -40,7 +40,8 @@ fi
 commit()
 {
 	# shellcheck disable=SC2016 # expanded in the guest
-	scripts/vm.sh -k "$kernel" -c 1 -m 512 -d none -r "$copy/results" -- \
+	scripts/vm.sh -k "$kernel" -c 1 -m 512 -d none -r "$copy/results" \
+		-a "$([ "$1" != leak ] || echo kmemleak=on)" -- \
 		sh -c 'insmod "$1" bug="$2"; dmesg | grep -q "committing $2"' \
 		sh "$copy/test-checkers.ko" "$1" > "$copy/log" 2>&1
 }
