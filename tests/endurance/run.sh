@@ -235,6 +235,8 @@ machine()
 		failures=$((failures + 1))
 		r=0
 	fi
+	# It may be killed just after it found something.
+	! grep -q '^FAILED' "$dir/output.$1" || r=1
 	complaints "$1" || r=1
 	return $r
 }
