@@ -26,9 +26,12 @@ static int __rcu *published;
 static struct list_head list = LIST_HEAD_INIT(list);
 static struct list_head entry;
 
-/* A compiler that sees these would have its own opinion. */
-static volatile unsigned int size = 48;
-static volatile char sink;
+/* A compiler that knew this would have its own opinion. */
+static unsigned int size = 48;
+module_param(size, uint, 0444);
+MODULE_PARM_DESC(size, "of what is allocated");
+
+static char sink;
 
 struct holder {
 	struct timer_list timer;
@@ -44,7 +47,7 @@ static void use_after_free(void)
 
 	kfree(p);
 	if (p)
-		sink = READ_ONCE(p[4]);
+		WRITE_ONCE(sink, READ_ONCE(p[4]));
 }
 
 static void out_of_bounds(void)
@@ -52,7 +55,7 @@ static void out_of_bounds(void)
 	char *p = kmalloc(size, GFP_KERNEL);
 
 	if (p)
-		sink = READ_ONCE(p[size]);
+		WRITE_ONCE(sink, READ_ONCE(p[size]));
 	kfree(p);
 }
 
@@ -85,7 +88,7 @@ static void list_twice(void)
 static void rcu_unlocked(void)
 {
 	if (rcu_dereference(published))
-		sink = 1;
+		WRITE_ONCE(sink, 1);
 }
 
 static void free_active_timer(void)
@@ -105,12 +108,12 @@ static void leak(void)
 
 	/* The allocator remembers the last ones it gave away. */
 	for (i = 0; i < 1000; i++)
-		sink = !!kmalloc(size, GFP_KERNEL);
+		WRITE_ONCE(sink, !!kmalloc(size, GFP_KERNEL));
 }
 
 static void shift(void)
 {
-	sink = 1 << (size + 16);
+	WRITE_ONCE(sink, 1 << (size + 16));
 }
 
 static const struct {
