@@ -34,18 +34,25 @@ thin_dump "$META" > "$scratch/dump"
 is $? 0 "thin_dump"
 python3 - "$scratch/rmap" "$scratch/dump" > "$scratch/compared" 2>&1 <<-'PY'
 import re, sys
-def number(name, text):
-    return int(re.search(name + r'="(\d+)"', text).group(1))
-dump = set()
-for line in open(sys.argv[2]):
-    if "<device " in line:
-        dev = number("dev_id", line)
-    elif "<single_mapping " in line:
-        dump.add((number("data_block", line), dev, number("origin_block", line)))
-    elif "<range_mapping " in line:
-        for i in range(number("length", line)):
-            dump.add((number("data_begin", line) + i, dev,
-                      number("origin_begin", line) + i))
+import xml.etree.ElementTree as xml
+
+# thin_dump of 1.0 and later writes once what several devices share.
+root = xml.parse(sys.argv[2]).getroot()
+shared = {d.get("name"): d for d in root.iter("def")}
+
+def mappings(element):
+    for m in element:
+        if m.tag == "single_mapping":
+            yield int(m.get("data_block")), int(m.get("origin_block")), 1
+        elif m.tag == "range_mapping":
+            yield (int(m.get("data_begin")), int(m.get("origin_begin")),
+                   int(m.get("length")))
+        elif m.tag == "ref":
+            yield from mappings(shared[m.get("name")])
+
+dump = {(data + i, int(device.get("dev_id")), origin + i)
+        for device in root.iter("device")
+        for data, origin, length in mappings(device) for i in range(length)}
 rmap = set()
 for line in open(sys.argv[1]):
     begin, end, dev, at, _ = map(int, re.fullmatch(
