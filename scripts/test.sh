@@ -19,7 +19,8 @@
 #
 # Installs and builds what is missing.  Results: build/test/*.tap, one per program;
 # what a failed one said is in it.  How long each part took is told at the end; a
-# part that did not run is a failure.  $JOBS (processors) machines run at a time.
+# part that did not run is a failure.  $JOBS machines (one more than
+# there are processors) run at a time.
 # The endurance test takes $THINX_ENDURANCE_SECONDS (600), half of it with the
 # debug kernel; an hour if you have one.
 
@@ -49,7 +50,8 @@ chosen=${#kernels[@]}
 results=$top/build/test
 rm -rf "$results"
 mkdir -p "$results"
-: "${JOBS:=$(nproc)}"
+# Machines wait a good deal: for timers, for commits.
+: "${JOBS:=$(($(nproc) + 1))}"
 
 say() { echo "test.sh: $(date +%T) $*"; }
 
