@@ -244,6 +244,7 @@ cat > "$results/stage2" <<STAGE2
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LC_ALL=C.UTF-8 DM_DISABLE_UDEV=1
 export VM=1 VM_RESULTS=/results VM_KERNEL=$kernel KDIR=$k_build
+export THINX_CACHE=$thinx_cache
 [ -e /lib/modules/$k_release ] || {
 	mkdir -p /lib/modules
 	ln -s ${k_base%/}/lib/modules/$k_release /lib/modules/$k_release
