@@ -255,17 +255,29 @@ static void note_needs_check(struct thinx_md *md)
 	WRITE_ONCE(md->needs_check, true);	/* pairs with the getter */
 }
 
+#define LOAD_TRIES 16
+
+/* No abort, no pool: memory that is short may be there at the next try. */
+static int load_again(struct thinx_md *md)
+{
+	int tries = LOAD_TRIES, r;
+
+	do {
+		thinx_open_unload(md);
+		r = pd_bm_drop(md->bm);
+		if (!r)
+			r = thinx_open_load(md);
+	} while (r == -ENOMEM && --tries);
+	return r;
+}
+
 static int reload(struct thinx_md *md)
 {
 	bool needs_check = md->needs_check;
 	int r;
 
 	memcpy(md->closing, md->committed, sizeof(*md->closing));
-	thinx_open_unload(md);
-	r = pd_bm_drop(md->bm);
-	if (r)
-		return r;
-	r = thinx_open_load(md);
+	r = load_again(md);
 	if (r)
 		return r;
 	r = settle_superblock(md, md->closing);

@@ -368,6 +368,39 @@ static void test_every_fault_while_opening_is_survived(void **state)
 	}
 }
 
+/* An abort that fails is the end of the pool. */
+static void test_abort_survives_each_failed_allocation(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	bool hit = true;
+	long n;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 1);
+	md_commit(&e);
+	for (n = 0; hit; n++) {
+		md_map(&e, dev, 1, 1);
+		shim_fail_alloc(n, false);
+		assert_int_equal(thinx_md_abort(e.md), 0);
+		hit = shim_nr_allocs() > n;
+		shim_fail_alloc(-1, false);
+		md_check(&e);
+	}
+	print_message("%ld allocations\n", n);
+	assert_true(n > 5);
+
+	/* Memory that does not come back. */
+	md_map(&e, dev, 1, 1);
+	shim_fail_alloc(0, true);
+	assert_int_equal(thinx_md_abort(e.md), -ENOMEM);
+	shim_fail_alloc(-1, false);
+	assert_int_equal(thinx_md_create_thin(e.md, 2), -ENODEV);
+	thinx_md_close_device(dev);
+	md_close(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_every_write_fails_once),
 		cmocka_unit_test(test_every_flush_fails_once),
 		cmocka_unit_test(test_every_fault_while_opening_is_survived),
+		cmocka_unit_test(test_abort_survives_each_failed_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
