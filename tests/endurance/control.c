@@ -461,7 +461,7 @@ static void snapshot(struct volume *origin, struct rng *r)
 	}
 	pthread_mutex_lock(&model_lock);
 	id = model.next_id++;
-	v = volume_copy(origin, id);
+	v = volume_copy(origin, id, 0);
 	load_watch(origin, v);
 	op = log_begin('S', "%u %u", origin->id, id);
 	pthread_mutex_unlock(&model_lock);

@@ -13,7 +13,9 @@
  * all that was said earlier is out.
  *
  * A flush makes durable what ended before it was issued.  So does a snapshot,
- * for its origin: its message commits.
+ * for its origin: its message commits.  The snapshot itself, if there is one, has
+ * what ended before its message was sent, and may have what was under way
+ * between that and the message's end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -223,18 +225,31 @@ static struct volume *must_find(uint32_t id, uint64_t line)
 	return v;
 }
 
+/* Flushes while the message is under way say nothing about the snapshot. */
+static void replay_snapshot(struct volume *origin, uint32_t id, uint64_t line)
+{
+	struct volume *v = volume_copy(origin, id, line);
+
+	v->doubtful = 'S';
+	origin->watcher = v;
+}
+
 static void replay_begin(char kind, uint32_t id, uint32_t a, uint32_t b,
 			 uint32_t c, uint32_t d, uint64_t line)
 {
 	struct begun *x = begun_get(id);
+	struct volume *v;
 	struct op *op;
 
 	x->kind = kind;
 	x->volume = a;
 	x->other = b;
 	x->line = line;
+	if (kind == 'S')
+		replay_snapshot(must_find(a, line), b, line);
 	if (kind != 'W' && kind != 'D')
 		return;
+	v = must_find(a, line);
 	op = xalloc(sizeof(*op));
 	op->kind = kind;
 	op->id = id;
@@ -244,13 +259,16 @@ static void replay_begin(char kind, uint32_t id, uint32_t a, uint32_t b,
 	op->stamp = d;
 	op->issued = line;
 	op->ended = NEVER;
-	volume_add_op(must_find(a, line), op);
+	volume_add_op(v, op);
 	x->op = op;
+	if (v->watcher)
+		volume_add_op(v->watcher, op_doubtful(op));
 }
 
 static void replay_end(uint32_t id, char how, uint64_t line)
 {
 	struct begun *x = begun_get(id);
+	struct volume *v;
 
 	switch (x->kind) {
 	case 'W':
@@ -266,9 +284,11 @@ static void replay_end(uint32_t id, char how, uint64_t line)
 			settle(must_find(x->volume, line), x->line);
 		break;
 	case 'S':
+		v = must_find(x->volume, line);
+		v->watcher = NULL;
 		if (how == '.') {
-			settle(must_find(x->volume, line), x->line);
-			volume_copy(must_find(x->volume, line), x->other);
+			settle(v, x->line);
+			must_find(x->other, line)->doubtful = 0;
 		}
 		break;
 	case 'C':
@@ -294,7 +314,6 @@ static void replay_end(uint32_t id, char how, uint64_t line)
 /* What the power failure left open, but for I/O, which is in the lists. */
 static void replay_rest(void)
 {
-	struct volume *v;
 	struct begun *x;
 	uint32_t i;
 
@@ -302,8 +321,7 @@ static void replay_rest(void)
 		x = &begun[i];
 		switch (x->kind) {
 		case 'S':
-			v = must_find(x->volume, x->line);
-			volume_copy(v, x->other)->doubtful = 'S';
+			must_find(x->volume, x->line)->watcher = NULL;
 			break;
 		case 'C':
 			volume_new(x->volume, x->other)->doubtful = 'C';

@@ -97,20 +97,28 @@ void volume_free(struct volume *v)
 	free(v);
 }
 
-/* What is in doubt there is in doubt here, for ever: it ended for neither. */
-struct volume *volume_copy(const struct volume *v, uint32_t id)
+/* A copy for another volume, where it is in doubt for ever: it ended for neither. */
+struct op *op_doubtful(const struct op *op)
+{
+	struct op *o = xalloc(sizeof(*o));
+
+	*o = *op;
+	o->ended = NEVER;
+	o->durable = false;
+	return o;
+}
+
+struct volume *volume_copy(const struct volume *v, uint32_t id, uint64_t line)
 {
 	struct volume *copy = volume_new(id, v->nr_sectors);
 	const struct op *op;
 
 	memcpy(copy->now, v->now, v->nr_sectors * sizeof(*v->now));
 	for (op = v->ops; op; op = op->next) {
-		struct op *o = xalloc(sizeof(*o));
-
-		*o = *op;
-		o->ended = NEVER;
-		o->durable = false;
-		volume_add_op(copy, o);
+		if (op->ended >= line)
+			volume_add_op(copy, op_doubtful(op));
+		else if (!op->failed)
+			volume_set(copy, op->begin, op->end, op->stamp);
 	}
 	return copy;
 }

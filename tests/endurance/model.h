@@ -92,7 +92,9 @@ uint32_t sector_stamp(const void *buf, uint32_t sector);
 struct volume *volume_new(uint32_t id, uint32_t nr_sectors);
 struct volume *volume_find(uint32_t id);
 void volume_free(struct volume *v);
-struct volume *volume_copy(const struct volume *v, uint32_t id);
+/* A snapshot; what ended before that line of the log is in it. */
+struct volume *volume_copy(const struct volume *v, uint32_t id, uint64_t line);
+struct op *op_doubtful(const struct op *op);
 void volume_add_op(struct volume *v, struct op *op);
 void volume_drop_ops(struct volume *v);
 void volume_set(struct volume *v, uint32_t begin, uint32_t end, uint32_t stamp);

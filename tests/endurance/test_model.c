@@ -130,8 +130,16 @@ static void volumes(void)
 	ok(allows(2, 0, "5"), "later writes are not in the snapshot");
 	after("W 10 1 0 1 10\n. 10\nS 12 1 2\n");
 	ok(volume_find(2) && volume_find(2)->doubtful == 'S' &&
-	   allows(2, 0, "5 10") && allows(1, 0, "5 10"),
+	   allows(2, 0, "10") && allows(1, 0, "5 10"),
 	   "a snapshot that may not exist");
+	after("S 12 1 2\nW 13 1 0 1 13\n. 13\nF 14 1\n. 14\n. 12\n");
+	ok(allows(2, 0, "5 13") && allows(1, 0, "13"),
+	   "what was written and flushed meanwhile: may be in the snapshot");
+	after("S 12 1 2\nW 13 1 0 1 13\n. 13\nF 14 1\n. 14\n. 12\nR 2\n");
+	ok(allows(2, 0, "5") && allows(1, 0, "13"), "it was not");
+	after("S 12 1 2\nW 13 1 0 1 13\n= 13\nW 14 1 1 1 14\n");
+	ok(allows(2, 0, "5 13") && allows(1, 0, "13") && allows(2, 1, "5 14"),
+	   "nor is it certain in one that may not exist");
 	after("C 10 3 50\n. 10\nC 11 4 50\nX 12 1 0\n");
 	ok(volume_find(3) && !volume_find(3)->doubtful &&
 	   volume_find(4)->doubtful == 'C' && volume_find(1)->doubtful == 'X',

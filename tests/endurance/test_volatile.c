@@ -172,6 +172,11 @@ static void child(uint32_t *flushed, uint32_t value)
 	}
 }
 
+static uint32_t seen(uint32_t *flushed)
+{
+	return __atomic_load_n(flushed, __ATOMIC_ACQUIRE);
+}
+
 static void kills(void)
 {
 	struct cache c = fresh(true);
@@ -185,10 +190,14 @@ static void kills(void)
 	if (flushed == MAP_FAILED)
 		give_up("mmap");
 	for (i = 0; i < 200; i++) {
+		v = *flushed;
 		pid = fork();
 		if (!pid)
-			child(flushed, *flushed + 1);
-		usleep(1000 + i * 37 % 1000);
+			child(flushed, v + 1);
+		/* On a machine that is busy it may take a while to begin. */
+		for (n = 0; n < 20000 && seen(flushed) < v + 3; n++)
+			usleep(500);
+		usleep(i * 37 % 1000);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		cache_power_failure(&c, &rng);
