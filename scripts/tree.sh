@@ -26,7 +26,7 @@ packages=(
 	qemu-utils qemu-system-common
 	containerd runc crun
 	# the tests; gcc and make install the module
-	gcc make rsync python3-minimal perl-base xz-utils
+	gcc make rsync python3 perl-base xz-utils
 )
 
 say() { echo "tree.sh: $*" >&2; }

@@ -9,6 +9,8 @@
 
 fault=/sys/kernel/debug/failslab
 [ -d $fault ] || skip_all "the kernel has no fault injection"
+# dm-bufio has a slab cache made for each pool.
+trace_expected 'kmem_cache_create[_a-z]*[(]dm_bufio_buffer.*failed with error -12'
 disk META 8
 disk DATA 128
 make_pool "$META" "$DATA"
@@ -101,16 +103,22 @@ diag <<< "$ended of 8 rounds went to their end"
 echo 0 > $fault/probability
 echo N > $fault/cache-filter
 stop $spawned
-like "$(pool_mode)" '^r[wo]$' "under random failures: the pool lives"
-if mode_is rw; then
-	ok "and works" blockio write $t 60M 1M 2
-	ok "and reads" blockio verify $t 60M 1M 2
+# Reading the metadata device may fail as well, in an abort even: then the pool is
+# of no use until it is made anew, and nothing is lost either.
+mode=$(pool_mode)
+! is_failed || mode=Fail
+like "$mode" '^(r[wo]|Fail)$' "under random failures: the pool lives, or says that it does not"
+if [ "$mode" = rw ]; then
+	ok "it works" blockio write $t 60M 1M 2
+	ok "it reads" blockio verify $t 60M 1M 2
 fi
-ok "what nobody wrote to is unharmed" blockio verify $t 0 8M 1
-if ! mode_is rw; then
-	remove t1
-	remove pool
-	ok "thin_check after failures" \
-		thin_check -q --clear-needs-check-flag "$META"
-fi
+[ "$mode" = Fail ] ||
+	ok "what nobody wrote to is unharmed" blockio verify $t 0 8M 1
+remove t1
+remove pool
+ok "thin_check after failures" \
+	thin_check -q --clear-needs-check-flag "$META"
+make_pool "$META" "$DATA"
+activate t1 1 64M
+ok "in a pool made anew it is unharmed" blockio verify $t 0 8M 1
 finish
