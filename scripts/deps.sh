@@ -49,7 +49,7 @@ test_packages=("${demo_packages[@]}" "${vm_packages[@]}"
 	libc6-dev libcmocka-dev clang libclang-rt-dev clang-format
 	sparse shellcheck perl python3 git
 	# building a kernel
-	bc bison flex libelf-dev libssl-dev
+	bc bison flex libelf-dev libssl-dev patch
 	# what runs in the virtual machines
 	fio xfsprogs
 	# installing, and the manual page
@@ -71,7 +71,8 @@ demo_commands=("${build_commands[@]}" rsync
 vm_commands=("${build_commands[@]}" rsync
 	qemu-system-x86_64 busybox ip ps)
 test_commands=("${demo_commands[@]}" "${vm_commands[@]}"
-	clang sparse shellcheck perl python3 git fio mkfs.xfs bc bison flex)
+	clang sparse shellcheck perl python3 git fio mkfs.xfs bc bison flex
+	patch)
 
 say() { echo "deps.sh: $*" >&2; }
 die() { say "$*"; exit 1; }

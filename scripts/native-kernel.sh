@@ -9,7 +9,8 @@
 #   scripts/native-kernel.sh native-debug   with KASAN, lockdep, object and sleep
 #                                           checks and fault injection
 #
-# The configuration is tests/native/common.config and NAME.config.  Nothing is
+# The configuration is tests/native/common.config and NAME.config; the source is
+# Debian's and tests/native/stack-walk.patch, which says what it is for.  Nothing is
 # done if configuration, source and compiler are those of the last build.
 # Afterwards scripts/vm.sh -k NAME boots it, and scripts/module.sh -k NAME builds
 # modules for it.  The result stays in the cache directory.  Takes 3 and 6 minutes
@@ -37,8 +38,32 @@ mkdir -p "$dir" 2> /dev/null ||
 exec 9> "$dir/lock"
 flock 9
 
+# Both kernels are built from it: it is the debug kernel that differs.
+get_source()
+{
+	local patch=tests/native/stack-walk.patch is wanted
+
+	exec 8> "$thinx_cache/kernels/source.lock"
+	flock 8
+	source=$(scripts/deps.sh --source $series)
+	wanted=$(sha256sum < $patch)
+	is=$(cat "$source/thinx-patched" 2> /dev/null || :)
+	if [ -n "$is" ] && [ "$is" != "$wanted" ]; then
+		rm -rf "$source"
+		source=$(scripts/deps.sh --source $series)
+		is=
+	fi
+	if [ -z "$is" ]; then
+		patch -s -f -p1 -d "$source" < $patch >&2 ||
+			die "$patch does not fit the source in $source"
+		echo "$wanted" > "$source/thinx-patched"
+	fi
+	exec 8>&-
+}
+
 fragments=(tests/native/common.config "tests/native/$name.config")
-source=$(scripts/deps.sh --source $series)
+[ "$name" = native ] || fragments+=(tests/native/stack-walk.patch)
+get_source
 key=$( (cat "${fragments[@]}"; head -n 6 "$source/Makefile"; gcc --version) | sha256sum)
 if [ -e "$dir/complete" ] && [ "$(cat "$dir/key" 2> /dev/null)" = "$key" ]; then
 	exit 0
@@ -57,7 +82,7 @@ um() { make -s -C "$source" ARCH=um O="$build" "$@" >> "$log" 2>&1; }
 
 say "building $name; log: $log"
 rm -f "$dir/complete"
-cat "${fragments[@]}" > "$config"
+cat "${fragments[@]:0:2}" > "$config"
 mkdir -p "$build"
 : > "$log"
 um "KCONFIG_ALLCONFIG=$config" allnoconfig || failed

@@ -271,8 +271,7 @@ selftests_on()
 		start "$1-2" many -k "$1" -p 2/2 ;;
 	0native)
 		start races many -k native -m ;;
-	0*)	start "$1-1" many -k "$1" -e -m
-		start "$1-2" many -k "$1" -e -n -j 1 ;;
+	0*)	start "$1" many -k "$1" -e -j 1 ;;
 	*)	start "$1-1" many -k "$1" -m
 		start "$1-2" many -k "$1" -n -j 1 -p 1/2
 		start "$1-3" many -k "$1" -n -j 1 -p 2/2 ;;
