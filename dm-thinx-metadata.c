@@ -257,7 +257,10 @@ static void note_needs_check(struct thinx_md *md)
 
 #define LOAD_TRIES 16
 
-/* No abort, no pool: memory that is short may be there at the next try. */
+/*
+ * No abort, no pool.  Who asks for this memory may wait for it: that it is refused
+ * once says little about the next time.
+ */
 static int load_again(struct thinx_md *md)
 {
 	int tries = LOAD_TRIES, r;

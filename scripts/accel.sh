@@ -7,6 +7,7 @@
 #
 #   accel_args            sets the array $accel: what qemu-system-x86_64 is told
 #   accel_works ARG...    does a machine with these arguments run instructions?
+#                         2: it could not be found out
 #
 # That /dev/kvm can be opened proves nothing: a machine is made, whose firmware is
 # three instructions long, and must end as they say.  The answer is remembered
@@ -28,7 +29,7 @@ accel_works()
 {
 	local rom r
 
-	rom=$(mktemp) || return
+	rom=$(mktemp) || return 2
 	truncate -s 64K "$rom"
 	printf '\xb0\x2a\xe6\xf4\xf4' |
 		dd of="$rom" bs=1 seek=65520 conv=notrunc status=none
@@ -45,7 +46,11 @@ accel_works()
 	) > /dev/null 2>&1
 	r=$?
 	rm -f "$rom"
-	[ $r = 85 ]
+	case $r in
+	85) return 0 ;;
+	124|137) return 2 ;;
+	*) return 1 ;;
+	esac
 }
 
 _accel_choose()
@@ -61,7 +66,11 @@ _accel_choose()
 	choice=$(sed -n "s/^$boot //p" "$memory" 2> /dev/null)
 	if [ -z "$choice" ]; then
 		choice=tcg
-		! accel_works "${accel_kvm[@]}" || choice=kvm
+		accel_works "${accel_kvm[@]}" 2> /dev/null
+		case $? in
+		0) choice=kvm ;;
+		2) echo tcg; return ;;
+		esac
 		mkdir -p "${memory%/*}" &&
 			echo "$boot $choice" > "$memory.$$" &&
 			mv "$memory.$$" "$memory"

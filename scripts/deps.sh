@@ -93,7 +93,9 @@ lock()
 {
 	[ -z "${locked:-}" ] || return 0
 	locked=1
-	mkdir -p "$thinx_cache"
+	mkdir -p "$thinx_cache" 2> /dev/null || :
+	[ -w "$thinx_cache" ] ||
+		die "cannot write to $thinx_cache: name another place in THINX_CACHE"
 	exec 8> "$thinx_cache/lock"
 	flock -n 8 || { say "waiting for another deps.sh"; flock 8; }
 }
@@ -346,6 +348,7 @@ get_kernel()
 	fi
 	lock
 	has_kernel "$series" && return 0
+	need_room "$thinx_cache" 1500 "deps.sh: kernel $series" || exit 1
 	say "fetching a $series kernel"
 	arch=$(dpkg --print-architecture)
 	read -ra suites <<< "$(suites_of "$series")"
@@ -475,8 +478,10 @@ source_deb()
 	(
 		cd "$thinx_cache/debs"
 		download "linux-source-$series" ||
-		{ update_once; download "linux-source-$series"; }
-	) || die "no package linux-source-$series to be had: does apt know ${suites[*]:-$thinx_debian}?"
+		# Other suites' lists are fresh.
+		{ [ "$series" = "$kernel_default" ] && update_once &&
+		  download "linux-source-$series"; }
+	) > "$thinx_cache/debs/log" 2>&1 || die "no package linux-source-$series to be had: does apt know ${suites[*]:-$thinx_debian}?"
 	deb=$(newest_source_deb "$series")
 	[ -n "$deb" ] || die "the package linux-source-$series did not arrive in $thinx_cache/debs"
 }

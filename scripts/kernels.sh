@@ -18,6 +18,8 @@
 #     k_root      where k_build can be used: empty for here, else the root
 #                 directory of a system with its compiler
 #                   returns 1 (silently) when it is not here
+#   kernel_how_to_get NAME
+#                         what to do about one that is not here
 #   kernel_make DIRECTORY [ARGUMENT]...
 #                         make the modules of DIRECTORY for the kernel found
 #   need_room DIRECTORY MIB WHAT
@@ -110,6 +112,15 @@ kernel_find()
 	*-*)	_kernel_installed "$1" ;;
 	*)	_kernel_cached "$1" || _kernel_installed "$1.[0-9]*-amd64" ||
 			_kernel_installed "$1-*-amd64" ;;
+	esac
+}
+
+kernel_how_to_get()
+{
+	case $1 in
+	native|native-debug) echo "scripts/native-kernel.sh $1 makes it" ;;
+	6.1|6.12|7.3) echo "scripts/deps.sh --kernel $1 fetches it" ;;
+	*) echo "there are 6.1, 6.12, 7.3, native, native-debug and releases in /boot" ;;
 	esac
 }
 

@@ -6,8 +6,8 @@
 #
 #   scripts/module.sh [-k KERNEL] [MAKE ARGUMENT]...
 #
-#   -k KERNEL   6.1, 6.12, 7.3, debug, or a release found in /boot; default: the
-#               series that this Debian has
+#   -k KERNEL   6.1, 6.12, 7.3, native, native-debug, or a release found in /boot;
+#               default: the series that this Debian has
 #
 # The build happens in a copy, build/module-<kernel>, so that one tree serves
 # several kernels; only changed files are copied, only they are rebuilt.
@@ -23,7 +23,7 @@ if [ "${1:-}" = -k ]; then
 	shift 2
 fi
 kernel_find "$kernel" || {
-	echo "module.sh: kernel '$kernel' is not here: run scripts/deps.sh --kernel $kernel" >&2
+	echo "module.sh: kernel '$kernel' is not here: $(kernel_how_to_get "$kernel")" >&2
 	exit 1
 }
 

@@ -38,27 +38,27 @@ mkdir -p "$dir" 2> /dev/null ||
 exec 9> "$dir/lock"
 flock 9
 
-# Both kernels are built from it: it is the debug kernel that differs.
+# Both kernels are built from it: it is the debug kernel that differs.  Whoever
+# builds holds the lock, too: the source must not go away under him.
 get_source()
 {
-	local patch=tests/native/stack-walk.patch is wanted
+	local patch=tests/native/stack-walk.patch wanted
 
+	wanted=$(sha256sum < $patch)
 	exec 8> "$thinx_cache/kernels/source.lock"
 	flock 8
 	source=$(scripts/deps.sh --source $series)
-	wanted=$(sha256sum < $patch)
-	is=$(cat "$source/thinx-patched" 2> /dev/null || :)
-	if [ -n "$is" ] && [ "$is" != "$wanted" ]; then
-		rm -rf "$source"
-		source=$(scripts/deps.sh --source $series)
-		is=
-	fi
-	if [ -z "$is" ]; then
+	if [ "$(cat "$source/thinx-patched" 2> /dev/null)" != "$wanted" ]; then
+		# Not one that was patched before, in whole or in part.
+		if ! patch -s -f -p1 --dry-run -d "$source" < $patch > /dev/null; then
+			rm -rf "$source"
+			source=$(scripts/deps.sh --source $series)
+		fi
 		patch -s -f -p1 -d "$source" < $patch >&2 ||
 			die "$patch does not fit the source in $source"
 		echo "$wanted" > "$source/thinx-patched"
 	fi
-	exec 8>&-
+	flock -s 8
 }
 
 fragments=(tests/native/common.config "tests/native/$name.config")
@@ -94,11 +94,15 @@ missing=$(grep '^CONFIG_.*=[^n]' "$config" | grep -vxFf "$build/.config" || :)
 nice -n 5 make -s -C "$source" ARCH=um O="$build" -j"$(nproc)" linux modules \
 	>> "$log" 2>&1 || failed
 release=$(cat "$build/include/config/kernel.release")
+# Machines that run have the old ones.
+rm -rf "$dir/new"
+um INSTALL_MOD_PATH="$dir/new" modules_install || failed
+rm -f "$dir/new/lib/modules/$release"/{build,source}
+ln -s "$build" "$dir/new/lib/modules/$release/build"
+cp "$build/linux" "$dir/new/linux" || die "no room in $dir?"
 rm -rf "${dir:?}/lib"
-um INSTALL_MOD_PATH="$dir" modules_install || failed
-rm -f "$dir/lib/modules/$release/build" "$dir/lib/modules/$release/source"
-ln -s "$build" "$dir/lib/modules/$release/build"
-cp "$build/linux" "$dir/linux"
+mv "$dir/new"/* "$dir"
+rmdir "$dir/new"
 echo "$key" > "$dir/key"
 echo "$release" > "$dir/complete"
 say "kernel $release is in $dir"

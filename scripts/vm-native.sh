@@ -40,16 +40,20 @@ machine_output()
 #
 seal()
 {
-	local path
+	local path device
 
 	mount --make-rprivate /
 	for path; do
 		mount --bind "$path" "$path" || return
 	done
 	# The last mount on a path is the one that is seen.
-	while read -r _ _ _ _ path _; do
+	while read -r _ _ device _ path _; do
 		path=$(printf %b "$path")
-		[[ " $* " == *" $path "* ]] || mount -o remount,bind,ro "$path" || return
+		[[ " $* " != *" $path "* ]] || continue
+		# One that lies below a later mount is seen by nobody.
+		mount -o remount,bind,ro "$path" 2> /dev/null ||
+			[ "$(stat -c %Hd:%Ld "$path" 2> /dev/null)" != "$device" ] ||
+			return
 	done < /proc/self/mountinfo
 	mkdir -p "$results/memory"
 	mount -t tmpfs -o mode=700,size=$((memory + 16))M tmpfs "$results/memory"

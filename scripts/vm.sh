@@ -6,7 +6,7 @@
 #
 #   scripts/vm.sh [options] -- command [argument]...
 #
-#   -k KERNEL    6.1, 6.12, 7.3, debug, or a release found in /boot: in a
+#   -k KERNEL    6.1, 6.12, 7.3, or a release found in /boot: in a
 #                machine of qemu's (scripts/vm-qemu.sh); default: what this
 #                Debian has;
 #                native, native-debug: a kernel that is a process of this
@@ -42,7 +42,7 @@
 # Output is streamed, the exit status is the command's.  The run fails, with
 # status 125, if the kernel's log holds an oops, a warning, a lockdep or KASAN
 # report, a hung task or a leak, and those lines are printed; 126 if the guest
-# died before the command ended.
+# died before the command ended; 127 if there was none: $VM_RESULTS/refused says why.
 #
 # Honesty: the status file starts as a failure and only the guest's last step
 # overwrites it.
@@ -90,24 +90,21 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || usage
 [ ${#disks[@]} -gt 0 ] || disks=(2G 2G 2G)
 
+# No machine is started.
+keep=1
 die()
 {
 	echo "vm.sh: $*" >&2
-	exit 126
+	if [ $keep = 0 ]; then
+		rm -rf "$results"
+	elif [ -d "$results" ]; then
+		echo "$*" > "$results/refused"
+	fi 2> /dev/null
+	exit 127
 }
 
-# Where each kind of kernel comes from.
-how_to_get()
-{
-	case $1 in
-	native|native-debug) echo "scripts/native-kernel.sh $1 makes it" ;;
-	debug) echo "scripts/debug-kernel.sh makes it" ;;
-	6.1|6.12|7.3) echo "scripts/deps.sh --kernel $1 fetches it" ;;
-	*) echo "there are 6.1, 6.12, 7.3, native, native-debug, debug and releases in /boot" ;;
-	esac
-}
-
-kernel_find "$kernel" || die "kernel '$kernel' is not here: $(how_to_get "$kernel")"
+kernel_find "$kernel" ||
+	die "kernel '$kernel' is not here: $(kernel_how_to_get "$kernel")"
 busybox=$(command -v busybox) || die "no busybox"
 if [ -n "$tree" ]; then
 	tree=$(realpath -m "$tree")
@@ -120,16 +117,16 @@ machine=qemu
 # shellcheck source=vm-qemu.sh
 . "scripts/vm-$machine.sh"
 
-keep=1
 if [ -z "$results" ]; then
 	results=$top/build/vm/$$
 	keep=0
 fi
-mkdir -p "$results"
-results=$(realpath "$results")
-rm -f "$results"/{status,console.log,dmesg,splats,disk*,out,out.in,out.out}
-rm -f "$results"/{armed,killed,pid,machine.log}
-echo 126 > "$results/status"
+{
+	mkdir -p "$results" && results=$(realpath "$results") &&
+	rm -f "$results"/{status,console.log,dmesg,splats,disk*,out,out.in,out.out} \
+		"$results"/{armed,killed,pid,machine.log,kmemleak,refused} &&
+	echo 126 > "$results/status"
+} 2> /dev/null || die "cannot write to $results: is there room? -r DIR takes another place"
 
 #
 # What of this machine the guest sees beside its root: nothing more, if that is
@@ -224,14 +221,15 @@ INIT
 
 key=$( (cat scripts/vm.sh "scripts/vm-$machine.sh" "$busybox"; echo "$k_release"; stat -c %Y "$k_image") |
 	sha256sum | cut -c1-16)
-initramfs=$top/build/vm/initramfs-$kernel-$key
+initramfs=$top/build/vm/initramfs/$kernel-$key
 if [ ! -s "$initramfs" ]; then
 	# Another machine may be about to make it, or have made it meanwhile.
-	mkdir -p "$top/build/vm"
+	mkdir -p "$top/build/vm/initramfs"
 	(
 		flock 9
 		[ ! -s "$initramfs" ] || exit 0
-		rm -rf "$top/build/vm/initramfs-$kernel-"*
+		# What others are being started with is younger.
+		find "$top/build/vm/initramfs" -mindepth 1 -mmin +1440 -delete
 		make_initramfs "$initramfs"
 	) 9> "$top/build/vm/lock" || exit
 fi
@@ -276,6 +274,9 @@ if { echo scan > /sys/kernel/debug/kmemleak; } 2> /dev/null; then
 	sleep 6
 	echo scan > /sys/kernel/debug/kmemleak
 	cat /sys/kernel/debug/kmemleak > /results/kmemleak
+elif grep -qw kmemleak=on /proc/cmdline; then
+	# It switches itself off when it runs out of memory.
+	echo "unreferenced object: none was looked for" > /results/kmemleak
 fi
 dmesg > /results/dmesg
 echo $status > /results/status
@@ -316,6 +317,7 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 # The machine's process writes its number to $results/pid.
+begun=$SECONDS
 machine_start
 machine_pid=$!
 if [ -n "$kill_after" ]; then
@@ -323,6 +325,8 @@ if [ -n "$kill_after" ]; then
 	sleep "$kill_after"
 	# It may have ended by itself: its own child only.
 	pid=$(cat "$results/pid")
+	# Nowhere else, whatever link the guest may have put there.
+	set -C
 	: > "$results/killed"
 	if [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" != "$machine_pid" ] ||
 	   ! kill -KILL "$pid"; then
@@ -338,8 +342,11 @@ kill "$killer_pid" 2>/dev/null
 wait "$killer_pid" 2>/dev/null
 killer_pid=
 machine_end
+# The guest's root must not have us write to a file of its choice.
+find "$results" -type l -delete
 
 status=$(cat "$results/status")
+status=${status:-126}
 splats='BUG:|WARNING:|Oops|Call Trace|general protection|Kernel panic'
 splats="$splats|INFO: (task|rcu|possible|trying|inconsistent|suspicious)"
 splats="$splats|blocked for more than|possible (recursive|circular|irq)"
@@ -353,7 +360,8 @@ cat "$results/console.log" "$results/dmesg" "$results/kmemleak" 2>/dev/null |
 if [ -e "$results/killed" ]; then
 	status=137
 	keep=1
-elif [ $machine_status -eq 124 ] || [ $machine_status -eq 137 ]; then
+elif [ $machine_status -eq 124 ] ||
+     { [ $machine_status -eq 137 ] && [ $((SECONDS - begun)) -ge "$limit" ]; }; then
 	echo "vm.sh: time limit of $limit s reached; end of the kernel's log:" >&2
 	tail -n 20 "$results/console.log" >&2
 	status=124

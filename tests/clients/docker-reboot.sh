@@ -9,6 +9,8 @@
 #   tests/clients/docker-reboot.sh [KERNEL]      6.1, 6.12; default: what this
 #                                                Debian has
 #
+# Where Docker has no driver for thin pools any more, it is that of Debian 12.
+#
 # TAP on the standard output.  In the machines this same file runs, with "before"
 # or "after" as its argument.
 
@@ -72,7 +74,7 @@ in_machine()
 machine()
 {
 	scripts/vm.sh -k "$kernel" -t 1500 -r "$out/$2" -D "$out/disk" -m 3072 -w \
-		${1:+-K "$1"} -- env "THINX_MODULE=$module" \
+		${1:+-K "$1"} ${tree:+-R "$tree"} -- env "THINX_MODULE=$module" \
 		module_parameters=drop_in=1 tests/clients/docker-reboot.sh "$2" \
 		> "$out/$2.tap" 2> "$out/$2.err"
 }
@@ -88,7 +90,12 @@ from_outside()
 	out=$PWD/build/docker-reboot-$kernel-$$
 	mkdir -p "$out"
 	trap 'rm -f "$out/disk"' EXIT
-	scripts/deps.sh --clients > /dev/null || exit 1
+	tree=
+	if [ "$thinx_debian" = bookworm ]; then
+		scripts/deps.sh --clients > /dev/null || exit 1
+	else
+		tree=$(scripts/deps.sh --tree bookworm) || exit 1
+	fi
 	module=$(scripts/module.sh -k "$kernel") || exit 1
 	truncate -s 1G "$out/disk"
 	machine $((RANDOM % 12 + 2)).$((RANDOM % 10)) before

@@ -87,7 +87,7 @@ void cache_write(struct cache *c, const void *buf, uint64_t from, size_t length)
 	int copy;
 
 	for (s = first; s < (from + length) / SECTOR; s++) {
-		copy = c->state[s] == COPY_0 ? COPY_1 : COPY_0;
+		copy = (c->state[s] & ~LEAVING) == COPY_0 ? COPY_1 : COPY_0;
 		memcpy(copy_of(c, copy, s),
 		       (const uint8_t *)buf + (s - first) * SECTOR, SECTOR);
 		set_state(c, s, copy);

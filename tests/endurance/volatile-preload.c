@@ -12,8 +12,8 @@
  *
  * The guest has the image through hostfs, which uses pread, pwrite, fsync and
  * fdatasync.  A descriptor is recognised by what it refers to, at each call:
- * nothing is remembered about descriptors.  All else goes to the system.  The one
- * program in the guest that uses an image (file-disk.c) does one thing at a time.
+ * nothing is remembered about descriptors.  All else goes to the system.  The
+ * guest may have two processors: one at a time is at a disk's cache.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +26,7 @@
 #define MAX_DISKS 8
 
 static struct cache disks[MAX_DISKS];
+static bool busy[MAX_DISKS];	/* A; who waits spins, as kernels do */
 static int nr_disks;
 
 static void open_disk(const char *image)
@@ -66,6 +67,17 @@ static struct cache *find_disk(int fd)
 	return NULL;
 }
 
+static void lock(struct cache *c)
+{
+	while (__atomic_test_and_set(&busy[c - disks], __ATOMIC_ACQUIRE))
+		syscall(SYS_sched_yield);
+}
+
+static void unlock(struct cache *c)
+{
+	__atomic_clear(&busy[c - disks], __ATOMIC_RELEASE);
+}
+
 /* What is inside of the disk */
 static size_t inside(const struct cache *c, uint64_t from, uint64_t length)
 {
@@ -81,7 +93,9 @@ ssize_t pread64(int fd, void *buf, size_t length, off64_t from)
 	if (!c)
 		return syscall(SYS_pread64, fd, buf, length, from);
 	length = inside(c, from, length);
+	lock(c);
 	cache_read(c, buf, from, length);
+	unlock(c);
 	return length;
 }
 
@@ -92,7 +106,9 @@ ssize_t pwrite64(int fd, const void *buf, size_t length, off64_t from)
 	if (!c)
 		return syscall(SYS_pwrite64, fd, buf, length, from);
 	length = inside(c, from, length);
+	lock(c);
 	cache_write(c, buf, from, length);
+	unlock(c);
 	return length;
 }
 
@@ -102,7 +118,9 @@ static int sync_disk(int fd, long number)
 
 	if (!c)
 		return syscall(number, fd);
+	lock(c);
 	cache_flush(c, 0, c->size);
+	unlock(c);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
 #
 # Build the test modules of this folder and load them in a virtual machine.
 #
-#   tests/kernel/run.sh [KERNEL]      6.1, 6.12, 7.3, debug, native, native-debug;
+#   tests/kernel/run.sh [KERNEL]      6.1, 6.12, 7.3, native, native-debug;
 #                                     default: what this Debian has
 #
 # dm-bufio gets so little memory that it reuses buffers all the time.
@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../.."
 
 kernel=${1:-$kernel_default}
 kernel_find "$kernel" || {
-	echo "run.sh: kernel '$kernel' is not here" >&2
+	echo "run.sh: kernel '$kernel' is not here: $(kernel_how_to_get "$kernel")" >&2
 	exit 4
 }
 

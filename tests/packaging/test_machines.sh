@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # What scripts/vm.sh, native-kernel.sh and deps.sh cannot do they say in one line:
-# what is wrong, and what to do.  Nothing is booted here.
+# what is wrong, and what to do.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -33,14 +33,6 @@ small()
 		small "$1" "$work/small" "${@:2}"
 }
 
-# last_line COMMAND...: its last words are what counts, before them it says what it
-# does
-last_line()
-{
-	"$@" 2>&1 | tail -n 1
-	return "${PIPESTATUS[0]}"
-}
-
 mkdir "$work/small" "$work/empty"
 empty=(env "THINX_CACHE=$work/empty")
 full=(env "THINX_CACHE=$work/small")
@@ -55,16 +47,27 @@ fails "a native kernel that nobody knows" "scripts/native-kernel.sh native" \
 	scripts/native-kernel.sh native-wrong
 refused "a tree that is none" "-R" \
 	scripts/vm.sh -R "$work/empty" -- true
-refused "a linux-source there is not" "linux-source-9\.9" \
-	last_line \
+# Before it, deps.sh says what it does.
+refused "a linux-source there is not" "linux-source-9\.9 to be had" \
+	sh -c '"$@" 2>&1 | grep -v "fetching linux-source-9\.9$"; false' sh \
 	"${empty[@]}" scripts/deps.sh --source 9.9
+refused "a module for a kernel to be built" "native-kernel\.sh native-debug" \
+	"${empty[@]}" scripts/module.sh -k native-debug
+refused "a module for a kernel that nobody knows" "there are 6\.1, .*native" \
+	scripts/module.sh -k 5.nonsense
 
 if [ "$(id -u)" != 0 ]; then
 	skip "a full cache directory" "it wants to be root"
 else
 	refused "a cache directory that is full" "make room there" \
 		small 64k "${full[@]}" scripts/native-kernel.sh native
+	refused "a kernel that does not fit in" "make room there" \
+		small 64k "${full[@]}" scripts/deps.sh --kernel 7.3
 fi
+refused "a cache that is no directory" "another place in THINX_CACHE" \
+	env THINX_CACHE=/dev/null/cache scripts/native-kernel.sh native
+refused "results that cannot be written" "-r DIR takes another place" \
+	scripts/vm.sh -r /dev/null/results -- true
 
 if kernel_find native; then
 	refused "more memory than there is" "MiB, .* are available" \
@@ -73,6 +76,20 @@ if kernel_find native; then
 		scripts/vm.sh -k native -D "$work/none" -r "$work/machine" -- true
 	refused "a disk of no size" "no disk of size" \
 		scripts/vm.sh -k native -d much -r "$work/machine" -- true
+	: > "$work/victim"
+	# shellcheck disable=SC2016 # expanded in the guest
+	fails "a guest cannot write to this machine's files" "Read-only file system" \
+		scripts/vm.sh -k native -d none -r "$work/machine" -- sh -c '
+			mkdir -p /mnt/h && mount -t hostfs -o / none /mnt/h &&
+			ln -s "$1/victim" "$VM_RESULTS/splats" &&
+			echo guest > "/mnt/h$1/victim"' sh "$work"
+	[ ! -s "$work/victim" ] || fail "nor has others do it"
+	pass "nor has others do it"
+	if [ "$(id -u)" = 0 ]; then
+		# As where systemd has put a mount into /proc.
+		ok "mounts that a later one hides" unshare --mount sh -c \
+			'mount -t tmpfs tmpfs /proc/tty && scripts/vm.sh -k native -d none -- true'
+	fi
 else
 	skip "a native machine's refusals" "no native kernel: scripts/native-kernel.sh native"
 fi
