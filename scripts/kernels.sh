@@ -9,7 +9,7 @@
 #   $kernel_default       the series of its own kernel, which all scripts take if
 #                         no other one is asked for; elsewhere the running kernel
 #   kernel_find NAME      NAME is a series (6.1, 6.12, 7.3), "native" or
-#                         "native-debug" (scripts/native-kernel.sh), "debug", or
+#                         "native-debug" (scripts/native-kernel.sh), or
 #                         a release installed in /boot; sets
 #     k_release   uname -r of it          k_image    what is booted
 #     k_arch      ARCH for building modules: x86, or um
@@ -108,7 +108,6 @@ kernel_find()
 {
 	case $1 in
 	native|native-debug) _kernel_native "$1" ;;
-	debug)	_kernel_cached debug ;;
 	*-*)	_kernel_installed "$1" ;;
 	*)	_kernel_cached "$1" || _kernel_installed "$1.[0-9]*-amd64" ||
 			_kernel_installed "$1-*-amd64" ;;

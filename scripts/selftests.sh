@@ -124,7 +124,7 @@ fi
 rm -rf "$out"
 mkdir -p "$out/tap"
 limit=20000
-if [[ $kernel == *debug ]]; then
+if [ "$kernel" = native-debug ]; then
 	limit=40000
 fi
 [ $clients = 0 ] || [ $stock = 1 ] || env+=("module_parameters=drop_in=1")
