@@ -100,8 +100,8 @@ esac
 # failures 600 s must have.  Numbers in pairs are from and to.
 case $kernel in
 native)
-	patience=120 limit=600 round=(1 3) life=(3 20) early=(0 5)
-	machines=(10 30) wanted=200 ;;
+	patience=120 limit=600 round=(1 3) life=(2 14) early=(0 4)
+	machines=(15 40) wanted=200 ;;
 native-debug)
 	patience=240 limit=1200 round=(2 5) life=(10 60) early=(0 20)
 	machines=(6 14) wanted=60 ;;
