@@ -11,7 +11,7 @@ small_blocks=1024
 null=/dev/nullb0
 slow=/dev/nullb1
 disk=/dev/vda
-disk_mib=128
+disk_mib=256
 
 # null_device NAME ATTRIBUTE=VALUE...
 null_device()
@@ -119,7 +119,8 @@ case_cold_read()
 	cold_reads
 	warm
 	reading warm
-	is_linear || check_most "metadata reads when warm" "$reads" 2000
+	# dm-thin asks its buffers, which do not hold all of the tree.
+	[ "$kind" != thinx ] || check_most "metadata reads when warm" "$reads" 2000
 	still_big
 }
 

@@ -16,7 +16,7 @@
 #                else those of requests (cases-io.sh) and discard_neighbour
 #
 # A benchmark informs: it passes whatever the numbers are, but not if a case fails or
-# what must hold after it does not.  Everything on native: some 20 minutes of an idle
+# what must hold after it does not.  Everything on native: some 40 minutes of an idle
 # machine with two processors, and 5 GiB of memory.
 
 set -eu
@@ -61,7 +61,7 @@ results=${BENCH_RESULTS:-build/bench/results-$kernel}
 rm -rf "$results"
 mkdir -p "$results"
 r=0
-scripts/vm.sh -k "$kernel" -m 5120 -d 128M -t 7200 -r "$results" -- \
+scripts/vm.sh -k "$kernel" -m 5120 -d 256M -t 7200 -r "$results" -- \
 	env "THINX_MODULE=$module" "ROUNDS=$rounds" "SECONDS_EACH=$seconds" \
 	"KINDS=${BENCH_KINDS:-linear dm-thin thinx}" \
 	tests/bench/guest.sh "$@" || r=$?
