@@ -314,12 +314,12 @@ notices()
 
 in_turn dependencies dependencies
 # What the others use; nobody may build it while they do.
-start style style
 for k in "${builds[@]}"; do
 	start "build-$k" build_for "$k"
 done
-start programs programs
 wait
+start style style
+in_turn programs programs
 
 # The longest ones first.
 for k in "${clients[@]+"${clients[@]}"}"; do
