@@ -13,8 +13,8 @@
 # Debian's and tests/native/stack-walk.patch, which says what it is for.  Nothing is
 # done if configuration, source and compiler are those of the last build.
 # Afterwards scripts/vm.sh -k NAME boots it, and scripts/module.sh -k NAME builds
-# modules for it.  The result stays in the cache directory.  Takes 3 and 6 minutes
-# on two idle processors, and 3 GiB for source and objects.
+# modules for it.  The result stays in the cache directory.  Took 13 and 18 minutes
+# on two processors, and 3 GiB for source and objects.
 
 set -eu
 cd "$(dirname "$0")/.."

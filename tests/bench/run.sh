@@ -16,8 +16,8 @@
 #                else those of requests (cases-io.sh) and discard_neighbour
 #
 # A benchmark informs: it passes whatever the numbers are, but not if a case fails or
-# what must hold after it does not.  Everything on native: some 40 minutes of an idle
-# machine with two processors, and 5 GiB of memory.
+# what must hold after it does not.  Everything on native, in 3 rounds: some 25 minutes of an
+# idle machine with two processors, and 5 GiB of memory.
 
 set -eu
 cd "$(dirname "$0")/../.."

@@ -32,7 +32,8 @@
 # a volatile cache and lose a random part of what was not flushed
 # (volatile-cache.h).
 #
-# A run of a minute or more without any power failure has failed.
+# A run of a minute or more with hardly any power failure has failed: with less than a
+# tenth of what is wanted.
 #
 # A native machine is there in a second, so most of the power failures happen
 # there: a pool has many machines of some seconds.  It has one of these disks:
@@ -256,6 +257,7 @@ nothing_promised()
 # between FROM TO: a random number, in $number, because a subshell's is another one
 between() { number=$((RANDOM % ($2 - $1 + 1) + $1)); }
 
+# check NUMBER: the metadata that this machine left
 check()
 {
 	local r

@@ -49,7 +49,7 @@ refused "a tree that is none" "-R" \
 	scripts/vm.sh -R "$work/empty" -- true
 # Before it, deps.sh says what it does.
 refused "a linux-source there is not" "linux-source-9\.9 to be had" \
-	sh -c '"$@" 2>&1 | grep -v "fetching linux-source-9\.9$"; false' sh \
+	bash -o pipefail -c '"$@" 2>&1 | grep -v "fetching linux-source-9\.9$"' bash \
 	"${empty[@]}" scripts/deps.sh --source 9.9
 refused "a module for a kernel to be built" "native-kernel\.sh native-debug" \
 	"${empty[@]}" scripts/module.sh -k native-debug
