@@ -274,11 +274,12 @@ debian_only()
 # Fetch one .deb into the current directory; options for apt-get come first.
 download()
 {
-	apt-get -qq "${apt_options[@]}" -o APT::Sandbox::User=root \
-		download "$@" > /dev/null
+	apt-get -qq "${apt_options[@]}" download "$@" > /dev/null
 }
 
-apt_options=()
+# To our own directories, which apt's user need not be able to enter.
+apt_plain=(-o APT::Sandbox::User=root)
+apt_options=("${apt_plain[@]}")
 
 #
 # use_suites SUITE...: a private apt state that knows only these.
@@ -301,7 +302,7 @@ use_suites()
 			/etc/apt/sources.list /etc/apt/sources.list.d/*.list \
 			2>/dev/null || :
 	done > "$dir/parts/suites.list"
-	apt_options=(-o Dir::Etc::sourcelist=/nonexistent
+	apt_options=("${apt_plain[@]}" -o Dir::Etc::sourcelist=/nonexistent
 		-o "Dir::Etc::sourceparts=$dir/parts"
 		-o "Dir::State::lists=$dir/lists"
 		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
@@ -470,7 +471,7 @@ source_deb()
 	deb=$(newest_source_deb "$series")
 	[ -z "$deb" ] || return 0
 	say "fetching linux-source-$series"
-	apt_options=()
+	apt_options=("${apt_plain[@]}")
 	if [ "$series" != "$kernel_default" ]; then
 		read -ra suites <<< "$(suites_of "$series")"
 		use_suites "${suites[@]}"
