@@ -98,7 +98,7 @@ for t in "$dir"/test_*.sh; do
 	if [ $# -gt 0 ]; then
 		found=0
 		for want in "$@"; do
-			[[ ${t##*/} == *"$(basename "$want" .sh)"* ]] && found=1
+			[[ ${t##*/} == *"$(basename -- "$want" .sh)"* ]] && found=1
 		done
 		[ $found = 1 ] || continue
 	fi

@@ -181,13 +181,13 @@ from_host()
 	fi || fail "no $1"
 }
 
-# overlay TAG PATH MOUNTPOINT: the same, under a layer that is thrown away
+# overlay TAG PATH MOUNTPOINT [LAYER:]: the same, under a layer that is thrown away
 overlay()
 {
 	$b mkdir -p /lower/$1 /rw/$1/upper /rw/$1/work "$3"
 	from_host "$1" "$2" /lower/$1 ro,cache=loose
 	$b mount -t overlay overlay "$3" \
-		-o "lowerdir=/lower/$1,upperdir=/rw/$1/upper,workdir=/rw/$1/work" ||
+		-o "lowerdir=$4/lower/$1,upperdir=/rw/$1/upper,workdir=/rw/$1/work" ||
 		fail "no overlay for $2"
 }
 
@@ -199,7 +199,13 @@ for m in $($b cat /modules/order); do
 done
 $b mount -t tmpfs -o mode=755 tmpfs /lower
 $b mount -t tmpfs -o mode=755 tmpfs /rw
-overlay root "$vm_root" /root
+base=
+for d in /sys/block/vd*; do
+	[ "$($b cat $d/serial 2> /dev/null)" = base ] || continue
+	$b mkdir /lower/base
+	$b mount -t ext4 -o ro /dev/${d##*/} /lower/base && base=/lower/base/root:
+done
+overlay root "$vm_root" /root $base
 n=0
 for path in ${vm_shares//,/ }; do
 	overlay share$n "$path" "/root$path"
@@ -240,7 +246,7 @@ fi
 printf '%q ' "$@" > "$results/command"
 cat > "$results/stage2" <<STAGE2
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export HOME=/root LC_ALL=C.UTF-8 DM_DISABLE_UDEV=1
+export HOME=/root LC_ALL=C DM_DISABLE_UDEV=1
 export VM=1 VM_RESULTS=/results VM_KERNEL=$kernel KDIR=$k_build
 export THINX_CACHE=$thinx_cache
 [ -e /lib/modules/$k_release ] || {
