@@ -166,6 +166,12 @@ void thinx_device_mark_changed(struct thinx_md_dev *dev)
 	if (list_empty(&dev->link) || dev->changed_gen != md->open_gen)
 		md->nr_changed++;
 	list_move_tail(&dev->link, &md->changed);
+	/*
+	 * thin_check (from 1.0 on) wants the details of a device that changed after
+	 * the metadata snapshot was taken in a leaf that the snapshot has not got.
+	 */
+	if (md->held_root)
+		dev->details_changed = true;
 	/* Pairs with thinx_md_dev_is_dirty(). */
 	WRITE_ONCE(dev->changed_gen, md->open_gen);
 }
