@@ -110,10 +110,10 @@ static void test_our_metadata_survive_dump_and_restore(void **state)
 		dump(ours, a);
 		restore(a, theirs, 2048);
 		dump(theirs, b);
-		assert_int_equal(md_shell("cmp %s %s", a, b), 0);
-		/* The decoder's dump is the same, byte for byte. */
-		assert_int_equal(md_shell("python3 ../decode_thin.py --xml %s | cmp - %s",
-					  ours, a), 0);
+		assert_int_equal(md_shell("../same_dump.py %s %s", a, b), 0);
+		/* The decoder says the same. */
+		assert_int_equal(md_shell("python3 ../decode_thin.py --xml %s >%s && ../same_dump.py %s %s",
+					  ours, b, a, b), 0);
 		md_end(&e);
 	}
 }
@@ -147,7 +147,7 @@ static void test_restored_metadata_can_be_changed(void **state)
 		dump(ours, a);
 		restore(a, theirs, 2048);
 		dump(theirs, b);
-		assert_int_equal(md_shell("cmp %s %s", a, b), 0);
+		assert_int_equal(md_shell("../same_dump.py %s %s", a, b), 0);
 	}
 }
 
@@ -241,9 +241,8 @@ static void test_metadata_snapshot_can_be_read_by_the_tools(void **state)
 	save(&e, path);
 	assert_int_equal(md_shell("PATH=$PATH:/usr/sbin thin_dump -m %s >%s",
 				  path, b), 0);
-	/* All but the first line, whose nr_data_blocks is wiped. */
-	assert_int_equal(md_shell("tail -n +2 %s >%s.t; tail -n +2 %s | cmp - %s.t",
-				  a, a, b, a), 0);
+	/* All but the superblock, whose nr_data_blocks is wiped. */
+	assert_int_equal(md_shell("../same_dump.py -d %s %s", a, b), 0);
 	assert_true(md_tools_check(&e));
 	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	md_commit(&e);
