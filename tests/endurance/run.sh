@@ -101,7 +101,7 @@ esac
 # failures 600 s must have.  Numbers in pairs are from and to.
 case $kernel in
 native)
-	patience=120 limit=600 round=(1 3) life=(2 14) early=(0 4)
+	patience=120 limit=600 round=(1 3) life=(1 9) early=(0 4)
 	machines=(15 40) wanted=200 ;;
 native-debug)
 	patience=240 limit=1200 round=(2 5) life=(10 60) early=(0 20)
