@@ -42,7 +42,7 @@ demo_packages=("${build_packages[@]}"
 	dmsetup thin-provisioning-tools e2fsprogs mount util-linux)
 
 vm_packages=("${build_packages[@]}"
-	qemu-system-x86 busybox-static iproute2 procps zstd)
+	qemu-system-x86 busybox-static e2fsprogs iproute2 procps zstd)
 
 test_packages=("${demo_packages[@]}" "${vm_packages[@]}"
 	# user-space tests
@@ -69,7 +69,7 @@ build_commands=(gcc make)
 demo_commands=("${build_commands[@]}" rsync
 	dmsetup thin_check mkfs.ext4 losetup fstrim blkdiscard)
 vm_commands=("${build_commands[@]}" rsync
-	qemu-system-x86_64 busybox ip ps)
+	qemu-system-x86_64 busybox mkfs.ext4 ip ps)
 test_commands=("${demo_commands[@]}" "${vm_commands[@]}"
 	clang sparse shellcheck perl python3 git fio mkfs.xfs bc bison flex
 	patch)

@@ -40,35 +40,46 @@ host_directory()
 	echo "-device virtio-9p-pci,fsdev=$1,mount_tag=$1"
 }
 
-# In the guest's root: what is in the base
+# In the guest's root: what is in the base.  Secrets need not be in one place more.
 base_files()
 {
 	find bin sbin lib lib32 lib64 libx32 etc usr/bin usr/sbin usr/libexec usr/lib64 \
 		usr/lib/locale usr/lib/systemd usr/lib/udev usr/lib/x86_64-linux-gnu \
 		-path 'usr/lib/x86_64-linux-gnu/*/*' -prune -o -name '*.a' -o \
+		-path etc/ssl/private -prune -o -path 'etc/ssh/*key' -o \
+		-path 'etc/shadow*' -o -path 'etc/gshadow*' -o \
 		-type f -size -6000k "$@" -o -type l "$@"
 }
 
-# make_base IMAGE
+# make_base IMAGE MIB: as large as its files are, in a directory it can fill
 make_base()
 {
-	local work=$1.d size
+	local work=$1.d size=$2
 
-	rm -rf "$work"
-	need_room "${1%/*}" 1500 "vm.sh: a disk of programs, without which the machine is slower," &&
+	command -v mke2fs > /dev/null || { echo "vm.sh: no mke2fs" >&2; return 1; }
+	need_room "${1%/*}" $((size * 5 / 2 + 512)) "vm.sh: a disk of programs" &&
 	mkdir "$work" "$work/root" &&
 	chmod 755 "$work/root" &&
 	base_files -print0 2> /dev/null | xargs -0 cp -a --parents -t "$work/root" &&
-	size=$(du -sm "$work" | cut -f1) &&
 	mke2fs -q -F -t ext4 -b 4096 -i 16384 -m 0 -O ^has_journal,^resize_inode \
 		-d "$work" "$1.new" $((size + size / 8 + 64))M > /dev/null &&
+	[ "$(base_key)" = "${1##*/}" ] &&
 	mv "$1.new" "$1"
-	rm -rf "$work" "$1.new"
+}
+
+base_key()
+{
+	{
+		declare -f base_files make_base
+		cd "${tree:-/}" && base_files -printf '%p %s %T@ %C@ %l\n' 2> /dev/null
+		echo "${tree:-/}"
+	} | sha256sum | cut -c1-16
 }
 
 #
 # Sets $base to its image, made if there is none of what is installed now; to
-# nothing if it cannot be made.  Only root can give the files their owners.
+# nothing if it cannot be made: then the machine is slower, and nobody tries again
+# for an hour.  Only root can give the files their owners.
 #
 find_base()
 {
@@ -76,19 +87,23 @@ find_base()
 
 	base=
 	[ "$(id -u)" = 0 ] || return
-	key=$({ declare -f base_files make_base
-		cd "${tree:-/}" && base_files -printf '%p %s %T@ %C@ %l\n' 2> /dev/null
-		echo "${tree:-/}"; } | sha256sum | cut -c1-16)
+	key=$(base_key)
 	(
 		umask 077
 		mkdir -p "$dir"
 		exec 9> "$dir/lock"
 		flock 9
-		if [ ! -e "$dir/$key" ]; then
-			# Others may be about to use theirs.
-			find "$dir" -mindepth 1 -maxdepth 1 -mmin +60 ! -name lock \
-				-exec rm -r {} +
-			cd "${tree:-/}" && make_base "$dir/$key"
+		# Others may be about to use theirs.
+		find "$dir" -mindepth 1 -maxdepth 1 -mmin +60 ! -name lock \
+			! -name "$key" -exec rm -r {} +
+		if [ ! -e "$dir/$key" ] && [ ! -e "$dir/$key.failed" ]; then
+			cd "${tree:-/}" || exit
+			make_base "$dir/$key" "$(base_files -printf '%s\n' 2> /dev/null |
+				awk '{ n += $1 } END { print int(n / 1048576) + 1 }')" || {
+				echo "vm.sh: programs are read by 9p, which is slower" >&2
+				: > "$dir/$key.failed"
+			}
+			rm -rf "$dir/$key.d" "$dir/$key.new"
 		fi
 		touch -c "$dir/$key"
 	)
@@ -97,7 +112,7 @@ find_base()
 
 machine_start()
 {
-	local base drives=() directories=() image cache n=0 ro=,readonly=on,multidevs=remap
+	local drives=() directories=() image cache n=0 ro=,readonly=on,multidevs=remap
 
 	for image in "${images[@]+"${images[@]}"}"; do
 		# Nobody relies on what a disk of ours keeps.
@@ -107,7 +122,6 @@ machine_start()
 			-device "virtio-blk-pci,drive=disk$n")
 		n=$((n + 1))
 	done
-	find_base
 	[ -z "$base" ] ||
 		drives+=(-drive "file=$base,if=none,id=base,format=raw,readonly=on,file.locking=off"
 			-device "virtio-blk-pci,drive=base,serial=base")
@@ -144,3 +158,6 @@ machine_end()
 	(sleep 2; kill "$cat_pid") 2>/dev/null &
 	wait "$cat_pid" 2>/dev/null
 }
+
+# Before the clock runs.
+find_base

@@ -13,7 +13,8 @@
 #                machine (scripts/vm-native.sh)
 #   -d SIZE      a disk of that size (sparse, zeroed, discards reach the
 #                file); may be repeated; "-d none" for none at all.
-#                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc
+#                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc; in qemu's
+#                one more comes last, of programs (see scripts/vm-qemu.sh)
 #   -D FILE      the same, with an existing image, which stays; in qemu's also
 #                what that takes for one, such as nbd:unix:SOCKET, and sends
 #                flushes to

@@ -79,7 +79,7 @@ def main():
     if len(a[1]) != len(b[1]):
         print(f"{len(a[1])} devices and {len(b[1])}")
         return 1
-    if not a[0]:
+    if not a[0] or not b[0]:
         print("no superblock")
         return 1
     return 0

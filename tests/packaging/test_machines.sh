@@ -69,6 +69,10 @@ refused "a cache that is no directory" "another place in THINX_CACHE" \
 refused "results that cannot be written" "-r DIR takes another place" \
 	scripts/vm.sh -r /dev/null/results -- true
 
+if [ "$(id -u)" = 0 ] && kernel_find "$kernel_default"; then
+	ok "the programs of an emulated machine are on a disk of its own" \
+		scripts/vm.sh -k "$kernel_default" -d none -c 1 -- grep -q "lowerdir=/lower/base/root:" /proc/mounts
+fi
 if kernel_find native; then
 	refused "more memory than there is" "MiB, .* are available" \
 		scripts/vm.sh -k native -m 99999999 -d none -r "$work/machine" -- true

@@ -110,9 +110,9 @@ static void test_our_metadata_survive_dump_and_restore(void **state)
 		dump(ours, a);
 		restore(a, theirs, 2048);
 		dump(theirs, b);
-		assert_int_equal(md_shell("../same_dump.py %s %s", a, b), 0);
+		assert_int_equal(md_shell("python3 ../same_dump.py %s %s", a, b), 0);
 		/* The decoder says the same. */
-		assert_int_equal(md_shell("python3 ../decode_thin.py --xml %s >%s && ../same_dump.py %s %s",
+		assert_int_equal(md_shell("python3 ../decode_thin.py --xml %s >%s && python3 ../same_dump.py %s %s",
 					  ours, b, a, b), 0);
 		md_end(&e);
 	}
@@ -147,7 +147,7 @@ static void test_restored_metadata_can_be_changed(void **state)
 		dump(ours, a);
 		restore(a, theirs, 2048);
 		dump(theirs, b);
-		assert_int_equal(md_shell("../same_dump.py %s %s", a, b), 0);
+		assert_int_equal(md_shell("python3 ../same_dump.py %s %s", a, b), 0);
 	}
 }
 
@@ -242,7 +242,7 @@ static void test_metadata_snapshot_can_be_read_by_the_tools(void **state)
 	assert_int_equal(md_shell("PATH=$PATH:/usr/sbin thin_dump -m %s >%s",
 				  path, b), 0);
 	/* All but the superblock, whose nr_data_blocks is wiped. */
-	assert_int_equal(md_shell("../same_dump.py -d %s %s", a, b), 0);
+	assert_int_equal(md_shell("python3 ../same_dump.py -d %s %s", a, b), 0);
 	assert_true(md_tools_check(&e));
 	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
 	md_commit(&e);
