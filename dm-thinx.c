@@ -8,10 +8,10 @@
  * programs that know no others.  dm core lets each name be taken once, so thinx
  * and dm-thin keep each other out.
  */
-#include "dm-thinx.h"
-
 #include <linux/module.h>
 
+#include "control/pool-target.h"
+#include "control/thin-target.h"
 #include "data-path/map-cache.h"
 
 static bool drop_in;

@@ -25,40 +25,6 @@
 #ifndef DM_THINX_H
 #define DM_THINX_H
 
-#include <linux/types.h>
-
 #define DM_MSG_PREFIX "thinx"
-
-/**
- * thinx_pool_target_register() - make dm know "thinx-pool"
- * @drop_in: and the same target as "thin-pool"
- *
- * Context: Module init, may sleep.
- * Return: 0, -ENOMEM, -EEXIST or (newer kernels) -EBUSY if somebody else has
- * one of the names.
- */
-int __must_check thinx_pool_target_register(bool drop_in);
-
-/**
- * thinx_pool_target_unregister() - module exit
- * @drop_in: as it was registered
- */
-void thinx_pool_target_unregister(bool drop_in);
-
-/**
- * thinx_thin_target_register() - make dm know "thinx"
- * @drop_in: and the same target as "thin"
- *
- * Context: Module init, may sleep.
- * Return: 0, -ENOMEM, -EEXIST or (newer kernels) -EBUSY if somebody else has
- * one of the names.
- */
-int __must_check thinx_thin_target_register(bool drop_in);
-
-/**
- * thinx_thin_target_unregister() - module exit
- * @drop_in: as it was registered
- */
-void thinx_thin_target_unregister(bool drop_in);
 
 #endif /* DM_THINX_H */

@@ -5,11 +5,13 @@
  * Messages to a pool: one table from name to number of words to handler.  Each
  * is committed before it is answered, and the answer says if that failed.
  */
-#include "control/pool.h"
+#include "control/message.h"
 
 #include <linux/device-mapper.h>
 #include <linux/wait_bit.h>
 
+#include "control/mode.h"
+#include "data-path/commit.h"
 #include "data-path/volume.h"
 #include "dm-thinx.h"
 
@@ -51,7 +53,7 @@ static int create_snap(struct thinx_pool *pool, char **argv)
 /* What takes many steps is committed in pieces. */
 static int commit_between(void *context)
 {
-	return thinx_plane_commit(context);
+	return thinx_commit_now(context);
 }
 
 static int delete(struct thinx_pool *pool, char **argv)
@@ -76,7 +78,7 @@ static int set_transaction_id(struct thinx_pool *pool, char **argv)
 
 static int reserve_metadata_snap(struct thinx_pool *pool, char **argv)
 {
-	return thinx_md_reserve_snap(pool->md, thinx_plane_pre_commit,
+	return thinx_md_reserve_snap(pool->md, thinx_commit_flush_data,
 				     &pool->plane);
 }
 
@@ -140,11 +142,11 @@ static int handle(struct thinx_pool *pool, const struct message *m, char **argv)
 	r = m->handle(pool, argv);
 	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
 		/* A commit gives back what this transaction freed. */
-		thinx_plane_commit(&pool->plane);
+		thinx_commit_now(&pool->plane);
 		r = m->handle(pool, argv);
 	}
 	if (!r)
-		return thinx_plane_commit(&pool->plane);
+		return thinx_commit_now(&pool->plane);
 	/* What it did before it failed, in steps, is to be committed in time. */
 	thinx_commit_note_change(&pool->plane);
 	/* The mode changed, or somebody else's failure, while it was at work. */

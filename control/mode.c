@@ -20,11 +20,14 @@
  *     closed after it may not, except for an abort, where changes under way must
  *     be refused.  What was changed when a mode forbids more is still committed.
  */
-#include "control/pool.h"
+#include "control/mode.h"
 
 #include <linux/device-mapper.h>
 #include <linux/module.h>
 
+#include "data-path/commit.h"
+#include "data-path/plane.h"
+#include "data-path/volume.h"
 #include "dm-thinx.h"
 #include "include/trace/events/thinx.h"
 
@@ -90,7 +93,7 @@ static void set_caps(struct thinx_pool *pool)
 						  THINX_NO_SPACE_HOLD;
 	WRITE_ONCE(pool->plane.caps, caps);
 	/* Held writes are judged anew; see starve() in the data path. */
-	thinx_plane_retry_starved(&pool->plane);
+	thinx_volumes_retry_starved(&pool->plane);
 }
 
 void thinx_pool_arm_no_space(struct thinx_pool *pool)
@@ -244,7 +247,7 @@ static int retire_gently(struct thinx_pool *pool)
 {
 	int r;
 
-	r = thinx_md_commit(pool->md, thinx_plane_pre_commit, &pool->plane);
+	r = thinx_md_commit(pool->md, thinx_commit_flush_data, &pool->plane);
 	if (r)
 		return r;
 	DMERR("%s: No free metadata blocks", pool->name);
@@ -289,7 +292,7 @@ static void no_data_space(void *context, bool sure)
 	if (pool->mode == THINX_MODE_WRITE) {
 		thinx_md_get_space(pool->md, &s);
 		if (s.data_allocatable && !sure)
-			thinx_plane_retry_starved(&pool->plane);
+			thinx_volumes_retry_starved(&pool->plane);
 		else
 			thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_DATA_SPACE);
 	}

@@ -14,12 +14,20 @@
  * I/O to the pool device itself goes straight to the data device.  It is there
  * for tools; volumes do not use it.
  */
-#include "control/pool.h"
+#include "control/pool-target.h"
 
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "control/message.h"
+#include "control/mode.h"
+#include "control/pool.h"
+#include "control/resize.h"
+#include "control/status.h"
+#include "data-path/commit.h"
+#include "data-path/passdown.h"
+#include "data-path/plane.h"
 #include "dm-thinx.h"
 #include "include/compat/dm-mode.h"
 #include "include/compat/limits.h"
@@ -306,7 +314,7 @@ static void pool_postsuspend(struct dm_target *ti)
 	struct thinx_pool *pool = pt->pool;
 
 	cancel_delayed_work_sync(&pool->no_space);
-	thinx_plane_commit(&pool->plane);
+	thinx_commit_now(&pool->plane);
 	thinx_passdown_flush(&pool->plane);
 }
 

@@ -22,6 +22,9 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include "control/mode.h"
+#include "data-path/commit.h"
+#include "data-path/plane.h"
 #include "dm-thinx.h"
 
 static DEFINE_MUTEX(thinx_pools_lock);
@@ -207,7 +210,7 @@ void thinx_pool_forget_devices(struct thinx_pool *pool)
 
 static void destroy_pool(struct thinx_pool *pool)
 {
-	thinx_plane_commit(&pool->plane);
+	thinx_commit_now(&pool->plane);
 	thinx_pool_mode_exit(pool);
 	thinx_plane_exit(&pool->plane);
 	thinx_md_close(pool->md);

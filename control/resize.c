@@ -8,10 +8,12 @@
  * Crash: a growth is one transaction; before its commit the metadata say the old
  * size, and nothing beyond was used.
  */
-#include "control/pool.h"
+#include "control/resize.h"
 
 #include <linux/device-mapper.h>
 
+#include "control/mode.h"
+#include "data-path/commit.h"
 #include "dm-thinx.h"
 
 /* May the metadata be changed for this?  Says why not. */
@@ -98,6 +100,6 @@ int thinx_pool_resize(struct thinx_pool *pool, sector_t sectors)
 	if (r == -EINVAL && thinx_pool_mode(pool) < THINX_MODE_READ_ONLY)
 		return r;
 	if (thinx_md_is_dirty(pool->md))
-		return thinx_plane_commit(&pool->plane) == -EINVAL ? -EINVAL : 0;
+		return thinx_commit_now(&pool->plane) == -EINVAL ? -EINVAL : 0;
 	return r == -EINVAL ? r : 0;
 }

@@ -4,10 +4,11 @@
  *
  * Status and table lines of a pool, byte for byte what dm-thin prints.
  */
-#include "control/pool.h"
+#include "control/status.h"
 
 #include <linux/device-mapper.h>
 
+#include "data-path/commit.h"
 #include "include/compat/dm-private.h"
 
 static u64 metadata_used(const struct thinx_md_space *s)
@@ -101,7 +102,7 @@ void thinx_pool_status(struct dm_target *ti, status_type_t type,
 	case STATUSTYPE_INFO:
 		/* Exact numbers, unless the caller cares more for speed. */
 		if (!(flags & THINX_STATUS_NOFLUSH) && !dm_suspended(ti))
-			thinx_plane_commit(&pt->pool->plane);
+			thinx_commit_now(&pt->pool->plane);
 		info(pt, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:

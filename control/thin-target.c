@@ -7,11 +7,13 @@
  * The pool is found through the dm device that the table names: opening it keeps
  * it in use, and the registry knows which pool belongs to it.
  */
-#include "control/pool.h"
+#include "control/thin-target.h"
 
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
 
+#include "control/pool.h"
+#include "data-path/map.h"
 #include "data-path/volume.h"
 #include "dm-thinx.h"
 #include "include/compat/dm-mode.h"

@@ -16,12 +16,13 @@
  *     was changed before, so one commit covers all of them.
  * I2  If that commit found nothing to write, another one covered the changes, and
  *     it may have flushed the data device before the waiters' last writes ended.
- *     Their flushes then go down to the data device themselves.
+ *     Their flushes go back to their volumes then, whose workers send them down to
+ *     the data device.
  */
-#include "data-path/volume.h"
+#include "data-path/commit.h"
 
-#include <linux/device-mapper.h>
-
+#include "data-path/bio.h"
+#include "data-path/passdown.h"
 #include "include/trace/events/thinx.h"
 
 /* How long a change may stay uncommitted if nobody asks. */
@@ -40,10 +41,10 @@ static int flush_data(void *context)
 	struct commit_context *c = context;
 
 	c->flushed = true;
-	return thinx_plane_pre_commit(c->plane);
+	return thinx_commit_flush_data(c->plane);
 }
 
-int thinx_plane_pre_commit(void *context)
+int thinx_commit_flush_data(void *context)
 {
 	struct thinx_plane *plane = context;
 
@@ -71,36 +72,11 @@ static int commit(struct thinx_plane *plane, bool *flushed)
 	return 0;
 }
 
-int thinx_plane_commit(struct thinx_plane *plane)
+int thinx_commit_now(struct thinx_plane *plane)
 {
 	bool flushed;
 
 	return commit(plane, &flushed);
-}
-
-/*
- * See I2: nothing of ours is left to make durable, unless something changed
- * again meanwhile; then another commit does it.
- */
-void thinx_flush(struct thinx_volume *v, struct thinx_bio *tb)
-{
-	struct bio *bio = thinx_bio_of(tb);
-
-	switch (thinx_bio_flush_way(v, tb)) {
-	case THINX_FLUSH_LOST:
-		bio_io_error(bio);
-		break;
-	case THINX_FLUSH_COMMIT:
-		thinx_commit_queue(v->plane, bio);
-		break;
-	case THINX_FLUSH_DOWN:
-		bio_set_dev(bio, v->plane->data_bdev);
-		dm_submit_bio_remap(bio, NULL);
-		break;
-	default:
-		thinx_volume_defer(v, tb);
-		break;
-	}
 }
 
 static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
@@ -113,7 +89,7 @@ static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
 	else if (flushed || !(bio->bi_opf & REQ_PREFLUSH))
 		thinx_bio_end(bio, BLK_STS_OK);
 	else
-		thinx_flush(v, tb);
+		thinx_bio_defer(tb);
 }
 
 static void commit_work(struct work_struct *work)
@@ -138,13 +114,13 @@ static void commit_work(struct work_struct *work)
 	list_for_each_entry_safe(tb, tmp, &waiters, list)
 		end_waiter(tb, r, flushed);
 	if (for_discards)
-		thinx_plane_retry_starved(plane);
+		thinx_volumes_retry_starved(plane);
 	/* The end of the discards lets them try, too. */
 	if (!for_space || thinx_passdown_pending(plane))
 		return;
 	/* Nothing came free: what is missing is held by writes under way. */
 	if (flushed)
-		thinx_plane_retry_starved(plane);
+		thinx_volumes_retry_starved(plane);
 	else
 		queue_delayed_work(plane->wq, &c->later, RETRY_DELAY);
 }
@@ -155,7 +131,7 @@ static void retry_later(struct work_struct *work)
 						 struct thinx_plane,
 						 commit.later);
 
-	thinx_plane_retry_starved(plane);
+	thinx_volumes_retry_starved(plane);
 }
 
 static void commit_tick(struct work_struct *work)

@@ -20,9 +20,8 @@
  *
  * I1  No bio of an update is under way together with a copy to its sectors.
  */
-#include "data-path/slow-path.h"
+#include "data-path/copy.h"
 
-#include <linux/device-mapper.h>
 #include <linux/dm-kcopyd.h>
 
 /**
@@ -176,7 +175,7 @@ static void note_gap(struct thinx_update *u, sector_t begin, sector_t end,
 	gaps->sectors += end - begin;
 }
 
-bool thinx_update_fill_gaps(struct thinx_update *u)
+bool thinx_copy_fill_gaps(struct thinx_update *u)
 {
 	struct gaps gaps = { 0 };
 	sector_t covered;

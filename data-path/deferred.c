@@ -9,19 +9,25 @@
  *   deferred ─┬ gives back (noflush suspend)
  *             ├ flush ──────────────────► committer or data device
  *             ├ discard ────────────────► discard.c
- *             └ read, write ─► group ─► range ─► words ─► thinx_plan() ─► dispatch.c
+ *             └ read, write ─► group ─► range ─► words ─► thinx_provision_plan() ─► dispatch.c
  *
  * I1  While the gate is closed only updates under way go on; bios stay deferred.
  * I2  Memory: a group comes from kmalloc, or else from a mempool; if that is
  *     empty, too, the bio stays deferred until a group ends.
  */
-#include "data-path/slow-path.h"
+#include "data-path/deferred.h"
 
 #include <linux/delay.h>
 #include <linux/device-mapper.h>
 #include <linux/list_sort.h>
-#include <linux/slab.h>
 
+#include "data-path/commit.h"
+#include "data-path/discard.h"
+#include "data-path/dispatch.h"
+#include "data-path/flush.h"
+#include "data-path/group.h"
+#include "data-path/passdown.h"
+#include "data-path/provision.h"
 #include "dm-thinx.h"
 #include "include/trace/events/thinx.h"
 
@@ -36,62 +42,6 @@
 
 /* Rounds before the work item lets others have its thread. */
 #define ROUNDS_PER_RUN 16
-
-size_t thinx_group_size(unsigned int nr)
-{
-	return offsetof(struct thinx_group, blocks) +
-	       nr * sizeof(struct thinx_group_block);
-}
-
-void thinx_group_put(struct thinx_group *g)
-{
-	struct thinx_volume *v = g->volume;
-	struct thinx_plane *plane = v->plane;
-
-	if (!atomic_dec_and_test(&g->refs))
-		return;
-	thinx_volume_unlock_range(v, &g->range);
-	if (g->pooled)
-		mempool_free(g, &plane->groups);
-	else
-		kfree(g);
-	thinx_plane_idle(plane);
-}
-
-static struct thinx_group *alloc_group(struct thinx_volume *v, u32 nr)
-{
-	struct thinx_plane *plane = v->plane;
-	struct thinx_group *g;
-	bool pooled = false;
-
-	g = kmalloc(thinx_group_size(nr),
-		    GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
-	if (!g) {
-		g = mempool_alloc(&plane->groups, GFP_NOWAIT);
-		pooled = true;
-	}
-	if (!g)
-		return NULL;
-	g->volume = v;
-	g->nr = nr;
-	g->pooled = pooled;
-	atomic_set(&g->refs, 1);
-	INIT_LIST_HEAD(&g->bios);
-	thinx_plane_busy(plane);
-	return g;
-}
-
-/* A group that holds no range and has no bios. */
-static void free_unused_group(struct thinx_group *g)
-{
-	struct thinx_plane *plane = g->volume->plane;
-
-	if (g->pooled)
-		mempool_free(g, &plane->groups);
-	else
-		kfree(g);
-	thinx_plane_idle(plane);
-}
 
 /* ---- blocks of a bio ---- */
 
@@ -212,7 +162,7 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 
 	if (list_empty(groups))
 		return false;
-	thinx_plan(v, groups);
+	thinx_provision_plan(v, groups);
 	blk_start_plug(&plug);
 	list_for_each_entry_safe(g, tmp, groups, list) {
 		list_del(&g->list);
@@ -251,7 +201,7 @@ static void give_up_group(struct thinx_group *g, int r)
 	list_for_each_entry_safe(tb, tmp, &g->bios, list) {
 		list_del(&tb->list);
 		if (r == -EUCLEAN)
-			thinx_volume_defer(g->volume, tb);
+			thinx_bio_defer(tb);
 		else
 			thinx_bio_end(thinx_bio_of(tb),
 				      errno_to_blk_status(r));
@@ -303,7 +253,7 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	probe.port = tb->port;
 	probe.begin = first_block(plane, bio);
 	end = group_end(plane, todo, &probe, &last);
-	g = alloc_group(v, end - probe.begin);
+	g = thinx_group_alloc(v, end - probe.begin);
 	if (!g)
 		return false;
 	g->is_write = probe.is_write;
@@ -330,7 +280,7 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 				      g->begin, end)) {
 		if (last != tb)
 			list_splice(&g->bios, todo);
-		free_unused_group(g);
+		thinx_group_free_unused(g);
 		return true;
 	}
 	if (last == tb)
@@ -408,7 +358,7 @@ static bool process_deferred(struct thinx_volume *v)
 		if (bio->bi_opf & REQ_PREFLUSH) {
 			list_del(&tb->list);
 			/* It met a closed gate. */
-			thinx_flush(v, tb);
+			thinx_flush(tb);
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);
 			thinx_discard_start(v, tb, &discards);
@@ -421,7 +371,7 @@ static bool process_deferred(struct thinx_volume *v)
 		}
 	}
 	again |= run_groups(v, &groups);
-	thinx_discards_drain(v, &discards);
+	thinx_discard_drain(v, &discards);
 	return again;
 }
 
@@ -429,7 +379,7 @@ static bool process_deferred(struct thinx_volume *v)
  * Fast devices have ended the I/O of an update when its submission returns, so
  * there is often something prepared again at once.
  */
-void thinx_volume_work(struct work_struct *work)
+void thinx_deferred_work(struct work_struct *work)
 {
 	struct thinx_volume *v = container_of(work, struct thinx_volume, work);
 	bool starving_for_memory, more;
@@ -437,10 +387,10 @@ void thinx_volume_work(struct work_struct *work)
 
 	thinx_plane_busy(v->plane);
 	do {
-		thinx_process_copied(v);
-		thinx_process_prepared(v);
+		thinx_provision_copied(v);
+		thinx_provision_prepared(v);
 		starving_for_memory = process_deferred(v);
-		more = thinx_process_discards(v);
+		more = thinx_discard_process(v);
 		cond_resched();
 	} while (++round < ROUNDS_PER_RUN && !starving_for_memory &&
 		 !list_empty_careful(&v->prepared));

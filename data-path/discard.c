@@ -17,11 +17,12 @@
  * Crash: each step is a consistent change of the metadata; a discard that did
  * not complete has unmapped a part of its range, from the front.
  */
-#include "data-path/slow-path.h"
+#include "data-path/discard.h"
 
-#include <linux/device-mapper.h>
 #include <linux/slab.h>
 
+#include "data-path/commit.h"
+#include "data-path/passdown.h"
 #include "include/trace/events/thinx.h"
 
 /* Steps of all discards of a volume before other bios get their turn. */
@@ -83,7 +84,7 @@ void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
 		kfree(d);
 }
 
-void thinx_discards_drain(struct thinx_volume *v, struct list_head *started)
+void thinx_discard_drain(struct thinx_volume *v, struct list_head *started)
 {
 	struct thinx_discard *d;
 
@@ -106,7 +107,7 @@ static void end_discard(struct thinx_volume *v, struct thinx_discard *d,
 }
 
 /* One step.  Returns true when the discard has ended. */
-static bool step(struct thinx_volume *v, struct thinx_discard *d)
+static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_md_removal *rm = v->removal;
@@ -137,7 +138,7 @@ static bool step(struct thinx_volume *v, struct thinx_discard *d)
 	if (r == -ENOSPC && !d->committed && !thinx_md_is_broken(plane->md)) {
 		/* A commit gives back the blocks this transaction freed. */
 		d->committed = true;
-		thinx_plane_commit(plane);
+		thinx_commit_now(plane);
 		return false;
 	}
 	d->committed = false;
@@ -186,14 +187,27 @@ static bool awaits_commit(struct thinx_volume *v)
 	return true;
 }
 
-/* Who changes that kicks the worker. */
-static bool has_to_wait(struct thinx_volume *v)
+/*
+ * Is so much on its way to the data device that nobody should add to it?  Only what
+ * is not durable needs a commit: the device may be slow already.
+ */
+static bool awaits_passdown(struct thinx_volume *v)
 {
-	return thinx_gate_is_closed(&v->gate) ||
-	       thinx_passdown_is_crowded(v->plane) || awaits_commit(v);
+	if (!thinx_passdown_is_crowded(v->plane))
+		return false;
+	if (thinx_passdown_awaits_commit(v->plane))
+		thinx_commit_soon(v->plane);
+	return true;
 }
 
-bool thinx_process_discards(struct thinx_volume *v)
+/* Whoever clears one of these conditions kicks the worker. */
+static bool has_to_wait(struct thinx_volume *v)
+{
+	return thinx_gate_is_closed(&v->gate) || awaits_passdown(v) ||
+	       awaits_commit(v);
+}
+
+bool thinx_discard_process(struct thinx_volume *v)
 {
 	struct thinx_discard *d;
 	unsigned int nr;
@@ -206,7 +220,7 @@ bool thinx_process_discards(struct thinx_volume *v)
 			return false;
 		}
 		d = list_first_entry(&v->discards, struct thinx_discard, list);
-		if (!step(v, d))
+		if (!discard_step(v, d))
 			list_move_tail(&d->list, &v->discards);
 	}
 	return !list_empty(&v->discards);

@@ -16,10 +16,10 @@
  * I2  Nobody waits for a piece: only the worker ends the updates that hold others.
  *     What is left of a bio when there is none for it is deferred again.
  */
-#include "data-path/slow-path.h"
+#include "data-path/dispatch.h"
 
-#include <linux/device-mapper.h>
-
+#include "data-path/map.h"
+#include "data-path/provision.h"
 #include "include/compat/bio.h"
 
 static void piece_end_io(struct bio *piece)
@@ -30,7 +30,7 @@ static void piece_end_io(struct bio *piece)
 	struct bio *parent = tb->parent;
 	bool counted = tb->is_counted;
 
-	if (thinx_bio_done(plane, tb, piece->bi_status))
+	if (thinx_map_done(plane, tb, piece->bi_status))
 		return;
 	if (piece->bi_status && !parent->bi_status)
 		parent->bi_status = piece->bi_status;
@@ -38,22 +38,6 @@ static void piece_end_io(struct bio *piece)
 	if (counted)
 		atomic_dec(&plane->nr_reserved);
 	bio_endio(parent);
-}
-
-/*
- * dm core charges the I/O to the control group it comes from, and accounts for its
- * own bio when the first piece goes down.
- */
-void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
-{
-	struct thinx_plane *plane = tb->port->volume->plane;
-	struct bio *clone = bio;
-
-	while (tb->is_piece) {
-		clone = tb->parent;
-		tb = thinx_bio_state(plane, clone);
-	}
-	dm_submit_bio_remap(clone, bio);
 }
 
 /*
@@ -131,8 +115,7 @@ static bool still_true(struct thinx_group *g, struct bio *bio, u64 word)
 
 	if (g->nr_aborts != READ_ONCE(v->plane->nr_aborts))
 		return false;
-	return bio_data_dir(bio) == READ ||
-	       thinx_mapping_time(word) >= thinx_md_dev_snapshotted_time(v->dev);
+	return bio_data_dir(bio) == READ || !thinx_volume_sees_shared(v, word);
 }
 
 /* Like map(), no write may be called durable after the volume lost some. */
@@ -150,19 +133,17 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 	struct thinx_plane *plane = v->plane;
 	bool refused;
 
-	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
-	if (!tb->in_gate) {
-		thinx_volume_defer(v, tb);
+	if (!thinx_bio_enter_gate(tb)) {
+		thinx_bio_defer(tb);
 		return;
 	}
 	refused = is_refused(v, bio);
 	if (refused || !still_true(g, bio, word)) {
-		tb->in_gate = false;
-		thinx_gate_leave(&v->gate, tb->epoch);
+		thinx_bio_leave_gate(tb);
 		if (refused)
 			bio_io_error(bio);
 		else
-			thinx_volume_defer(v, tb);
+			thinx_bio_defer(tb);
 		return;
 	}
 	tb->await_commit = (bio->bi_opf & REQ_FUA) &&
@@ -175,7 +156,7 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 
 /*
  * No data block was free.  Hold the bio if something may change that; the
- * capabilities are looked at under the lock that thinx_plane_retry_starved()
+ * capabilities are looked at under the lock that thinx_volumes_retry_starved()
  * takes after they changed, so that nobody is forgotten.
  */
 static void starve(struct thinx_volume *v, struct thinx_bio *tb,
@@ -260,7 +241,7 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 		nr_sectors = min(nr_sectors, bio_sectors(bio));
 		piece = make_piece(tb, bio, nr_sectors);
 		if (!piece) {
-			thinx_volume_defer(g->volume, tb);
+			thinx_bio_defer(tb);
 			pass->no_memory = true;
 			return;
 		}
@@ -284,7 +265,7 @@ static void start_update(struct thinx_update *u)
 	if (list_empty(&u->bios))
 		thinx_update_part_done(u, BLK_STS_RESOURCE);
 	else
-		thinx_update_start(u);
+		thinx_provision_start(u);
 }
 
 void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass)

@@ -28,42 +28,20 @@
  *     it in another thread, see I1.  It is deferred as a whole; one too large for
  *     a group is answered BLK_STS_AGAIN here.
  */
-#include "data-path/slow-path.h"
+#include "data-path/map.h"
 
 #include <linux/device-mapper.h>
 
-struct bio *thinx_bio_of(struct thinx_bio *tb)
-{
-	if (tb->is_piece)
-		return &container_of(tb, struct thinx_piece, state)->bio;
-	return dm_bio_from_per_bio_data(tb, thinx_map_bio_size);
-}
+#include "data-path/commit.h"
+#include "data-path/flush.h"
+#include "data-path/group.h"
 
-struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio)
-{
-	if (bio->bi_pool == &plane->pieces)
-		return &container_of(bio, struct thinx_piece, bio)->state;
-	return dm_per_bio_data(bio, thinx_map_bio_size);
-}
-
-void thinx_bio_end(struct bio *bio, blk_status_t status)
-{
-	bio->bi_status = status;
-	bio_endio(bio);
-}
-
-static void leave_gate(struct thinx_volume *v, struct thinx_bio *tb)
-{
-	tb->in_gate = false;
-	thinx_gate_leave(&v->gate, tb->epoch);
-}
-
-static int defer(struct thinx_volume *v, struct thinx_bio *tb, struct bio *bio)
+static int defer(struct thinx_bio *tb, struct bio *bio)
 {
 	if (tb->in_gate)
-		leave_gate(v, tb);
+		thinx_bio_leave_gate(tb);
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
-	thinx_volume_defer(v, tb);
+	thinx_bio_defer(tb);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -78,20 +56,14 @@ static void cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
 }
 
 /* See I5: the worker makes pieces of it, which are answered for as one. */
-static int defer_whole(struct thinx_volume *v, struct thinx_bio *tb,
-		       struct bio *bio, u32 nr_blocks)
+static int defer_whole(struct thinx_bio *tb, struct bio *bio, u32 nr_blocks)
 {
 	if (nr_blocks <= THINX_GROUP_BLOCKS)
-		return defer(v, tb, bio);
+		return defer(tb, bio);
 	if (tb->in_gate)
-		leave_gate(v, tb);
+		thinx_bio_leave_gate(tb);
 	bio_wouldblock_error(bio);
 	return DM_MAPIO_SUBMITTED;
-}
-
-static bool is_shared(struct thinx_volume *v, u64 word)
-{
-	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
 }
 
 /*
@@ -105,27 +77,6 @@ static bool needs_commit(struct thinx_volume *v, struct bio *bio)
 }
 
 /*
- * A bio that straddles the end of the origin is zeroed as a whole first, and then
- * made to end where the origin does.
- */
-bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
-{
-	sector_t sector = bio->bi_iter.bi_sector;
-	sector_t end = READ_ONCE(port->origin_sectors);
-
-	if (likely(!port->origin) || sector >= end) {
-		zero_fill_bio(bio);
-		return false;
-	}
-	if (bio_end_sector(bio) > end) {
-		zero_fill_bio(bio);
-		bio->bi_iter.bi_size = (end - sector) << SECTOR_SHIFT;
-	}
-	bio_set_dev(bio, port->origin);
-	return true;
-}
-
-/*
  * A read of a hole.  With an origin out of the gate first: the origin may itself
  * wait for a gate that somebody closed who drains ours.
  */
@@ -133,7 +84,7 @@ static int map_hole(struct thinx_port *port, struct thinx_bio *tb,
 		    struct bio *bio)
 {
 	if (unlikely(port->origin)) {
-		leave_gate(port->volume, tb);
+		thinx_bio_leave_gate(tb);
 		if (thinx_bio_read_hole(port, bio))
 			return DM_MAPIO_REMAPPED;
 	} else {
@@ -160,15 +111,14 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		nr = DIV_ROUND_UP(offset + bio_sectors(bio),
 				  plane->block_sectors);
 
-	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
-	if (unlikely(!tb->in_gate)) {
+	if (unlikely(!thinx_bio_enter_gate(tb))) {
 		if (whole)
-			return defer_whole(v, tb, bio, nr);
+			return defer_whole(tb, bio, nr);
 		cut(plane, bio, offset, THINX_GROUP_BLOCKS);
-		return defer(v, tb, bio);
+		return defer(tb, bio);
 	}
 	if (unlikely(!(thinx_plane_caps(plane) & THINX_CAN_MAP))) {
-		leave_gate(v, tb);
+		thinx_bio_leave_gate(tb);
 		return DM_MAPIO_KILL;
 	}
 
@@ -179,10 +129,10 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 					    thinx_md_dev_snapshotted_time(v->dev),
 					    &word);
 	if (unlikely(whole) && reach < nr)
-		return defer_whole(v, tb, bio, nr);
+		return defer_whole(tb, bio, nr);
 
 	if (likely(thinx_map_is_mapping(word)) &&
-	    (bio_data_dir(bio) == READ || !is_shared(v, word))) {
+	    (bio_data_dir(bio) == READ || !thinx_volume_sees_shared(v, word))) {
 		cut(plane, bio, offset, reach);
 		if (needs_commit(v, bio))
 			tb->await_commit = true;
@@ -199,9 +149,9 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		return map_hole(port, tb, bio);
 	}
 	if (whole)
-		return defer_whole(v, tb, bio, nr);
+		return defer_whole(tb, bio, nr);
 	cut(plane, bio, offset, min_t(u32, reach, THINX_GROUP_BLOCKS));
-	return defer(v, tb, bio);
+	return defer(tb, bio);
 }
 
 static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
@@ -209,29 +159,7 @@ static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
 {
 	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
 						  bio->bi_iter.bi_sector);
-	return defer(port->volume, tb, bio);
-}
-
-/*
- * If no change of the volume waits for a commit the data device's own flush says
- * it all.
- */
-enum thinx_flush_way thinx_bio_flush_way(struct thinx_volume *v,
-					 struct thinx_bio *tb)
-{
-	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
-	if (!tb->in_gate)
-		return THINX_FLUSH_WAIT;
-	if (!(thinx_plane_caps(v->plane) & THINX_CAN_MAP) ||
-	    thinx_md_dev_lost_changes(v->dev)) {
-		leave_gate(v, tb);
-		return THINX_FLUSH_LOST;
-	}
-	if (thinx_md_dev_is_dirty(v->dev)) {
-		leave_gate(v, tb);
-		return THINX_FLUSH_COMMIT;
-	}
-	return THINX_FLUSH_DOWN;
+	return defer(tb, bio);
 }
 
 static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
@@ -239,7 +167,7 @@ static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 {
 	struct thinx_volume *v = port->volume;
 
-	switch (thinx_bio_flush_way(v, tb)) {
+	switch (thinx_flush_way(tb)) {
 	case THINX_FLUSH_LOST:
 		return DM_MAPIO_KILL;
 	case THINX_FLUSH_COMMIT:
@@ -255,7 +183,7 @@ static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 		bio_set_dev(bio, v->plane->data_bdev);
 		return DM_MAPIO_REMAPPED;
 	default:
-		return defer(v, tb, bio);
+		return defer(tb, bio);
 	}
 }
 
@@ -293,13 +221,13 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 	}
 }
 
-bool thinx_bio_done(struct thinx_plane *plane, struct thinx_bio *tb,
+bool thinx_map_done(struct thinx_plane *plane, struct thinx_bio *tb,
 		    blk_status_t status)
 {
 	struct thinx_update *u = tb->update;
 
 	if (tb->in_gate)
-		leave_gate(tb->port->volume, tb);
+		thinx_bio_leave_gate(tb);
 	if (u) {
 		tb->update = NULL;
 		thinx_update_part_done(u, status);
@@ -320,6 +248,6 @@ int thinx_map_end_io(struct thinx_port *port, struct bio *bio,
 {
 	struct thinx_bio *tb = dm_per_bio_data(bio, thinx_map_bio_size);
 
-	return thinx_bio_done(port->volume->plane, tb, *error) ?
+	return thinx_map_done(port->volume->plane, tb, *error) ?
 		DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 }

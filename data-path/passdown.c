@@ -17,10 +17,11 @@
  * I4  Errors of these discards are of no consequence: the blocks are free
  *     whatever the data device made of it.
  */
-#include "data-path/plane.h"
+#include "data-path/passdown.h"
 
 #include <linux/slab.h>
 
+#include "data-path/volume.h"
 #include "include/trace/events/thinx.h"
 
 /* Issued before what has ended is served. */
@@ -168,7 +169,7 @@ static void passdown_work(struct work_struct *work)
 	}
 	gone(plane, nr);
 	plane->ops->space_changed(plane->context);
-	thinx_plane_retry_starved(plane);
+	thinx_volumes_retry_starved(plane);
 }
 
 void thinx_passdown_add(struct thinx_plane *plane,
@@ -208,14 +209,13 @@ bool thinx_passdown_pending(struct thinx_plane *plane)
 
 bool thinx_passdown_is_crowded(struct thinx_plane *plane)
 {
-	struct thinx_passdown *p = &plane->passing;
+	return READ_ONCE(plane->passing.nr) >= CROWDED;
+}
 
-	if (READ_ONCE(p->nr) < CROWDED)
-		return false;
-	/* Without need no more flushes for a device that is slow already. */
-	if (READ_ONCE(p->newest) > thinx_md_completed_generation(plane->md))
-		thinx_commit_soon(plane);
-	return true;
+bool thinx_passdown_awaits_commit(struct thinx_plane *plane)
+{
+	return READ_ONCE(plane->passing.newest) >
+	       thinx_md_completed_generation(plane->md);
 }
 
 void thinx_passdown_flush(struct thinx_plane *plane)

@@ -2,16 +2,21 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The pool-wide half of the data path: its parts, and the three operations that
- * concern all volumes at once: quiesce, abort, and trying again what starved.
+ * The pool-wide half of the data path: its parts, and the two operations that
+ * concern all volumes at once: quiesce and abort.
  */
-#include "data-path/slow-path.h"
+#include "data-path/plane.h"
 
 #include <linux/device-mapper.h>
 #include <linux/dm-kcopyd.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+
+#include "data-path/commit.h"
+#include "data-path/deferred.h"
+#include "data-path/group.h"
+#include "data-path/passdown.h"
 
 /* Groups that are there when memory is not. */
 #define MIN_GROUPS 4
@@ -36,6 +41,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	plane->name = name;
 	plane->ops = ops;
 	plane->context = context;
+	plane->volume_work = thinx_deferred_work;
 	plane->quiesced = true;
 	mutex_init(&plane->volumes_lock);
 	INIT_LIST_HEAD(&plane->volumes);
@@ -89,11 +95,6 @@ void thinx_plane_exit(struct thinx_plane *plane)
 	bioset_exit(&plane->pieces);
 }
 
-void thinx_plane_failed(struct thinx_plane *plane, const char *what, int r)
-{
-	plane->ops->metadata_failed(plane->context, what, r);
-}
-
 static void close_gates(struct thinx_plane *plane)
 {
 	struct thinx_volume *v;
@@ -144,7 +145,7 @@ void thinx_plane_unquiesce(struct thinx_plane *plane)
 	mutex_unlock(&plane->volumes_lock);
 	if (thinx_md_is_dirty(plane->md))
 		thinx_commit_note_change(plane);
-	thinx_plane_retry_starved(plane);
+	thinx_volumes_retry_starved(plane);
 }
 
 int thinx_plane_abort(struct thinx_plane *plane)
@@ -168,18 +169,4 @@ int thinx_plane_abort(struct thinx_plane *plane)
 	open_gates(plane);
 	mutex_unlock(&plane->volumes_lock);
 	return r;
-}
-
-void thinx_plane_retry_starved(struct thinx_plane *plane)
-{
-	struct thinx_volume *v;
-
-	mutex_lock(&plane->volumes_lock);
-	list_for_each_entry(v, &plane->volumes, list) {
-		spin_lock_irq(&v->lock);
-		list_splice_tail_init(&v->starved, &v->deferred);
-		spin_unlock_irq(&v->lock);
-		thinx_volume_kick(v);
-	}
-	mutex_unlock(&plane->volumes_lock);
 }

@@ -22,11 +22,10 @@
  *     drained: our own reads of the old block are over when its count falls and
  *     the other owner may overwrite it.
  */
-#include "data-path/slow-path.h"
+#include "data-path/provision.h"
 
-#include <linux/device-mapper.h>
-
-#include "dm-thinx.h"
+#include "data-path/commit.h"
+#include "data-path/copy.h"
 #include "include/trace/events/thinx.h"
 
 /* Updates inserted in one hold of the metadata lock. */
@@ -34,14 +33,9 @@
 
 /* ---- planning ---- */
 
-static bool looks_shared(struct thinx_volume *v, u64 word)
-{
-	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
-}
-
 static bool needs_update(struct thinx_volume *v, u64 word)
 {
-	return word == THINX_MAP_HOLE || looks_shared(v, word);
+	return word == THINX_MAP_HOLE || thinx_volume_sees_shared(v, word);
 }
 
 static void set_fate(struct thinx_group *g, u32 begin, u32 end,
@@ -55,7 +49,7 @@ static void set_fate(struct thinx_group *g, u32 begin, u32 end,
 static u32 shared_end(struct thinx_group *g, u32 i)
 {
 	while (i < g->nr && g->blocks[i].word != THINX_MAP_HOLE &&
-	       looks_shared(g->volume, g->blocks[i].word))
+	       thinx_volume_sees_shared(g->volume, g->blocks[i].word))
 		i++;
 	return i;
 }
@@ -251,7 +245,7 @@ static bool group_needs_plan(struct thinx_group *g)
 	return false;
 }
 
-void thinx_plan(struct thinx_volume *v, struct list_head *groups)
+void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_plane *plane = v->plane;
 	struct plan p = { .caps = thinx_plane_caps(plane) };
@@ -301,28 +295,6 @@ void thinx_plan(struct thinx_volume *v, struct list_head *groups)
 
 /* ---- writing the data ---- */
 
-static void add_update(struct thinx_volume *v, struct thinx_update *u,
-		       struct list_head *list)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&v->lock, flags);
-	list_add_tail(&u->list, list);
-	thinx_volume_kick(v);
-	spin_unlock_irqrestore(&v->lock, flags);
-}
-
-void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
-{
-	struct thinx_volume *v = u->group->volume;
-
-	if (status)
-		WRITE_ONCE(u->status, status);
-	/* Orders the status before the worker's look at it. */
-	if (atomic_dec_and_test(&u->pending))
-		add_update(v, u, &v->prepared);
-}
-
 static void write_bios(struct thinx_update *u)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
@@ -343,21 +315,14 @@ static void write_bios(struct thinx_update *u)
 	}
 }
 
-void thinx_update_start(struct thinx_update *u)
+void thinx_provision_start(struct thinx_update *u)
 {
-	if (thinx_update_fill_gaps(u))
+	if (thinx_copy_fill_gaps(u))
 		write_bios(u);
 	thinx_update_part_done(u, BLK_STS_OK);
 }
 
-void thinx_update_copied(struct thinx_update *u)
-{
-	struct thinx_volume *v = u->group->volume;
-
-	add_update(v, u, &v->copied);
-}
-
-void thinx_process_copied(struct thinx_volume *v)
+void thinx_provision_copied(struct thinx_volume *v)
 {
 	struct thinx_update *u, *tmp;
 	LIST_HEAD(copied);
@@ -467,13 +432,13 @@ static void retry_after_commit(struct thinx_volume *v, struct list_head *again)
 {
 	if (list_empty(again))
 		return;
-	thinx_plane_commit(v->plane);
+	thinx_commit_now(v->plane);
 	spin_lock_irq(&v->lock);
 	list_splice(again, &v->prepared);
 	spin_unlock_irq(&v->lock);
 }
 
-void thinx_process_prepared(struct thinx_volume *v)
+void thinx_provision_prepared(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_update *u, *tmp;

@@ -13,7 +13,7 @@
  *     cancel_work_sync() waits for it; nothing queues it again.
  *  4. Now gate, cache and metadata handle have no user.
  */
-#include "data-path/slow-path.h"
+#include "data-path/volume.h"
 
 #include <linux/device-mapper.h>
 #include <linux/sched/mm.h>
@@ -48,7 +48,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_LIST_HEAD(&v->prepared);
 	INIT_LIST_HEAD(&v->starved);
 	INIT_LIST_HEAD(&v->discards);
-	INIT_WORK(&v->work, thinx_volume_work);
+	INIT_WORK(&v->work, plane->volume_work);
 	thinx_range_lock_init(&v->ranges);
 
 	r = -ENOMEM;
@@ -214,17 +214,6 @@ void thinx_volume_kick(struct thinx_volume *v)
 	queue_work(v->plane->wq, &v->work);
 }
 
-void thinx_volume_defer(struct thinx_volume *v, struct thinx_bio *tb)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&v->lock, flags);
-	list_add_tail(&tb->list, &v->deferred);
-	/* Inside: once unlocked the bio may end, and with it the volume. */
-	thinx_volume_kick(v);
-	spin_unlock_irqrestore(&v->lock, flags);
-}
-
 void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r)
 {
 	LIST_HEAD(freed);
@@ -238,4 +227,18 @@ void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r)
 	list_splice_tail(&freed, &v->deferred);
 	spin_unlock_irqrestore(&v->lock, flags);
 	thinx_volume_kick(v);
+}
+
+void thinx_volumes_retry_starved(struct thinx_plane *plane)
+{
+	struct thinx_volume *v;
+
+	mutex_lock(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list) {
+		spin_lock_irq(&v->lock);
+		list_splice_tail_init(&v->starved, &v->deferred);
+		spin_unlock_irq(&v->lock);
+		thinx_volume_kick(v);
+	}
+	mutex_unlock(&plane->volumes_lock);
 }

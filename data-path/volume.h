@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * One thin device as the data path sees it, shared by all tables that use its
- * id, and the state each bio carries.
+ * id.
  *
  *   dm table ── thinx_port ──┐
  *   dm table ── thinx_port ──┴─► thinx_volume ──► gate, range lock, map cache
@@ -34,13 +34,10 @@
 
 #include "data-path/gate.h"
 #include "data-path/map-cache.h"
-#include "data-path/plane.h"
+#include "data-path/plane-types.h"
 #include "data-path/range-lock.h"
 
 struct dm_target;
-
-/* A group, and so a run that one update maps, has at most so many blocks. */
-#define THINX_GROUP_BLOCKS 64
 
 /**
  * struct thinx_volume - one thin device
@@ -111,60 +108,6 @@ struct thinx_port {
  */
 bool thinx_port_requeues(struct thinx_port *port);
 
-struct thinx_update;
-
-/**
- * struct thinx_bio - what a bio carries through the data path
- * @port: where it came in
- * @update: the update that waits for this bio's data, or NULL
- * @parent: for a piece: the bio it was cut off
- * @list: in one of the lists above or in thinx_commit.waiters
- * @waiter: while it waits for a range
- * @epoch: of the gate, if @in_gate
- * @in_gate: must leave the gate when it completes
- * @await_commit: once its data is written, hold it until a commit
- * @fua: was submitted with REQ_FUA, which the block layer may have cleared
- * @is_piece: cut off another bio, lives in thinx_plane.pieces
- * @is_counted: in thinx_plane.nr_reserved
- * @is_cut: a part of it is on its way in pieces, so that all of it has to be
- *
- * dm core keeps it beside its clones and does not clear it.
- */
-struct thinx_bio {
-	struct thinx_port *port;
-	struct thinx_update *update;
-	struct bio *parent;
-	union {
-		struct list_head list;
-		struct thinx_range_waiter waiter;
-	};
-	unsigned int epoch;
-	bool in_gate;
-	bool await_commit;
-	bool fua;
-	bool is_piece;
-	bool is_counted;
-	bool is_cut;
-};
-
-/**
- * struct thinx_piece - a bio of thinx_plane.pieces
- * @state: its state
- * @bio: the bio, last
- */
-struct thinx_piece {
-	struct thinx_bio state;
-	struct bio bio;
-};
-
-/** thinx_bio_of() - the bio a state belongs to */
-struct bio *thinx_bio_of(struct thinx_bio *tb);
-
-/** thinx_bio_state() - the state of a bio on plane @plane */
-struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio);
-
-/* ---- life ---- */
-
 /**
  * thinx_port_open() - a table begins to use a volume
  * @port: zeroed memory, ti set, and origin if there is one
@@ -213,106 +156,36 @@ void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id)
 void thinx_volume_allow_writes(struct thinx_plane *plane, u32 id)
 	__releases(&plane->volumes_lock);
 
-/* ---- bios ---- */
-
-/** thinx_map_bio_size() - what a target puts into per_io_data_size */
-#define thinx_map_bio_size sizeof(struct thinx_bio)
-
-/**
- * thinx_map_bio() - a bio arrives from dm core
- * @port: where
- * @bio: dm core's clone
- *
- * Context: map(); never sleeps for a read or write.
- * Return: DM_MAPIO_*.
- */
-int thinx_map_bio(struct thinx_port *port, struct bio *bio);
-
-/**
- * thinx_map_end_io() - a bio completes
- * @port: where
- * @bio: dm core's clone
- * @error: its status, may be changed
- *
- * Context: Any, hard interrupt included.
- * Return: DM_ENDIO_*.
- */
-int thinx_map_end_io(struct thinx_port *port, struct bio *bio,
-		     blk_status_t *error);
-
-/**
- * thinx_bio_done() - I/O on the data device ended for a bio or piece
- * @plane: plane
- * @tb: its state
- * @status: how
- *
- * Leaves the gate; hands the bio to its update or to the committer if one of
- * them waits for it.
- *
- * Context: Any.
- * Return: true if it was handed on: the bio must not complete now.
- */
-bool thinx_bio_done(struct thinx_plane *plane, struct thinx_bio *tb,
-		    blk_status_t status);
-
-/**
- * thinx_bio_read_hole() - let a read see what is where nothing is mapped
- * @port: where it came in
- * @bio: bio or piece, its sectors those of the volume
- *
- * Zeros, or the external origin and zeros behind its end.
- *
- * Return: true if the bio is ready to be submitted to the origin, false if it
- * holds zeros and can complete.
- */
-bool __must_check thinx_bio_read_hole(struct thinx_port *port,
-				      struct bio *bio);
-
-/* Where an empty flush has to go. */
-enum thinx_flush_way {
-	THINX_FLUSH_WAIT,	/* the gate is closed: defer it */
-	THINX_FLUSH_LOST,	/* what it covers was lost: fail it */
-	THINX_FLUSH_COMMIT,	/* outside the gate; a commit is needed */
-	THINX_FLUSH_DOWN,	/* inside the gate; the data device suffices */
-};
-
-/**
- * thinx_bio_flush_way() - decide about an empty flush
- * @v: volume
- * @tb: its state
- *
- * Judged inside the gate, which an abort closes and drains: no changes can be
- * lost between looking for lost and for uncommitted ones.
- *
- * Context: Any.
- */
-enum thinx_flush_way thinx_bio_flush_way(struct thinx_volume *v,
-					 struct thinx_bio *tb);
-
-/**
- * thinx_flush() - send an empty flush where it has to go now
- * @v: volume
- * @tb: its state, outside the gate
- *
- * Context: The volume's worker or the committer.
- */
-void thinx_flush(struct thinx_volume *v, struct thinx_bio *tb);
-
-/** thinx_bio_end() - complete a bio with @status */
-void thinx_bio_end(struct bio *bio, blk_status_t status);
-
-/* ---- slow path, between its files ---- */
-
-/** thinx_volume_defer() - put a bio outside the gate on the deferred list */
-void thinx_volume_defer(struct thinx_volume *v, struct thinx_bio *tb);
-
 /** thinx_volume_kick() - let the worker run */
 void thinx_volume_kick(struct thinx_volume *v);
 
 /** thinx_volume_unlock_range() - let a range go, defer who waited for it */
 void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r);
 
-/** thinx_volume_work() - the worker, data-path/deferred.c */
-void thinx_volume_work(struct work_struct *work);
+/**
+ * thinx_volumes_retry_starved() - writes that found no data block try again
+ * @plane: plane
+ *
+ * Also to be called when capabilities changed, so that held writes are judged
+ * anew.  Every volume's worker runs, so discards that wait go on, too.
+ *
+ * Context: May sleep.
+ */
+void thinx_volumes_retry_starved(struct thinx_plane *plane);
+
+/**
+ * thinx_volume_sees_shared() - may a mapping of the volume be shared?
+ * @v: volume
+ * @word: the mapping
+ *
+ * A block is taken for shared if it was mapped before the last snapshot of the
+ * volume.  The answer holds while the gate is open: a snapshot closes and drains
+ * it.
+ */
+static inline bool thinx_volume_sees_shared(const struct thinx_volume *v,
+					    u64 word)
+{
+	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
+}
 
 #endif /* THINX_VOLUME_H */

@@ -2,9 +2,9 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the files of the slow path share: the group, a handful of neighbouring
- * blocks decided about together, and the update, a run of them that gets new
- * data blocks.
+ * The objects of the slow path: the group, a handful of neighbouring blocks
+ * decided about together, and the update, a run of them that gets new data
+ * blocks.
  *
  *   deferred bios ──sort, merge──► group (holds one range)
  *                                    │ learn: what does the metadata say?
@@ -19,10 +19,13 @@
  * I2  An update's mappings are inserted only after all its data (the bios',
  *     the zeros, the copies) is written; its bios complete only after that.
  */
-#ifndef THINX_SLOW_PATH_H
-#define THINX_SLOW_PATH_H
+#ifndef THINX_GROUP_H
+#define THINX_GROUP_H
 
-#include "data-path/volume.h"
+#include "data-path/bio.h"
+
+/* A group, and so a run that one update maps, has at most so many blocks. */
+#define THINX_GROUP_BLOCKS 64
 
 /* What is to happen to the bios of a block. */
 enum thinx_fate {
@@ -110,42 +113,21 @@ struct thinx_group {
 /** thinx_group_size() - bytes of a group of @nr blocks */
 size_t thinx_group_size(unsigned int nr);
 
+/**
+ * thinx_group_alloc() - a group without bios, range and words
+ * @v: volume
+ * @nr: blocks, at most THINX_GROUP_BLOCKS
+ *
+ * Context: May not sleep.
+ * Return: the group, or NULL if there is no memory, the reserve's included.
+ */
+struct thinx_group *thinx_group_alloc(struct thinx_volume *v, u32 nr);
+
+/** thinx_group_free_unused() - free a group that holds no range and has no bios */
+void thinx_group_free_unused(struct thinx_group *g);
+
 /** thinx_group_put() - drop a reference; the last one lets the range go */
 void thinx_group_put(struct thinx_group *g);
-
-/**
- * thinx_plan() - decide about the write groups of a pass, in one hold of the
- * metadata lock
- * @v: volume
- * @groups: struct thinx_group whose blocks have words
- *
- * Every block of a write group has a fate afterwards.
- *
- * Context: The volume's worker.
- */
-void thinx_plan(struct thinx_volume *v, struct list_head *groups);
-
-/**
- * struct thinx_pass - what became of the bios of one pass of the worker
- * @starved: one found no free data block
- * @no_memory: one is deferred again for want of memory
- */
-struct thinx_pass {
-	bool starved;
-	bool no_memory;
-};
-
-/**
- * thinx_dispatch_group() - send the bios of a group their ways, start its updates
- * @g: every block has a fate; the reference is consumed
- * @pass: what became of them is added
- *
- * Context: The volume's worker.
- */
-void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass);
-
-/** thinx_update_start() - write an update's data; all its bios are known */
-void thinx_update_start(struct thinx_update *u);
 
 /**
  * thinx_update_part_done() - one of the writes of an update ended
@@ -157,17 +139,6 @@ void thinx_update_start(struct thinx_update *u);
 void thinx_update_part_done(struct thinx_update *u, blk_status_t status);
 
 /**
- * thinx_update_fill_gaps() - fill in what the bios do not cover
- * @u: update; its bios are sorted by sector
- *
- * Starts the writes; each ends in thinx_update_part_done().
- *
- * Return: true if the bios may be written meanwhile; else that happens as soon
- * as what they lie in is written.
- */
-bool thinx_update_fill_gaps(struct thinx_update *u);
-
-/**
  * thinx_update_copied() - the copy that the bios of an update waited for is written
  * @u: update; its part that is the copy becomes the worker's
  *
@@ -175,40 +146,4 @@ bool thinx_update_fill_gaps(struct thinx_update *u);
  */
 void thinx_update_copied(struct thinx_update *u);
 
-/** thinx_process_copied() - write the bios of updates that are copied */
-void thinx_process_copied(struct thinx_volume *v);
-
-/** thinx_process_prepared() - insert the mappings of finished updates */
-void thinx_process_prepared(struct thinx_volume *v);
-
-/**
- * thinx_discard_start() - a deferred discard
- * @v: volume
- * @tb: the bio; completed, queued behind a range, or added to @started
- * @started: struct thinx_discard that hold their range now
- */
-void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
-			 struct list_head *started);
-
-/** thinx_discards_drain() - make discards just started ready for the metadata */
-void thinx_discards_drain(struct thinx_volume *v, struct list_head *started);
-
-/**
- * thinx_process_discards() - some steps of the volume's discards
- * @v: volume
- *
- * Return: true if there is more to do.
- */
-bool thinx_process_discards(struct thinx_volume *v);
-
-/**
- * thinx_bio_submit() - send a remapped bio or piece down
- * @tb: its state
- * @bio: bio or piece
- *
- * Context: The volume's worker, and nobody else: dm core takes one piece of a bio
- * at a time.
- */
-void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio);
-
-#endif /* THINX_SLOW_PATH_H */
+#endif /* THINX_GROUP_H */

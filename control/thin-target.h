@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The target thinx.
+ */
+#ifndef THINX_THIN_TARGET_H
+#define THINX_THIN_TARGET_H
+
+#include <linux/types.h>
+
+/**
+ * thinx_thin_target_register() - make dm know "thinx"
+ * @drop_in: and the same target as "thin"
+ *
+ * Context: Module init, may sleep.
+ * Return: 0, -ENOMEM, -EEXIST or (newer kernels) -EBUSY if somebody else has
+ * one of the names.
+ */
+int __must_check thinx_thin_target_register(bool drop_in);
+
+/**
+ * thinx_thin_target_unregister() - module exit
+ * @drop_in: as it was registered
+ */
+void thinx_thin_target_unregister(bool drop_in);
+
+#endif /* THINX_THIN_TARGET_H */

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * A bio and its state: how each is found from the other, where a read of a hole
+ * leads, how a bio goes down and how it is put aside.
+ */
+#include "data-path/bio.h"
+
+#include <linux/device-mapper.h>
+
+struct bio *thinx_bio_of(struct thinx_bio *tb)
+{
+	if (tb->is_piece)
+		return &container_of(tb, struct thinx_piece, state)->bio;
+	return dm_bio_from_per_bio_data(tb, thinx_map_bio_size);
+}
+
+struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio)
+{
+	if (bio->bi_pool == &plane->pieces)
+		return &container_of(bio, struct thinx_piece, bio)->state;
+	return dm_per_bio_data(bio, thinx_map_bio_size);
+}
+
+void thinx_bio_defer(struct thinx_bio *tb)
+{
+	struct thinx_volume *v = tb->port->volume;
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->lock, flags);
+	list_add_tail(&tb->list, &v->deferred);
+	/* Inside: once unlocked the bio may end, and with it the volume. */
+	thinx_volume_kick(v);
+	spin_unlock_irqrestore(&v->lock, flags);
+}
+
+/*
+ * A bio that straddles the end of the origin is zeroed as a whole first, and then
+ * made to end where the origin does.
+ */
+bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	sector_t end = READ_ONCE(port->origin_sectors);
+
+	if (likely(!port->origin) || sector >= end) {
+		zero_fill_bio(bio);
+		return false;
+	}
+	if (bio_end_sector(bio) > end) {
+		zero_fill_bio(bio);
+		bio->bi_iter.bi_size = (end - sector) << SECTOR_SHIFT;
+	}
+	bio_set_dev(bio, port->origin);
+	return true;
+}
+
+/*
+ * dm core charges the I/O to the control group it comes from, and accounts for its
+ * own bio when the first piece goes down.
+ */
+void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
+{
+	struct thinx_plane *plane = tb->port->volume->plane;
+	struct bio *clone = bio;
+
+	while (tb->is_piece) {
+		clone = tb->parent;
+		tb = thinx_bio_state(plane, clone);
+	}
+	dm_submit_bio_remap(clone, bio);
+}
+
+void thinx_bio_end(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What each bio carries through the data path, and the few things that can
+ * happen to it.
+ */
+#ifndef THINX_BIO_H
+#define THINX_BIO_H
+
+#include <linux/blk_types.h>
+
+#include "data-path/volume.h"
+
+struct thinx_update;
+
+/**
+ * struct thinx_bio - what a bio carries through the data path
+ * @port: where it came in
+ * @update: the update that waits for this bio's data, or NULL
+ * @parent: for a piece: the bio it was cut off
+ * @list: in one of the lists above or in thinx_commit.waiters
+ * @waiter: while it waits for a range
+ * @epoch: of the gate, if @in_gate
+ * @in_gate: must leave the gate when it completes
+ * @await_commit: once its data is written, hold it until a commit
+ * @fua: was submitted with REQ_FUA, which the block layer may have cleared
+ * @is_piece: cut off another bio, lives in thinx_plane.pieces
+ * @is_counted: in thinx_plane.nr_reserved
+ * @is_cut: a part of it is on its way in pieces, so that all of it has to be
+ *
+ * dm core keeps it beside its clones and does not clear it.
+ */
+struct thinx_bio {
+	struct thinx_port *port;
+	struct thinx_update *update;
+	struct bio *parent;
+	union {
+		struct list_head list;
+		struct thinx_range_waiter waiter;
+	};
+	unsigned int epoch;
+	bool in_gate;
+	bool await_commit;
+	bool fua;
+	bool is_piece;
+	bool is_counted;
+	bool is_cut;
+};
+
+/**
+ * struct thinx_piece - a bio of thinx_plane.pieces
+ * @state: its state
+ * @bio: the bio, last
+ */
+struct thinx_piece {
+	struct thinx_bio state;
+	struct bio bio;
+};
+
+/** thinx_map_bio_size() - what a target puts into per_io_data_size */
+#define thinx_map_bio_size sizeof(struct thinx_bio)
+
+/** thinx_bio_of() - the bio a state belongs to */
+struct bio *thinx_bio_of(struct thinx_bio *tb);
+
+/** thinx_bio_state() - the state of a bio on plane @plane */
+struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio);
+
+/**
+ * thinx_bio_enter_gate() - let a bio run on mappings of its volume
+ * @tb: its state, outside the gate
+ *
+ * Context: Any.
+ * Return: false if the gate is closed.
+ */
+static inline bool thinx_bio_enter_gate(struct thinx_bio *tb)
+{
+	tb->in_gate = thinx_gate_enter(&tb->port->volume->gate, &tb->epoch);
+	return tb->in_gate;
+}
+
+/** thinx_bio_leave_gate() - it runs on none any more */
+static inline void thinx_bio_leave_gate(struct thinx_bio *tb)
+{
+	tb->in_gate = false;
+	thinx_gate_leave(&tb->port->volume->gate, tb->epoch);
+}
+
+/**
+ * thinx_bio_defer() - leave a bio to the worker of its volume
+ * @tb: its state, outside the gate
+ *
+ * Context: Any.
+ */
+void thinx_bio_defer(struct thinx_bio *tb);
+
+/**
+ * thinx_bio_read_hole() - let a read see what is where nothing is mapped
+ * @port: where it came in
+ * @bio: bio or piece, its sectors those of the volume
+ *
+ * Zeros, or the external origin and zeros behind its end.
+ *
+ * Return: true if the bio is ready to be submitted to the origin, false if it
+ * holds zeros and can complete.
+ */
+bool __must_check thinx_bio_read_hole(struct thinx_port *port,
+				      struct bio *bio);
+
+/**
+ * thinx_bio_submit() - send a remapped bio or piece down
+ * @tb: its state
+ * @bio: bio or piece
+ *
+ * Context: The volume's worker, and nobody else: dm core takes one piece of a bio
+ * at a time.
+ */
+void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio);
+
+/** thinx_bio_end() - complete a bio with @status */
+void thinx_bio_end(struct bio *bio, blk_status_t status);
+
+#endif /* THINX_BIO_H */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Commits of a pool: whoever wants one queues up with the one committer.
+ */
+#ifndef THINX_COMMIT_H
+#define THINX_COMMIT_H
+
+#include "data-path/plane-types.h"
+
+/** thinx_commit_init() - see thinx_plane_init() */
+void thinx_commit_init(struct thinx_plane *plane);
+
+/** thinx_commit_exit() - stop the timer and the committer */
+void thinx_commit_exit(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_now() - commit now
+ * @plane: plane
+ *
+ * Everything changed before the call is durable on return.  A failure was
+ * reported through the operations already.
+ *
+ * Context: May sleep; no lock.
+ * Return: 0 or the commit's error.
+ */
+int thinx_commit_now(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_flush_data() - flush the data device
+ * @context: the plane
+ *
+ * For callers of the metadata layer that commit by themselves.
+ *
+ * Return: 0, -EIO.
+ */
+int __must_check thinx_commit_flush_data(void *context);
+
+/**
+ * thinx_commit_note_change() - a change was made: commit within a second, or soon
+ * if there are many
+ * @plane: plane
+ *
+ * Context: Any.
+ */
+void thinx_commit_note_change(struct thinx_plane *plane);
+
+/** thinx_commit_soon() - let the committer run */
+void thinx_commit_soon(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_queue() - complete a bio after a commit
+ * @plane: plane
+ * @bio: an empty flush, or a write with FUA whose data is on the data device
+ *
+ * Context: Any.
+ */
+void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio);
+
+/**
+ * thinx_commit_for_space() - commit, then let starved writes try again
+ * @plane: plane
+ *
+ * Context: Any.
+ */
+void thinx_commit_for_space(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_for_discards() - commit a heavy transaction, then kick the volumes
+ * @plane: plane
+ *
+ * Context: Any.
+ */
+void thinx_commit_for_discards(struct thinx_plane *plane);
+
+#endif /* THINX_COMMIT_H */

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Life of groups and updates.
+ *
+ * A group comes from kmalloc, or else from the plane's mempool; nobody waits for
+ * either.  It counts as busy in the plane from the beginning to the end.
+ */
+#include "data-path/group.h"
+
+#include <linux/slab.h>
+
+size_t thinx_group_size(unsigned int nr)
+{
+	return offsetof(struct thinx_group, blocks) +
+	       nr * sizeof(struct thinx_group_block);
+}
+
+struct thinx_group *thinx_group_alloc(struct thinx_volume *v, u32 nr)
+{
+	struct thinx_plane *plane = v->plane;
+	struct thinx_group *g;
+	bool pooled = false;
+
+	g = kmalloc(thinx_group_size(nr),
+		    GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+	if (!g) {
+		g = mempool_alloc(&plane->groups, GFP_NOWAIT);
+		pooled = true;
+	}
+	if (!g)
+		return NULL;
+	g->volume = v;
+	g->nr = nr;
+	g->pooled = pooled;
+	atomic_set(&g->refs, 1);
+	INIT_LIST_HEAD(&g->bios);
+	thinx_plane_busy(plane);
+	return g;
+}
+
+static void free_group(struct thinx_group *g)
+{
+	struct thinx_plane *plane = g->volume->plane;
+
+	if (g->pooled)
+		mempool_free(g, &plane->groups);
+	else
+		kfree(g);
+	thinx_plane_idle(plane);
+}
+
+void thinx_group_free_unused(struct thinx_group *g)
+{
+	free_group(g);
+}
+
+void thinx_group_put(struct thinx_group *g)
+{
+	if (!atomic_dec_and_test(&g->refs))
+		return;
+	thinx_volume_unlock_range(g->volume, &g->range);
+	free_group(g);
+}
+
+static void add_update(struct thinx_volume *v, struct thinx_update *u,
+		       struct list_head *list)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->lock, flags);
+	list_add_tail(&u->list, list);
+	thinx_volume_kick(v);
+	spin_unlock_irqrestore(&v->lock, flags);
+}
+
+void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
+{
+	struct thinx_volume *v = u->group->volume;
+
+	if (status)
+		WRITE_ONCE(u->status, status);
+	/* Orders the status before the worker's look at it. */
+	if (atomic_dec_and_test(&u->pending))
+		add_update(v, u, &v->prepared);
+}
+
+void thinx_update_copied(struct thinx_update *u)
+{
+	struct thinx_volume *v = u->group->volume;
+
+	add_update(v, u, &v->copied);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * The data plane of one pool: the state all its volumes share, and what every
+ * file of the data path may ask of it.  Nothing here does I/O or takes a lock.
+ *
+ *   control plane ──set capabilities, attach, quiesce, abort──► thinx_plane
+ *        ▲                                                        │ volumes
+ *        └── struct thinx_plane_ops: "metadata failed",           ▼
+ *            "no data space", "low water", "space" ◄──── thinx_volume
+ *
+ * The plane never decides about modes: it reports through the operations what it
+ * met, and looks at the capabilities the control plane gives it.
+ */
+#ifndef THINX_PLANE_TYPES_H
+#define THINX_PLANE_TYPES_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "dm-thinx-metadata.h"
+
+/* Pieces that are there when memory is not. */
+#define THINX_MIN_PIECES 256
+
+struct dm_kcopyd_client;
+struct thinx_plane;
+
+/* What the pool's mode allows (thinx_plane.caps). */
+#define THINX_CAN_MAP		(1U << 0)	/* any I/O at all */
+#define THINX_CAN_CHANGE	(1U << 1)	/* discard, commit */
+#define THINX_CAN_PROVISION	(1U << 2)	/* take new data blocks */
+#define THINX_NO_SPACE_HOLD	(1U << 3)	/* hold writes that find none */
+#define THINX_NO_SPACE_ERROR	(1U << 4)	/* fail them with ENOSPC */
+
+/**
+ * struct thinx_plane_ops - what the plane tells the control plane
+ * @metadata_failed: a change or commit failed with @r; aborts and changes the
+ *	mode.  May sleep; called with no lock, in no gate, ranges may be held
+ * @no_data_space: no data block is free, nor will one be after a commit; @sure:
+ *	whatever the counters say
+ * @low_water: free data blocks reached the low water mark
+ * @space_changed: a commit or a passed-down discard completed; blocks may have
+ *	come free
+ *
+ * All may sleep.  @context is what the plane was created with.
+ */
+struct thinx_plane_ops {
+	void (*metadata_failed)(void *context, const char *what, int r);
+	void (*no_data_space)(void *context, bool sure);
+	void (*low_water)(void *context);
+	void (*space_changed)(void *context);
+};
+
+/**
+ * struct thinx_commit - who waits for a commit
+ * @lock: irq-safe
+ * @waiters: L:lock; flushes and FUA writes, struct thinx_bio
+ * @for_space: L:lock; volumes with starved writes want a commit
+ * @for_discards: L:lock; volumes with discards do
+ * @work: the one committer
+ * @tick: commits what is dirty a second later
+ * @later: lets starved writes try again when a commit had nothing to do
+ */
+struct thinx_commit {
+	spinlock_t lock;
+	struct list_head waiters;
+	bool for_space;
+	bool for_discards;
+	struct work_struct work;
+	struct delayed_work tick;
+	struct delayed_work later;
+};
+
+/**
+ * struct thinx_passdown - freed runs whose discard goes to the data device
+ * @lock: irq-safe
+ * @queued: L:lock; runs that wait for the commit that frees them
+ * @done: L:lock; runs whose discard has ended, still held
+ * @nr: L:lock, read lock-free; runs queued, under way or done
+ * @newest: L:lock, read lock-free; generation of what was queued last
+ * @work: issues and ends
+ * @wait: woken when @nr falls to zero
+ */
+struct thinx_passdown {
+	spinlock_t lock;
+	struct list_head queued;
+	struct list_head done;
+	unsigned int nr;
+	u64 newest;
+	struct work_struct work;
+	wait_queue_head_t wait;
+};
+
+/**
+ * struct thinx_plane - the pool-wide half of the data path
+ * @md: I; metadata
+ * @data_bdev: changes only while the plane is quiesced; not to be looked at
+ *	without THINX_CAN_MAP: it may be gone
+ * @data_sector_size: I; bytes in a logical block of the data device
+ * @dev: I; number of the data device, for tracepoints
+ * @block_sectors: I; data block size
+ * @block_shift: I; log2 of it, or -1
+ * @caps: A; THINX_CAN_*, written by the control plane only
+ * @zero_new: A; clear what a write to a new block does not cover
+ * @passdown: A; pass discards on to the data device
+ * @low_water: A; data blocks
+ * @low_water_sent: A; told since the last resume
+ * @name: I; for log lines
+ * @wq: I; all slow-path work
+ * @volume_work: I; the slow path of a volume
+ * @copier: I; kcopyd
+ * @pieces: I; bios cut off others, struct thinx_bio in front
+ * @nr_reserved: A; those that may have come from the reserve, where that has to
+ *	be asked for
+ * @bios: I; bios of our own to the data device
+ * @groups: I; struct thinx_group for when memory is short
+ * @volumes_lock: protects @volumes
+ * @volumes: L:volumes_lock; all volumes
+ * @quiesced: L:volumes_lock; gates of all volumes are closed by us
+ * @nr_busy: A; groups under way and passes of workers, in all volumes
+ * @idle: woken when @nr_busy falls to zero
+ * @nr_aborts: A; changes at the end of an abort, all gates still closed
+ * @fruitless: A; passes in a row that found no data block although some were
+ *	said to be free at that moment
+ * @commit: see there
+ * @passing: see there
+ * @ops: I; the control plane
+ * @context: I; its argument
+ */
+struct thinx_plane {
+	struct thinx_md *md;
+	struct block_device *data_bdev;
+	unsigned int data_sector_size;
+	dev_t dev;
+	u32 block_sectors;
+	int block_shift;
+	unsigned int caps;
+	bool zero_new;
+	bool passdown;
+	u64 low_water;
+	bool low_water_sent;
+	const char *name;
+	struct workqueue_struct *wq;
+	work_func_t volume_work;
+	struct dm_kcopyd_client *copier;
+	struct bio_set pieces;
+	atomic_t nr_reserved;
+	struct bio_set bios;
+	mempool_t groups;
+	struct mutex volumes_lock;
+	struct list_head volumes;
+	bool quiesced;
+	atomic_t nr_busy;
+	wait_queue_head_t idle;
+	unsigned int nr_aborts;
+	atomic_t fruitless;
+	struct thinx_commit commit;
+	struct thinx_passdown passing;
+	const struct thinx_plane_ops *ops;
+	void *context;
+};
+
+/** thinx_plane_caps() - capabilities now */
+static inline unsigned int thinx_plane_caps(const struct thinx_plane *plane)
+{
+	return READ_ONCE(plane->caps);
+}
+
+/**
+ * thinx_plane_block() - the virtual block of a sector
+ * @plane: plane
+ * @sector: sector of a volume
+ * @offset: sectors into the block
+ */
+static inline thinx_vblock_t thinx_plane_block(const struct thinx_plane *plane,
+					       sector_t sector, u32 *offset)
+{
+	sector_t block = sector;
+
+	if (likely(plane->block_shift >= 0)) {
+		*offset = sector & (plane->block_sectors - 1);
+		return sector >> plane->block_shift;
+	}
+	*offset = sector_div(block, plane->block_sectors);
+	return block;
+}
+
+/** thinx_plane_sector() - first sector of a block, virtual or data */
+static inline sector_t thinx_plane_sector(const struct thinx_plane *plane,
+					  u64 block)
+{
+	return (sector_t)block * plane->block_sectors;
+}
+
+/** thinx_plane_busy() - a group or a worker's pass begins */
+static inline void thinx_plane_busy(struct thinx_plane *plane)
+{
+	atomic_inc(&plane->nr_busy);
+	/* Before looking at a gate; pairs with the drain in a quiesce. */
+	smp_mb__after_atomic();
+}
+
+/** thinx_plane_idle() - it is over */
+static inline void thinx_plane_idle(struct thinx_plane *plane)
+{
+	if (atomic_dec_and_test(&plane->nr_busy))
+		wake_up_all(&plane->idle);
+}
+
+/** thinx_plane_failed() - report a failed metadata operation; may sleep */
+static inline void thinx_plane_failed(struct thinx_plane *plane,
+				      const char *what, int r)
+{
+	plane->ops->metadata_failed(plane->context, what, r);
+}
+
+#endif /* THINX_PLANE_TYPES_H */
