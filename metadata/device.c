@@ -41,6 +41,7 @@
 void thinx_device_init_kind(struct thinx_md *md)
 {
 	md->details = (struct pd_btree){
+		.bm = md->bm,
 		.tm = md->tm,
 		.levels = 1,
 		.value.size = sizeof(struct thinx_disk_device_details),

@@ -46,7 +46,7 @@ int thinx_held_root_reserve(struct thinx_md *md)
 	if (r)
 		return r;
 	thinx_superblock_pack_held(md, blk.data);
-	pd_tm_release(md->tm, &blk);
+	pd_bm_release(md->bm, &blk);
 	r = pd_tm_inc(md->tm, md->roots.mappings);
 	if (r)
 		return r;
@@ -63,14 +63,14 @@ int thinx_held_root_read(struct thinx_md *md, struct thinx_roots *roots)
 	struct pd_block blk;
 	int r;
 
-	r = pd_tm_read(md->tm, md->held_root, &thinx_superblock_validator,
+	r = pd_bm_read(md->bm, md->held_root, &thinx_superblock_validator,
 		       &blk);
 	if (r)
 		return r;
 	sb = blk.data;
 	roots->mappings = le64_to_cpu(sb->data_mapping_root);
 	roots->details = le64_to_cpu(sb->device_details_root);
-	pd_tm_release(md->tm, &blk);
+	pd_bm_release(md->bm, &blk);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ static int update_copy(struct thinx_md *md, const struct thinx_roots *roots)
 	sb = blk.data;
 	sb->data_mapping_root = cpu_to_le64(roots->mappings);
 	sb->device_details_root = cpu_to_le64(roots->details);
-	pd_tm_release(md->tm, &blk);
+	pd_bm_release(md->bm, &blk);
 	if (inc_children) {
 		DMERR("%s: metadata snapshot in block %llu is counted more than once",
 		      thinx_md_name(md), (unsigned long long)md->held_root);

@@ -115,6 +115,7 @@ static int keep_roots(void *context, const void *values, u32 nr)
 void thinx_mapping_init_kinds(struct thinx_md *md)
 {
 	md->mappings = (struct pd_btree){
+		.bm = md->bm,
 		.tm = md->tm,
 		.levels = 2,
 		.value = {
@@ -129,6 +130,7 @@ void thinx_mapping_init_kinds(struct thinx_md *md)
 	md->dev_mappings = md->mappings;
 	md->dev_mappings.levels = 1;
 	md->top = (struct pd_btree){
+		.bm = md->bm,
 		.tm = md->tm,
 		.levels = 1,
 		.value = {

@@ -34,7 +34,7 @@
 #include "persistent-data/block-manager.h"
 #include "persistent-data/btree.h"
 #include "persistent-data/space-map.h"
-#include "persistent-data/transaction-manager.h"
+#include "persistent-data/transaction.h"
 
 #define DM_MSG_PREFIX "thinx"
 

@@ -16,9 +16,7 @@
  *
  * Context: metadata lock held for reading; sleeps long.
  */
-#include "btree-spine.h"
-
-#include "transaction-manager.h"
+#include "btree-walk.h"
 
 #include <linux/errno.h>
 #include <linux/limits.h>
@@ -45,7 +43,7 @@ static int copy_node(const struct check *c, pd_block_t b,
 	if (r)
 		return r;
 	*copy = kmemdup(blk.data, PD_BLOCK_SIZE, GFP_NOIO);
-	pd_tm_release(c->tree.t->tm, &blk);
+	pd_bm_release(c->tree.t->bm, &blk);
 	return *copy ? 0 : -ENOMEM;
 }
 

@@ -16,9 +16,7 @@
  * Context: metadata lock held for reading, all the time from begin to the last
  * next; may sleep.
  */
-#include "btree-spine.h"
-
-#include "transaction-manager.h"
+#include "btree-walk.h"
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -47,13 +45,13 @@ static void prefetch_behind(const struct pd_btree_cursor *c,
 	if (i % READ_AHEAD)
 		return;
 	for (i++; i < end; i++)
-		pd_tm_prefetch(c->tree.t->tm, pd_node_child(parent, i));
+		pd_bm_prefetch(c->tree.t->bm, pd_node_child(parent, i));
 }
 
 /* Copy the leaf that decides about @key. */
 static int load(struct pd_btree_cursor *c, u64 key)
 {
-	struct pd_tm *tm = c->tree.t->tm;
+	struct pd_bm *bm = c->tree.t->bm;
 	pd_block_t b = c->root;
 	struct pd_block blk;
 
@@ -73,10 +71,10 @@ static int load(struct pd_btree_cursor *c, u64 key)
 		c->place = pd_place_child(&c->place, n, i);
 		if (c->prefetch && c->place.depth == c->leaf_depth)
 			prefetch_behind(c, n, i);
-		pd_tm_release(tm, &blk);
+		pd_bm_release(bm, &blk);
 	}
 	memcpy(c->leaf, blk.data, PD_BLOCK_SIZE);
-	pd_tm_release(tm, &blk);
+	pd_bm_release(bm, &blk);
 	c->leaf_depth = c->place.depth;
 	c->i = pd_node_lower_bound(c->leaf, key);
 	return 0;

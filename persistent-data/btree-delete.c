@@ -76,7 +76,7 @@ static int leave(struct walk *w)
 
 	if (w->frees && pd_node_is_leaf(n) && nr && v->dec)
 		r = v->dec(v->context, pd_node_value(n, 0), nr);
-	pd_tm_release(tm, blk);
+	pd_bm_release(w->tree.t->bm, blk);
 	w->nr--;
 	if (!r && w->frees)
 		r = pd_tm_dec(tm, blk->nr);
@@ -100,7 +100,7 @@ static int walk(struct walk *w, pd_block_t root)
 		r = visit(w, pd_node_child(n, i), &place);
 	}
 	while (w->nr)
-		pd_tm_release(w->tree.t->tm, &w->path[--w->nr].blk);
+		pd_bm_release(w->tree.t->bm, &w->path[--w->nr].blk);
 	return r;
 }
 

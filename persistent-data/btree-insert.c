@@ -58,7 +58,7 @@ struct descent {
 
 static void release(const struct pd_tree *tree, struct pd_block *blk)
 {
-	pd_tm_release(tree->t->tm, blk);
+	pd_bm_release(tree->t->bm, blk);
 }
 
 static int new_node(const struct pd_tree *tree, u32 flags, u32 max_entries,

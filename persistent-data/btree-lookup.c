@@ -13,9 +13,7 @@
  *
  * Context: metadata lock held for reading; may sleep.
  */
-#include "btree-spine.h"
-
-#include "transaction-manager.h"
+#include "btree-walk.h"
 
 #include <linux/errno.h>
 #include <linux/limits.h>
@@ -57,7 +55,7 @@ int pd_btree_lookup(const struct pd_btree *t, pd_block_t root, const u64 *keys,
 		memcpy(value, pd_node_value(leaf.data, i), t->value.size);
 	else
 		r = -ENODATA;
-	pd_tm_release(t->tm, &leaf);
+	pd_bm_release(t->bm, &leaf);
 	return r;
 }
 
@@ -76,10 +74,10 @@ static int first_from(const struct pd_btree *t, pd_block_t root,
 		i = pd_node_lower_bound(leaf.data, from);
 		if (i < pd_node_nr(leaf.data)) {
 			copy_entry(t, &leaf, i, key, value);
-			pd_tm_release(t->tm, &leaf);
+			pd_bm_release(t->bm, &leaf);
 			return 0;
 		}
-		pd_tm_release(t->tm, &leaf);
+		pd_bm_release(t->bm, &leaf);
 		if (place.last == U64_MAX)
 			return -ENODATA;
 		from = place.last + 1;
@@ -113,7 +111,7 @@ int pd_btree_highest(const struct pd_btree *t, pd_block_t root,
 		copy_entry(t, &leaf, nr - 1, key, value);
 	else
 		r = -ENODATA;
-	pd_tm_release(t->tm, &leaf);
+	pd_bm_release(t->bm, &leaf);
 	return r;
 }
 
@@ -134,7 +132,7 @@ int pd_btree_lookup_leaf(const struct pd_btree *t, pd_block_t root,
 	l.keys = pd_node_keys(leaf.data);
 	l.values = pd_node_value(leaf.data, 0);
 	fn(context, &l);
-	pd_tm_release(t->tm, &leaf);
+	pd_bm_release(t->bm, &leaf);
 	return 0;
 }
 
@@ -157,13 +155,13 @@ int pd_btree_extent(const struct pd_btree *t, pd_block_t root, u32 *depth,
 		++*depth;
 		n = blk.data;
 		if (pd_node_is_leaf(n)) {
-			pd_tm_release(t->tm, &blk);
+			pd_bm_release(t->bm, &blk);
 			return 0;
 		}
 		/* Of the root's children it is known how many there are. */
 		*nr_leaves *= *depth == 1 ? pd_node_nr(n) : pd_node_max(n);
 		b = pd_node_child(n, 0);
 		place = pd_place_child(&place, n, 0);
-		pd_tm_release(t->tm, &blk);
+		pd_bm_release(t->bm, &blk);
 	}
 }

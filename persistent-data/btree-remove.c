@@ -154,7 +154,7 @@ static int even_out(struct pair *p)
 	else
 		pd_node_shift_right(left, right, pd_node_nr(left) - half);
 	pd_node_set_key(p->parent, max(p->i, p->j), pd_node_key(right, 0));
-	pd_tm_release(p->tree->t->tm, &neighbour);
+	pd_bm_release(p->tree->t->bm, &neighbour);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ static int mend_with_neighbour(struct pd_spine *s)
 		r = merge(&p, neighbour.data);
 		merged = true;
 	}
-	pd_tm_release(tm, &neighbour);
+	pd_bm_release(s->tree->t->bm, &neighbour);
 	if (r)
 		return r;
 	return merged ? pd_tm_dec(tm, p.b) : even_out(&p);
@@ -235,7 +235,7 @@ static int pull_up_child(const struct pd_tree *tree, struct pd_disk_node *root)
 	/* Everything but checksum and block number. */
 	memcpy((char *)root + flags, (char *)child + flags, sizeof(__le32));
 	memcpy((char *)root + head, (char *)child + head, PD_BLOCK_SIZE - head);
-	pd_tm_release(tm, &blk);
+	pd_bm_release(tree->t->bm, &blk);
 	return r ? r : pd_tm_dec(tm, b);
 }
 
@@ -428,7 +428,7 @@ static int drop_leaf(struct removal *rm, pd_block_t b,
 		r = lose_values(rm, n, 0, nr, true);
 	if (r)
 		goto out_release;
-	pd_tm_release(tm, &blk);
+	pd_bm_release(rm->tree->t->bm, &blk);
 
 	r = pd_tm_dec(tm, b);
 	if (r)
@@ -439,7 +439,7 @@ static int drop_leaf(struct removal *rm, pd_block_t b,
 	return 1;
 
 out_release:
-	pd_tm_release(tm, &blk);
+	pd_bm_release(rm->tree->t->bm, &blk);
 	return r;
 }
 
@@ -472,7 +472,7 @@ static void prefetch_children(const struct pd_tree *tree,
 	u32 i;
 
 	for (i = 1; i < pd_node_nr(n); i++)
-		pd_tm_prefetch(tree->t->tm, pd_node_child(n, i));
+		pd_bm_prefetch(tree->t->bm, pd_node_child(n, i));
 }
 
 /*
@@ -483,7 +483,6 @@ static int count_entries(const struct pd_tree *tree,
 			 const struct pd_disk_node *parent,
 			 const struct pd_place *place, u64 *nr)
 {
-	struct pd_tm *tm = tree->t->tm;
 	u32 i;
 
 	*nr = 0;
@@ -498,7 +497,7 @@ static int count_entries(const struct pd_tree *tree,
 			return r;
 		is_leaf = pd_node_is_leaf(leaf.data);
 		*nr += pd_node_nr(leaf.data);
-		pd_tm_release(tm, &leaf);
+		pd_bm_release(tree->t->bm, &leaf);
 		if (!is_leaf)
 			return 0;
 		if (!i)
@@ -533,7 +532,7 @@ static int drop_parent(struct removal *rm, struct pd_spine *s, u32 i)
 	if (r)
 		return r;
 	r = count_entries(rm->tree, blk.data, &place, &nr);
-	pd_tm_release(tm, &blk);
+	pd_bm_release(rm->tree->t->bm, &blk);
 	if (r <= 0)
 		return r;
 
@@ -560,7 +559,7 @@ static int drop_whole(struct removal *rm, struct pd_spine *s, u32 i)
 	if (r)
 		return r;
 	is_leaf = pd_node_is_leaf(blk.data);
-	pd_tm_release(rm->tree->t->tm, &blk);
+	pd_bm_release(rm->tree->t->bm, &blk);
 	return is_leaf ? drop_leaves(rm, s, i) : drop_parent(rm, s, i);
 }
 

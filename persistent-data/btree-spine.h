@@ -2,50 +2,13 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The ways down a tree: reading (one block at a time) and changing (shadowing
- * what lies on the path).  Internal to the btree.
- *
- *            root          place [0, max], depth 0
- *          /   |   \
- *        10    40   70     place of the middle one: [40, 69], depth 1
- *
- * A *place* is what the nodes above say about a node: the keys it may hold.
- * Every node is compared with its place when it is met, so no node can be
- * reached in two places of one tree, and every walk in key order ends.
+ * The way down a tree for changing: every node on it is shadowed.  Internal to the
+ * btree.
  */
 #ifndef PD_BTREE_SPINE_H
 #define PD_BTREE_SPINE_H
 
-#include "block-manager.h"
-#include "btree-node.h"
-#include "btree.h"
-#include "pd-types.h"
-
-/**
- * struct pd_tree - one level of a &struct pd_btree: what its functions share
- * @t: the kind of tree
- * @value_size: of the leaves on this level
- * @lowest: the leaves hold @t's values; else roots of the trees below
- */
-struct pd_tree {
-	const struct pd_btree *t;
-	u32 value_size;
-	bool lowest;
-};
-
-/**
- * struct pd_place - where in its tree a node lies
- * @begin: the parents send every key of [@begin, @last] here ...
- * @last: ... inclusive
- * @first: and promised that none below @first is there; @first >= @begin
- * @depth: 0 for the root
- */
-struct pd_place {
-	u64 begin;
-	u64 last;
-	u64 first;
-	u32 depth;
-};
+#include "btree-walk.h"
 
 /**
  * struct pd_step - one node of a spine
@@ -101,48 +64,6 @@ static inline struct pd_step *pd_spine_last(struct pd_spine *s)
 	return &s->steps[s->nr - 1];
 }
 
-/** pd_tree_top() - the top level of a two-level tree */
-struct pd_tree pd_tree_top(const struct pd_btree *t);
-
-/** pd_tree_lowest() - the level that holds the values */
-struct pd_tree pd_tree_lowest(const struct pd_btree *t);
-
-/** pd_place_root() - the place of a root */
-struct pd_place pd_place_root(void);
-
-/** pd_place_child() - the place of child @i of internal node @n */
-struct pd_place pd_place_child(const struct pd_place *place,
-			       const struct pd_disk_node *n, u32 i);
-
-/** pd_tree_child_index() - which child of @n decides about @key */
-u32 pd_tree_child_index(const struct pd_disk_node *n, u64 key);
-
-/**
- * pd_tree_damaged() - log what is wrong with a node
- * @tree: the tree
- * @b: the node
- * @what: in words
- * @wanted: number that would have been right
- * @got: number found
- *
- * Return: -EILSEQ.
- */
-int pd_tree_damaged(const struct pd_tree *tree, pd_block_t b, const char *what,
-		    u64 wanted, u64 got);
-
-/**
- * pd_tree_read() - hold a node for reading and compare it with its place
- * @tree: the tree
- * @b: the node
- * @place: its place
- * @blk: the held block
- *
- * Return: 0, or any error of pd_tm_read(), -EILSEQ does not belong here.
- */
-int __must_check pd_tree_read(const struct pd_tree *tree, pd_block_t b,
-			      const struct pd_place *place,
-			      struct pd_block *blk);
-
 /**
  * pd_tree_shadow() - hold a node for changing
  * @tree: the tree
@@ -176,44 +97,6 @@ int __must_check pd_tree_shadow_child(const struct pd_tree *tree,
 /** pd_tree_inc_children() - everything @n refers to gained a reference */
 int __must_check pd_tree_inc_children(const struct pd_tree *tree,
 				      const struct pd_disk_node *n);
-
-/** pd_tree_max_entries() - capacity of new nodes with values of this size */
-u32 pd_tree_max_entries(const struct pd_tree *tree, u32 value_size);
-
-/**
- * pd_tree_find_leaf() - hold the leaf that decides about a key, for reading
- * @tree: the tree
- * @root: its root
- * @key: key
- * @leaf: the held leaf
- * @place: its place
- */
-int __must_check pd_tree_find_leaf(const struct pd_tree *tree, pd_block_t root,
-				   u64 key, struct pd_block *leaf,
-				   struct pd_place *place);
-
-/**
- * pd_tree_next_key() - the first key at or behind @key
- * @tree: the tree
- * @root: its root
- * @key: where to begin; updated
- *
- * Return: 0, -ENODATA none.
- */
-int __must_check pd_tree_next_key(const struct pd_tree *tree, pd_block_t root,
-				  u64 *key);
-
-/**
- * pd_tree_find_lower() - the root of the tree that keys[] name
- * @t: kind of tree
- * @root: root of the whole
- * @keys: one key per level, the last one is ignored
- * @sub: root of the tree of the lowest level
- *
- * Return: 0, -ENODATA an upper level's key is not there.
- */
-int __must_check pd_tree_find_lower(const struct pd_btree *t, pd_block_t root,
-				    const u64 *keys, pd_block_t *sub);
 
 /** pd_spine_begin() - shadow and hold the root; *@root is updated */
 int __must_check pd_spine_begin(struct pd_spine *s, const struct pd_tree *tree,

@@ -33,6 +33,7 @@
 #define PD_BTREE_MAX_DEPTH	16
 #define PD_BTREE_MAX_LEVELS	2
 
+struct pd_bm;
 struct pd_tm;
 
 /**
@@ -55,7 +56,8 @@ struct pd_btree_value_type {
 
 /**
  * struct pd_btree - a kind of tree
- * @tm: transaction manager
+ * @bm: block manager: all that reading needs
+ * @tm: transaction manager, for changing
  * @levels: 1 or 2
  * @value: the values of the lowest level
  * @max_entries: capacity of new nodes, a multiple of 3; 0: what fits a block.
@@ -63,6 +65,7 @@ struct pd_btree_value_type {
  * @name: for log lines
  */
 struct pd_btree {
+	struct pd_bm *bm;
 	struct pd_tm *tm;
 	u32 levels;
 	struct pd_btree_value_type value;

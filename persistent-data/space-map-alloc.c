@@ -25,11 +25,10 @@
  * Rejected: searching the two-bit entries themselves: each candidate would have
  * to be looked up in both overlays.
  */
-#include "space-map-common.h"
+#include "space-map-counts.h"
 
 #include "block-manager.h"
 #include "space-map-bitmap.h"
-#include "transaction-manager.h"
 
 #include <linux/bitmap.h>
 #include <linux/device-mapper.h>
@@ -46,34 +45,6 @@
 #define MAX_RUNS_LOOKED_AT	512
 
 /* ---- slots ---- */
-
-struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i)
-{
-	struct pd_sm_slot *slot = &sm->slots[i % PD_SM_NR_SLOTS];
-
-	return slot->valid && slot->index == i ? slot : NULL;
-}
-
-void pd_sm_invalidate_slots(struct pd_sm *sm)
-{
-	u32 n;
-
-	for (n = 0; n < PD_SM_NR_SLOTS; n++)
-		sm->slots[n].valid = false;
-}
-
-void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full)
-{
-	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
-
-	if (bitmap->full == full)
-		return;
-	bitmap->full = full;
-	if (full)
-		sm->nr_full++;
-	else
-		sm->nr_full--;
-}
 
 static void add_overlay(struct pd_sm_slot *slot, struct xarray *overlay)
 {
@@ -97,14 +68,14 @@ static int read_bitmap(struct pd_sm *sm, struct pd_sm_slot *slot, u32 i)
 	struct pd_block blk;
 	int r;
 
-	r = pd_tm_read(sm->tm, bitmap->blocknr, &pd_sm_bitmap_validator, &blk);
+	r = pd_bm_read(sm->bm, bitmap->blocknr, &pd_sm_bitmap_validator, &blk);
 	if (r)
 		return r;
 
 	pd_bitmap_used_bits(blk.data, slot->busy);
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
 			  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
 
@@ -135,7 +106,7 @@ static int load_slot(struct pd_sm *sm, u32 i, struct pd_sm_slot **result)
 	slot->valid = true;
 
 	if (i + 1 < sm->nr_bitmaps)
-		pd_tm_prefetch(sm->tm, sm->bitmaps[i + 1].blocknr);
+		pd_bm_prefetch(sm->bm, sm->bitmaps[i + 1].blocknr);
 	return 0;
 }
 
@@ -287,29 +258,6 @@ int pd_sm_alloc(struct pd_sm *sm, pd_block_t *b)
 
 /* ---- holds ---- */
 
-struct pd_sm_held *pd_sm_held_of(struct pd_sm *sm, u32 i)
-{
-	return xa_load(&sm->held, i);
-}
-
-bool pd_sm_is_held(struct pd_sm *sm, pd_block_t b)
-{
-	u32 e, i = pd_sm_index_of(b, &e);
-	struct pd_sm_held *held = pd_sm_held_of(sm, i);
-
-	return held && test_bit(e, held->bits);
-}
-
-void pd_sm_free_holds(struct pd_sm *sm)
-{
-	struct pd_sm_held *held;
-	unsigned long i;
-
-	xa_for_each(&sm->held, i, held)
-		kfree(held);
-	xa_destroy(&sm->held);
-}
-
 static int get_held(struct pd_sm *sm, u32 i, struct pd_sm_held **result)
 {
 	struct pd_sm_held *held = pd_sm_held_of(sm, i);
@@ -383,7 +331,7 @@ static int hold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 	u32 e, nr = 0;
 	int r;
 
-	r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+	r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
 		       &blk);
 	if (r)
 		return r;
@@ -394,7 +342,7 @@ static int hold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 			nr += hold_block(sm, held, i, e,
 					 !pd_bitmap_get(blk.data, e));
 	}
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 
 	if (nr)
 		pd_sm_lose_allocatable(sm, nr);

@@ -24,10 +24,11 @@
  * Crash: only blocks of the open transaction are changed; nothing points to
  * them before the superblock does.
  */
-#include "space-map-common.h"
+#include "space-map-apply.h"
 
 #include "block-manager.h"
 #include "space-map-bitmap.h"
+#include "space-map-counts.h"
 #include "transaction-manager.h"
 
 #include <linux/bitmap.h>
@@ -161,7 +162,7 @@ static int apply_bitmap(struct pd_sm *sm, u32 i)
 	bitmap->blocknr = blk.nr;
 	r = apply_entries(sm, i, blk.data);
 	update_hints(sm, i, blk.data);
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return r;
 }
 
@@ -208,25 +209,6 @@ void pd_sm_switch_overlays(struct pd_sm *sm)
 	sm->nr_entries = 0;
 	sm->nr_dirty = 0;
 	pd_sm_forget_overflow(sm);
-}
-
-void pd_sm_complete(struct pd_sm *sm)
-{
-	u8 closed = BIT(!sm->open);
-	u32 i;
-
-	for (i = 0; i < sm->nr_bitmaps; i++) {
-		if (!(sm->bitmaps[i].touched & closed))
-			continue;
-		sm->bitmaps[i].touched &= ~closed;
-		pd_sm_set_full(sm, i, false);
-	}
-	pd_sm_empty(pd_sm_closed_overlay(sm));
-	pd_sm_invalidate_slots(sm);
-
-	sm->nr_allocatable += sm->nr_freed;
-	sm->nr_freed = 0;
-	pd_sm_arm_threshold(sm);
 }
 
 /* ---- checking ---- */
@@ -282,7 +264,7 @@ static int check_bitmap(struct check *c, u32 i, unsigned long *many)
 	struct pd_block blk;
 	int r;
 
-	r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+	r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
 		       &blk);
 	if (r)
 		return r;
@@ -300,7 +282,7 @@ static int check_bitmap(struct check *c, u32 i, unsigned long *many)
 		else
 			__clear_bit(e, many);
 	}
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return r ? r : check_reached(c, sm->bitmaps[i].blocknr);
 }
 

@@ -2,12 +2,13 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the files of the space map share; nobody else includes this but the
- * transaction manager.
+ * What the files of the space map share; nobody else includes this.  From the
+ * bottom up:
  *
- *   space-map-common    overlay, counts, life           (pd_sm_inc(), ...)
+ *   space-map-common    size, index entries, slots, holds
+ *   space-map-counts    overlay and counts, completion  (pd_sm_inc(), ...)
  *   space-map-alloc     finding and holding free blocks (pd_sm_alloc(), ...)
- *   space-map-apply     overlay → bitmaps at close, completion, checking
+ *   space-map-apply     overlay → bitmaps at close
  *   space-map-disk      index in a btree
  *   space-map-metadata  index in one block
  *
@@ -38,6 +39,7 @@
 
 struct pd_block;
 struct pd_bm;
+struct pd_tm;
 struct pd_validator;
 
 #define PD_SM_NR_SLOTS 4
@@ -108,7 +110,8 @@ struct pd_sm_ops {
 
 /**
  * struct pd_sm - a space map; all under the metadata lock
- * @tm: transaction manager
+ * @bm: block manager: all that reading needs
+ * @tm: transaction manager, for changing
  * @ops: kind
  * @name: for log lines
  * @nr_blocks: size of the space
@@ -144,6 +147,7 @@ struct pd_sm_ops {
  * @threshold_context: for @threshold_fn
  */
 struct pd_sm {
+	struct pd_bm *bm;
 	struct pd_tm *tm;
 	const struct pd_sm_ops *ops;
 	const char *name;
@@ -242,18 +246,17 @@ static inline pd_block_t pd_sm_first_block(u32 i)
 /* Entries of bitmap @i that lie within the space. */
 u32 pd_sm_nr_entries(const struct pd_sm *sm, u32 i);
 
-/* ---- space-map-common.c ---- */
-
 /**
  * pd_sm_init() - what both kinds have in common
+ * @bm: block manager
  * @tm: transaction manager
  * @ops: kind
  * @name: for log lines
  *
  * Return: an empty space map, NULL out of memory.
  */
-struct pd_sm *pd_sm_init(struct pd_tm *tm, const struct pd_sm_ops *ops,
-			 const char *name);
+struct pd_sm *pd_sm_init(struct pd_bm *bm, struct pd_tm *tm,
+			 const struct pd_sm_ops *ops, const char *name);
 
 /**
  * pd_sm_empty() - erase all entries, values, of an array
@@ -289,13 +292,6 @@ int __must_check pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps);
 int __must_check pd_sm_set_size(struct pd_sm *sm, pd_block_t nr_blocks);
 
 /**
- * pd_sm_unset_size() - back to a smaller size after a failure
- * @sm: space map; the blocks that go are all free
- * @nr_blocks: the former size
- */
-void pd_sm_unset_size(struct pd_sm *sm, pd_block_t nr_blocks);
-
-/**
  * pd_sm_set_index_entry() - take over an entry read from disk
  * @sm: space map
  * @i: which; there is room for it
@@ -316,32 +312,11 @@ void pd_sm_get_index_entry(const struct pd_sm *sm, u32 i,
 /** pd_sm_pack_root() - fill in the 32 bytes for the superblock */
 void pd_sm_pack_root(const struct pd_sm *sm, void *root);
 
-/** pd_sm_overflow_lookup() - count of a block whose entry says "many" */
-int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,
-				       u32 *count);
-
-/** pd_sm_forget_overflow() - a transaction ends: nothing is changed */
-void pd_sm_forget_overflow(struct pd_sm *sm);
-
-/**
- * pd_sm_take() - enter a block known to be free as allocated
- * @sm: space map
- * @b: block, not busy
- *
- * Return: 0, -ENOMEM.
- */
-int __must_check pd_sm_take(struct pd_sm *sm, pd_block_t b);
-
-/** pd_sm_is_new() - was the block allocated in the open transaction? */
-bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b);
-
 /** pd_sm_lose_allocatable() - @nr blocks became busy; maybe tell the owner */
 void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr);
 
 /** pd_sm_arm_threshold() - arm it again if enough is free */
 void pd_sm_arm_threshold(struct pd_sm *sm);
-
-/* ---- space-map-alloc.c ---- */
 
 /** pd_sm_slot_of() - the slot of bitmap @i if it is valid, else NULL */
 struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i);
@@ -360,51 +335,5 @@ void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full);
 
 /** pd_sm_free_holds() - forget all holds */
 void pd_sm_free_holds(struct pd_sm *sm);
-
-/* ---- space-map-apply.c ---- */
-
-/**
- * pd_sm_apply() - bring the open overlay into the bitmaps
- * @sm: space map
- *
- * Return: 0, or any error of shadowing: the transaction must be aborted.
- */
-int __must_check pd_sm_apply(struct pd_sm *sm);
-
-/** pd_sm_switch_overlays() - the applied overlay becomes the closed one */
-void pd_sm_switch_overlays(struct pd_sm *sm);
-
-/* ---- space-map-metadata.c ---- */
-
-/**
- * pd_sm_metadata_create() - format the metadata map
- * @tm: transaction manager; pd_tm_sm() gives the map before anything is
- *	allocated
- * @result: where pd_tm_sm() looks
- *
- * Return: 0, -ENOMEM, -EIO, -ENOSPC device too small.  On error @result is
- * NULL or a map to destroy.
- */
-int __must_check pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result);
-
-/**
- * pd_sm_metadata_open() - open a committed metadata map
- * @tm: transaction manager
- * @root: 32 bytes of the superblock
- * @result: where pd_tm_sm() looks; see pd_sm_metadata_create()
- *
- * Return: 0, -ENOMEM, -EIO, -EILSEQ, -ENOTBLK, -EINVAL damaged root.
- */
-int __must_check pd_sm_metadata_open(struct pd_tm *tm, const void *root,
-				     struct pd_sm **result);
-
-/**
- * pd_sm_metadata_close() - pd_sm_close() for the metadata map
- * @sm: the metadata map
- * @root: 32 bytes for the superblock
- *
- * Return: 0, or any error of shadowing: the transaction must be aborted.
- */
-int __must_check pd_sm_metadata_close(struct pd_sm *sm, void *root);
 
 #endif /* PD_SPACE_MAP_COMMON_H */

@@ -15,7 +15,7 @@
  * Crash: all writes go to blocks of the open transaction; the new root is in
  * effect with the superblock.
  */
-#include "space-map-common.h"
+#include "space-map-apply.h"
 
 #include "block-manager.h"
 #include "space-map-bitmap.h"
@@ -33,6 +33,7 @@
 static struct pd_btree index_tree(struct pd_tm *tm)
 {
 	return (struct pd_btree){
+		.bm = tm->bm,
 		.tm = tm,
 		.levels = 1,
 		.value.size = sizeof(struct pd_disk_index_entry),
@@ -179,7 +180,7 @@ static int add_bitmap(struct pd_sm *sm, u32 i)
 	sm->bitmaps[i].blocknr = blk.nr;
 	sm->bitmaps[i].nr_free = PD_ENTRIES_PER_BITMAP;
 	pd_sm_mark_index_dirty(sm, i);
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
 
@@ -187,7 +188,7 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 {
 	u32 i, old_bitmaps = sm->nr_bitmaps;
 	u64 nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
-	int r, undo;
+	int r;
 
 	/* Each bitmap takes a metadata block. */
 	if (nr_bitmaps > PD_MAX_METADATA_BLOCKS)
@@ -200,21 +201,10 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 	for (i = old_bitmaps; i < nr_bitmaps; i++) {
 		r = add_bitmap(sm, i);
 		if (r)
-			goto err_free_bitmaps;
+			return r;
 		cond_resched();
 	}
-
-	r = pd_sm_set_size(sm, nr_blocks);
-	if (!r)
-		return 0;
-
-err_free_bitmaps:
-	while (i-- > old_bitmaps) {
-		undo = pd_tm_dec(sm->tm, sm->bitmaps[i].blocknr);
-		if (undo)
-			return undo;
-	}
-	return r;
+	return pd_sm_set_size(sm, nr_blocks);
 }
 
 static const struct pd_sm_ops disk_ops = {
@@ -224,7 +214,7 @@ static const struct pd_sm_ops disk_ops = {
 
 static struct pd_sm *init(struct pd_tm *tm)
 {
-	return pd_sm_init(tm, &disk_ops, "data space map");
+	return pd_sm_init(tm->bm, tm, &disk_ops, "data space map");
 }
 
 /* ---- life ---- */
@@ -271,7 +261,7 @@ int pd_sm_disk_open(struct pd_tm *tm, const void *root, struct pd_sm **result)
 
 	/* Each bitmap takes a metadata block: more is a damaged root. */
 	nr_bitmaps = pd_sm_bitmaps_for(sm->nr_blocks);
-	if (nr_bitmaps > min_t(u64, pd_bm_nr_blocks(pd_tm_bm(tm)),
+	if (nr_bitmaps > min_t(u64, pd_bm_nr_blocks(tm->bm),
 			       PD_MAX_METADATA_BLOCKS)) {
 		DMERR("%s: %s: impossible size %llu", pd_sm_device(sm),
 		      sm->name, sm->nr_blocks);

@@ -20,10 +20,12 @@
  * Crash: all writes go to blocks of the open transaction; the new root is in
  * effect with the superblock.
  */
-#include "space-map-common.h"
+#include "space-map-metadata.h"
 
 #include "block-manager.h"
+#include "space-map-apply.h"
 #include "space-map-bitmap.h"
+#include "space-map-counts.h"
 #include "transaction-manager.h"
 
 #include <linux/device-mapper.h>
@@ -49,12 +51,12 @@ static int add_bitmap(struct pd_sm *sm, u32 i, pd_block_t b)
 	struct pd_block blk;
 	int r;
 
-	r = pd_bm_write_zero(pd_tm_bm(sm->tm), b, &pd_sm_bitmap_validator,
+	r = pd_bm_write_zero(sm->bm, b, &pd_sm_bitmap_validator,
 			     &blk);
 	if (r)
 		return r;
 
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	memset(bitmap, 0, sizeof(*bitmap));
 	bitmap->blocknr = b;
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP;
@@ -71,11 +73,11 @@ static int check_index(struct pd_sm *sm,
 	struct pd_block blk;
 	int r;
 
-	r = pd_tm_read(sm->tm, sm->index_root, &index_validator, &blk);
+	r = pd_bm_read(sm->bm, sm->index_root, &index_validator, &blk);
 	if (r)
 		return r;
 
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return reached ? reached(context, sm->index_root) : 0;
 }
 
@@ -86,14 +88,14 @@ static int read_index(struct pd_sm *sm)
 	u32 i;
 	int r;
 
-	r = pd_tm_read(sm->tm, sm->index_root, &index_validator, &blk);
+	r = pd_bm_read(sm->bm, sm->index_root, &index_validator, &blk);
 	if (r)
 		return r;
 
 	disk = blk.data;
 	for (i = 0; i < sm->nr_bitmaps && !r; i++)
 		r = pd_sm_set_index_entry(sm, i, &disk->index[i]);
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return r;
 }
 
@@ -110,7 +112,7 @@ static int shadow_index(struct pd_sm *sm)
 		return r;
 
 	sm->index_root = blk.nr;
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
 
@@ -121,7 +123,7 @@ static int write_index(struct pd_sm *sm)
 	u32 i;
 	int r;
 
-	r = pd_bm_write(pd_tm_bm(sm->tm), sm->index_root, &index_validator,
+	r = pd_bm_write(sm->bm, sm->index_root, &index_validator,
 			&blk);
 	if (r)
 		return r;
@@ -132,7 +134,7 @@ static int write_index(struct pd_sm *sm)
 		sm->bitmaps[i].index_dirty = false;
 	}
 	sm->nr_index_dirty = 0;
-	pd_tm_release(sm->tm, &blk);
+	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
 
@@ -147,18 +149,10 @@ static int take_bitmaps(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 	for (b = begin; b < end; b++) {
 		r = pd_sm_take(sm, b);
 		if (r)
-			goto err_forget;
+			return r;
 	}
 	sm->cursor = b;		/* all that follows comes from behind, too */
 	return 0;
-
-err_forget:
-	while (b-- > begin) {
-		xa_erase(pd_sm_open_overlay(sm), b);
-		sm->nr_allocated--;
-		sm->nr_allocatable++;
-	}
-	return r;
 }
 
 static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
@@ -169,7 +163,7 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 	int r;
 
 	if (nr_blocks > PD_MAX_METADATA_BLOCKS ||
-	    nr_blocks > pd_bm_nr_blocks(pd_tm_bm(sm->tm))) {
+	    nr_blocks > pd_bm_nr_blocks(sm->bm)) {
 		DMERR("%s: %s: impossible new size %llu",
 		      pd_sm_device(sm), sm->name, nr_blocks);
 		return -EINVAL;
@@ -186,10 +180,7 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 	if (r)
 		return r;
 
-	r = take_bitmaps(sm, old_blocks, old_blocks + nr_new);
-	if (r)
-		pd_sm_unset_size(sm, old_blocks);
-	return r;
+	return take_bitmaps(sm, old_blocks, old_blocks + nr_new);
 }
 
 static const struct pd_sm_ops metadata_ops = {
@@ -199,7 +190,8 @@ static const struct pd_sm_ops metadata_ops = {
 
 static struct pd_sm *init(struct pd_tm *tm)
 {
-	struct pd_sm *sm = pd_sm_init(tm, &metadata_ops, "metadata space map");
+	struct pd_sm *sm = pd_sm_init(tm->bm, tm, &metadata_ops,
+				      "metadata space map");
 
 	if (sm)
 		sm->first_usable = 1;
@@ -236,7 +228,7 @@ static int enter_first_blocks(struct pd_sm *sm)
 
 int pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result)
 {
-	struct pd_bm *bm = pd_tm_bm(tm);
+	struct pd_bm *bm = tm->bm;
 	pd_block_t nr_blocks = min_t(u64, pd_bm_nr_blocks(bm),
 				     PD_MAX_METADATA_BLOCKS);
 	u32 i, nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
@@ -268,7 +260,7 @@ int pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result)
 	r = pd_bm_write_zero(bm, INDEX_BLOCK, &index_validator, &blk);
 	if (r)
 		return r;
-	pd_tm_release(tm, &blk);
+	pd_bm_release(bm, &blk);
 	sm->index_root = INDEX_BLOCK;
 
 	return enter_first_blocks(sm);
@@ -283,13 +275,13 @@ static int count_allocated(struct pd_sm *sm)
 
 	sm->nr_allocated = 0;
 	for (i = 0; i < sm->nr_bitmaps; i++) {
-		r = pd_tm_read(sm->tm, sm->bitmaps[i].blocknr,
+		r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr,
 			       &pd_sm_bitmap_validator, &blk);
 		if (r)
 			return r;
 		sm->nr_allocated += pd_bitmap_nr_used(blk.data,
 						      pd_sm_nr_entries(sm, i));
-		pd_tm_release(sm->tm, &blk);
+		pd_bm_release(sm->bm, &blk);
 	}
 	sm->nr_allocatable = sm->nr_blocks - sm->nr_allocated;
 	return 0;
@@ -298,7 +290,7 @@ static int count_allocated(struct pd_sm *sm)
 int pd_sm_metadata_open(struct pd_tm *tm, const void *root,
 			struct pd_sm **result)
 {
-	struct pd_bm *bm = pd_tm_bm(tm);
+	struct pd_bm *bm = tm->bm;
 	struct pd_disk_sm_root disk;
 	struct pd_sm *sm;
 	int r;

@@ -176,7 +176,8 @@ void pd_sm_unhold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
  * allocator may have nothing else left).  A partial last bitmap whose nr_free
  * was trimmed by old tools gets the right number.
  *
- * Return: 0, -EINVAL not larger or too large, -ENOSPC, -ENOMEM, -EIO, -EILSEQ.
+ * Return: 0, -EINVAL not larger or too large, -ENOSPC, -ENOMEM, -EIO, -EILSEQ;
+ * after any but the first the transaction must be aborted.
  */
 int __must_check pd_sm_extend(struct pd_sm *sm, pd_block_t nr_blocks);
 

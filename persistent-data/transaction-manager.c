@@ -21,85 +21,14 @@
 #include "transaction-manager.h"
 
 #include "block-manager.h"
-#include "space-map-common.h"
+#include "space-map-counts.h"
+#include "space-map.h"
 
 #include <linux/device-mapper.h>
 #include <linux/errno.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #define DM_MSG_PREFIX "thinx"
-
-/**
- * struct pd_tm - the transaction manager; all set at creation
- * @bm: block manager below
- * @sm: the metadata space map
- */
-struct pd_tm {
-	struct pd_bm *bm;
-	struct pd_sm *sm;
-};
-
-/* ---- life ---- */
-
-static struct pd_tm *init(struct pd_bm *bm)
-{
-	struct pd_tm *tm = kzalloc(sizeof(*tm), GFP_NOIO);
-
-	if (tm)
-		tm->bm = bm;
-	return tm;
-}
-
-void pd_tm_destroy(struct pd_tm *tm)
-{
-	if (!tm)
-		return;
-	pd_sm_destroy(tm->sm);
-	kfree(tm);
-}
-
-static int publish(struct pd_tm *tm, int r, struct pd_tm **result,
-		   struct pd_sm **sm)
-{
-	if (r) {
-		pd_tm_destroy(tm);
-		return r;
-	}
-	*result = tm;
-	*sm = tm->sm;
-	return 0;
-}
-
-int pd_tm_create(struct pd_bm *bm, struct pd_tm **result, struct pd_sm **sm)
-{
-	struct pd_tm *tm = init(bm);
-
-	if (!tm)
-		return -ENOMEM;
-	return publish(tm, pd_sm_metadata_create(tm, &tm->sm), result, sm);
-}
-
-int pd_tm_open(struct pd_bm *bm, const void *sm_root, struct pd_tm **result,
-	       struct pd_sm **sm)
-{
-	struct pd_tm *tm = init(bm);
-
-	if (!tm)
-		return -ENOMEM;
-	return publish(tm, pd_sm_metadata_open(tm, sm_root, &tm->sm), result,
-		       sm);
-}
-
-struct pd_bm *pd_tm_bm(struct pd_tm *tm)
-{
-	return tm->bm;
-}
-
-struct pd_sm *pd_tm_sm(struct pd_tm *tm)
-{
-	return tm->sm;
-}
 
 /* ---- blocks ---- */
 
@@ -107,7 +36,7 @@ int pd_tm_new_block(struct pd_tm *tm, const struct pd_validator *v,
 		    struct pd_block *blk)
 {
 	pd_block_t b;
-	int r, undo;
+	int r;
 
 	/* Before anything is allocated: a read-only device stays as it is. */
 	if (pd_bm_is_read_only(tm->bm))
@@ -117,13 +46,7 @@ int pd_tm_new_block(struct pd_tm *tm, const struct pd_validator *v,
 	if (r)
 		return r;
 
-	r = pd_bm_write_zero(tm->bm, b, v, blk);
-	if (r) {
-		undo = pd_sm_dec(tm->sm, b, b + 1);
-		if (undo)
-			return undo;
-	}
-	return r;
+	return pd_bm_write_zero(tm->bm, b, v, blk);
 }
 
 static int copy_block(struct pd_tm *tm, pd_block_t orig,
@@ -178,22 +101,6 @@ int pd_tm_shadow(struct pd_tm *tm, pd_block_t orig,
 	return 0;
 }
 
-int pd_tm_read(struct pd_tm *tm, pd_block_t b, const struct pd_validator *v,
-	       struct pd_block *blk)
-{
-	return pd_bm_read(tm->bm, b, v, blk);
-}
-
-void pd_tm_release(struct pd_tm *tm, struct pd_block *blk)
-{
-	pd_bm_release(tm->bm, blk);
-}
-
-void pd_tm_prefetch(struct pd_tm *tm, pd_block_t b)
-{
-	pd_bm_prefetch(tm->bm, b);
-}
-
 /* ---- counts ---- */
 
 int pd_tm_inc(struct pd_tm *tm, pd_block_t b)
@@ -209,30 +116,4 @@ int pd_tm_dec(struct pd_tm *tm, pd_block_t b)
 int pd_tm_get_count(struct pd_tm *tm, pd_block_t b, u32 *count)
 {
 	return pd_sm_get_count(tm->sm, b, count);
-}
-
-bool pd_tm_is_new(struct pd_tm *tm, pd_block_t b)
-{
-	return pd_sm_is_new(tm->sm, b);
-}
-
-/* ---- transactions ---- */
-
-int pd_tm_close(struct pd_tm *tm, void *sm_root)
-{
-	int r;
-
-	if (pd_bm_is_read_only(tm->bm))
-		return -EPERM;
-
-	r = pd_sm_metadata_close(tm->sm, sm_root);
-	if (!r)
-		pd_bm_close(tm->bm);
-	return r;
-}
-
-void pd_tm_complete(struct pd_tm *tm)
-{
-	pd_sm_complete(tm->sm);
-	pd_bm_complete(tm->bm);
 }

@@ -15,7 +15,7 @@
 #include "persistent-data/block-manager.h"
 #include "persistent-data/btree.h"
 #include "persistent-data/space-map.h"
-#include "persistent-data/transaction-manager.h"
+#include "persistent-data/transaction.h"
 #include "stores/stores.h"
 
 #include <stdio.h>
@@ -116,7 +116,7 @@ static void begin(struct bench *b)
 	must(pd_sm_disk_create(b->tm, &b->data));
 	must(pd_sm_extend(b->data, NR_DATA));
 	b->t = (struct pd_btree){
-		.tm = b->tm, .levels = 1, .name = "mappings",
+		.bm = b->bm, .tm = b->tm, .levels = 1, .name = "mappings",
 		.value = { .size = 8, .inc = inc, .dec = dec,
 			   .context = b->data },
 	};

@@ -150,7 +150,7 @@ void bt_begin(struct bt_env *e, pd_block_t nr_blocks, u32 max_entries,
 	bt_insist(!pd_bm_create(e->io, &e->bm));
 	bt_insist(!pd_tm_create(e->bm, &e->tm, &e->sm));
 	e->t = (struct pd_btree) {
-		.tm = e->tm,
+		.bm = e->bm, .tm = e->tm,
 		.levels = levels,
 		.value = {
 			.size = sizeof(__le64),
@@ -183,6 +183,7 @@ void bt_reopen(struct bt_env *e)
 	pd_tm_destroy(e->tm);
 	bt_insist(!pd_bm_drop(e->bm));
 	bt_insist(!pd_tm_open(e->bm, e->sm_root, &e->tm, &e->sm));
+	e->t.bm = e->bm;
 	e->t.tm = e->tm;
 }
 
@@ -319,10 +320,10 @@ pd_block_t bt_child(struct bt_env *e, pd_block_t node, u32 i)
 	struct pd_block blk;
 	pd_block_t b;
 
-	bt_insist(!pd_tm_read(e->tm, node, &pd_btree_node_validator, &blk));
+	bt_insist(!pd_bm_read(e->bm, node, &pd_btree_node_validator, &blk));
 	bt_insist(i < pd_node_nr(blk.data));
 	b = pd_node_child(blk.data, i);
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return b;
 }
 
@@ -331,9 +332,9 @@ bool bt_is_leaf(struct bt_env *e, pd_block_t node)
 	struct pd_block blk;
 	bool is_leaf;
 
-	bt_insist(!pd_tm_read(e->tm, node, &pd_btree_node_validator, &blk));
+	bt_insist(!pd_bm_read(e->bm, node, &pd_btree_node_validator, &blk));
 	is_leaf = pd_node_is_leaf(blk.data);
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return is_leaf;
 }
 
@@ -382,6 +383,7 @@ void bt_corrupt(struct bt_env *e, pd_block_t b, u32 offset)
 	watch_store(e);
 	bt_insist(!pd_bm_create(e->io, &e->bm));
 	bt_insist(!pd_tm_open(e->bm, e->sm_root, &e->tm, &e->sm));
+	e->t.bm = e->bm;
 	e->t.tm = e->tm;
 }
 
@@ -400,9 +402,9 @@ u32 bt_nr(struct bt_env *e, pd_block_t node)
 	struct pd_block blk;
 	u32 nr;
 
-	bt_insist(!pd_tm_read(e->tm, node, &pd_btree_node_validator, &blk));
+	bt_insist(!pd_bm_read(e->bm, node, &pd_btree_node_validator, &blk));
 	nr = pd_node_nr(blk.data);
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return nr;
 }
 

@@ -17,7 +17,7 @@
 #include "persistent-data/btree-node.h"
 #include "persistent-data/btree.h"
 #include "persistent-data/space-map.h"
-#include "persistent-data/transaction-manager.h"
+#include "persistent-data/transaction.h"
 
 #include <stdbool.h>
 

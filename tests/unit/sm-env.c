@@ -13,7 +13,7 @@
 static struct pd_btree index_tree(struct sm_env *e)
 {
 	return (struct pd_btree){
-		.tm = e->tm, .levels = 1, .value.size = 16, .name = "index",
+		.bm = e->bm, .tm = e->tm, .levels = 1, .value.size = 16, .name = "index",
 	};
 }
 

@@ -16,7 +16,7 @@
 #include "persistent-data/btree.h"
 #include "persistent-data/space-map-common.h"
 #include "persistent-data/space-map.h"
-#include "persistent-data/transaction-manager.h"
+#include "persistent-data/transaction.h"
 #include "stores/stores.h"
 
 #include <setjmp.h>

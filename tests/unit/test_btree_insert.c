@@ -330,7 +330,7 @@ static void test_values_of_all_sizes_survive(void **state)
 	bt_begin(&e, 600, 0, 1);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct pd_btree t = {
-			.tm = e.tm, .levels = 1, .name = "plain",
+			.bm = e.bm, .tm = e.tm, .levels = 1, .name = "plain",
 			.value = { .size = sizes[i] },
 		};
 		pd_block_t root;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "btree-env.h"
+#include "persistent-data/space-map-counts.h"
 #include "stores/stores.h"
 
 #include <linux/kernel.h>
@@ -104,7 +105,7 @@ static void test_a_missing_key_changes_nothing(void **state)
 	before = root;
 	assert_int_equal(pd_btree_remove(&e.t, &root, &key), -ENODATA);
 	assert_int_equal(root, before);
-	assert_int_equal(pd_tm_is_new(e.tm, root), false);
+	assert_int_equal(pd_sm_is_new(pd_tm_sm(e.tm), root), false);
 	bt_end(&e);
 }
 

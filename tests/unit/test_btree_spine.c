@@ -57,7 +57,7 @@ static void build(struct tree *t)
 
 		assert_int_equal(pd_tree_find_leaf(&tree, t->root, t->key,
 						   &blk, &place), 0);
-		pd_tm_release(t->e.tm, &blk);
+		pd_bm_release(t->e.bm, &blk);
 		if (blk.nr == t->leaf)
 			break;
 	}
@@ -593,7 +593,7 @@ static void test_places_divide_the_keys_of_a_node(void **state)
 	u32 i;
 
 	build(&t);
-	assert_int_equal(pd_tm_read(t.e.tm, t.root, &pd_btree_node_validator,
+	assert_int_equal(pd_bm_read(t.e.bm, t.root, &pd_btree_node_validator,
 				    &blk), 0);
 	for (i = 0; i < pd_node_nr(blk.data); i++) {
 		place = pd_place_child(&root_place, blk.data, i);
@@ -603,7 +603,7 @@ static void test_places_divide_the_keys_of_a_node(void **state)
 		next = place.last + 1;
 	}
 	assert_int_equal(next, 0);
-	pd_tm_release(t.e.tm, &blk);
+	pd_bm_release(t.e.bm, &blk);
 	bt_end(&t.e);
 }
 

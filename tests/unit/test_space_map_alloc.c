@@ -134,7 +134,7 @@ static void test_full_bitmaps_are_skipped_by_their_hints(void **state)
 static void lie(u64 i, u32 nr_free, u32 none_free_before)
 {
 	struct pd_btree t = {
-		.tm = e->tm, .levels = 1, .value.size = 16, .name = "index",
+		.bm = e->bm, .tm = e->tm, .levels = 1, .value.size = 16, .name = "index",
 	};
 	struct pd_disk_index_entry entry;
 

@@ -19,7 +19,7 @@ static struct sm_env env, *e = &env;
 static struct pd_btree index_tree(void)
 {
 	return (struct pd_btree){
-		.tm = e->tm, .levels = 1, .value.size = 16, .name = "index",
+		.bm = e->bm, .tm = e->tm, .levels = 1, .value.size = 16, .name = "index",
 	};
 }
 
@@ -102,17 +102,17 @@ static void test_growing_in_small_steps(void **state)
 	sm_end(e);
 }
 
-static void test_growing_beyond_the_metadata_gives_all_back(void **state)
+static void test_growing_beyond_the_metadata_is_undone_by_an_abort(void **state)
 {
 	pd_block_t free;
 
 	sm_begin(e, 60, E);
 	free = pd_sm_nr_blocks(e->meta) - pd_sm_nr_allocated(e->meta);
 	assert_int_equal(pd_sm_extend(e->data, 100 * E), -ENOSPC);
+	sm_reopen(e);
 	assert_int_equal(pd_sm_nr_blocks(e->data), E);
 	assert_int_equal(pd_sm_nr_blocks(e->meta) -
 			 pd_sm_nr_allocated(e->meta), free);
-	sm_reopen(e);
 	ok(pd_sm_extend(e->data, 20 * E));
 	sm_commit(e);
 	sm_verify(e);
@@ -370,7 +370,7 @@ int main(void)
 		cmocka_unit_test(test_index_of_many_leaves_is_read_back),
 		cmocka_unit_test(test_large_transactions_are_forgotten_in_slices),
 		cmocka_unit_test(test_growing_in_small_steps),
-		cmocka_unit_test(test_growing_beyond_the_metadata_gives_all_back),
+		cmocka_unit_test(test_growing_beyond_the_metadata_is_undone_by_an_abort),
 		cmocka_unit_test(test_neighbours_cost_one_bitmap),
 		cmocka_unit_test(test_nothing_is_written_while_the_transaction_is_open),
 		cmocka_unit_test(test_overflow_tree_holds_exactly_the_large_counts),

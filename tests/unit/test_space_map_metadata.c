@@ -26,7 +26,7 @@ static pd_block_t new_block(void)
 	struct pd_block blk;
 
 	ok(pd_tm_new_block(e->tm, &leaf_v, &blk));
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return blk.nr;
 }
 
@@ -287,7 +287,7 @@ static void test_growing_by_too_little_is_enospc(void **state)
 	sm_end(e);
 }
 
-static void test_failed_growing_changes_nothing(void **state)
+static void test_failed_growing_is_undone_by_an_abort(void **state)
 {
 	pd_block_t allocated, allocatable;
 	long n;
@@ -304,6 +304,7 @@ static void test_failed_growing_changes_nothing(void **state)
 		if (!r)
 			break;
 		assert_int_equal(r, -ENOMEM);
+		sm_reopen(e);
 		assert_int_equal(pd_sm_nr_blocks(e->meta), 1000);
 		assert_int_equal(pd_sm_nr_allocated(e->meta), allocated);
 		assert_int_equal(pd_sm_nr_allocatable(e->meta), allocatable);
@@ -476,7 +477,7 @@ int main(void)
 		cmocka_unit_test(test_reference_to_own_blocks_by_others_is_survived),
 		cmocka_unit_test(test_growing_works_when_nothing_is_free),
 		cmocka_unit_test(test_growing_by_too_little_is_enospc),
-		cmocka_unit_test(test_failed_growing_changes_nothing),
+		cmocka_unit_test(test_failed_growing_is_undone_by_an_abort),
 		cmocka_unit_test(test_wrong_numbers_on_disk_are_counted_anew),
 		cmocka_unit_test(test_damaged_index_is_refused),
 		cmocka_unit_test(test_check_finds_entries_that_do_not_belong),

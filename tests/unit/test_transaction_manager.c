@@ -5,6 +5,7 @@
  * Copy on write, and which blocks may be changed or handed out when.
  */
 #include "sm-env.h"
+#include "persistent-data/space-map-counts.h"
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -38,7 +39,7 @@ static pd_block_t new_block(u8 fill)
 
 	ok(pd_tm_new_block(e->tm, &leaf_v, &blk));
 	memset((u8 *)blk.data + 16, fill, PD_BLOCK_SIZE - 16);
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return blk.nr;
 }
 
@@ -47,9 +48,9 @@ static u8 content(pd_block_t b)
 	struct pd_block blk;
 	u8 fill;
 
-	ok(pd_tm_read(e->tm, b, &leaf_v, &blk));
+	ok(pd_bm_read(e->bm, b, &leaf_v, &blk));
 	fill = ((u8 *)blk.data)[4095];
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return fill;
 }
 
@@ -60,7 +61,7 @@ static pd_block_t change(pd_block_t b, u8 fill, bool *inc)
 
 	ok(pd_tm_shadow(e->tm, b, &leaf_v, &blk, inc));
 	memset((u8 *)blk.data + 16, fill, PD_BLOCK_SIZE - 16);
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 	return blk.nr;
 }
 
@@ -69,10 +70,10 @@ static void test_new_block_is_zero_and_counted(void **state)
 	struct pd_block blk;
 
 	ok(pd_tm_new_block(e->tm, &leaf_v, &blk));
-	assert_true(pd_tm_is_new(e->tm, blk.nr));
+	assert_true(pd_sm_is_new(pd_tm_sm(e->tm), blk.nr));
 	assert_int_equal(sm_count(e->meta, blk.nr), 1);
 	assert_null(memchr_inv(blk.data, 0, PD_BLOCK_SIZE));
-	pd_tm_release(e->tm, &blk);
+	pd_bm_release(e->bm, &blk);
 }
 
 static void test_new_block_is_changed_in_place(void **state)
@@ -109,13 +110,13 @@ static void test_committed_block_is_copied(void **state)
 	bool inc = true;
 
 	sm_commit(e);
-	assert_false(pd_tm_is_new(e->tm, b));
+	assert_false(pd_sm_is_new(pd_tm_sm(e->tm), b));
 	c = change(b, 2, &inc);
 	assert_int_not_equal(b, c);
 	assert_false(inc);
 	assert_int_equal(sm_count(e->meta, b), 0);
 	assert_int_equal(sm_count(e->meta, c), 1);
-	assert_true(pd_tm_is_new(e->tm, c));
+	assert_true(pd_sm_is_new(pd_tm_sm(e->tm), c));
 	assert_int_equal(content(c), 2);
 }
 
@@ -147,7 +148,7 @@ static void test_block_of_the_closing_transaction_is_copied(void **state)
 
 	sm_close(e);
 	/* Not completed: but immutable already. */
-	assert_false(pd_tm_is_new(e->tm, b));
+	assert_false(pd_sm_is_new(pd_tm_sm(e->tm), b));
 	c = change(b, 2, &inc);
 	assert_int_not_equal(b, c);
 	sm_complete(e);
@@ -318,9 +319,9 @@ static void test_closed_transaction_is_immutable_on_the_device(void **state)
 		struct pd_block blk;
 
 		assert_int_equal(sm_count(old.meta, b[i]), 1);
-		ok(pd_tm_read(old.tm, b[i], &leaf_v, &blk));
+		ok(pd_bm_read(old.bm, b[i], &leaf_v, &blk));
 		assert_int_equal(((u8 *)blk.data)[4095], i);
-		pd_tm_release(old.tm, &blk);
+		pd_bm_release(old.bm, &blk);
 		/* What the tree of a caller would hold: give it back. */
 		ok(pd_tm_dec(old.tm, b[i]));
 	}

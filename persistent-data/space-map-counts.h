@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Counts of a space map, between its files and the transaction manager.
+ */
+#ifndef PD_SPACE_MAP_COUNTS_H
+#define PD_SPACE_MAP_COUNTS_H
+
+#include "space-map-common.h"
+
+/**
+ * pd_sm_take() - enter a block known to be free as allocated
+ * @sm: space map
+ * @b: block, not busy
+ *
+ * Return: 0, -ENOMEM.
+ */
+int __must_check pd_sm_take(struct pd_sm *sm, pd_block_t b);
+
+/** pd_sm_is_new() - was the block allocated in the open transaction? */
+bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b);
+
+/** pd_sm_overflow_lookup() - count of a block whose entry says "many" */
+int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,
+				       u32 *count);
+
+/** pd_sm_forget_overflow() - a transaction ends: nothing is changed */
+void pd_sm_forget_overflow(struct pd_sm *sm);
+
+#endif /* PD_SPACE_MAP_COUNTS_H */
