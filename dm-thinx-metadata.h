@@ -40,6 +40,7 @@
 #include <linux/compiler.h>
 
 #include "dm-thinx-types.h"
+#include "metadata/md-types.h"
 
 struct block_device;
 struct pd_block_io;
@@ -125,19 +126,15 @@ int __must_check thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin);
  * thinx_md_delete() - delete a device
  * @md: metadata
  * @id: device
- * @commit: called without the lock when the transaction has become heavy, see
- *	thinx_md_is_heavy(); NULL: nobody minds
- * @context: its argument
  *
  * Works in steps, letting the lock go between them; a commit may come between
  * two steps, then a crash leaves the device with a part of its mappings, and
  * delete can be repeated.  Nobody can open the device meanwhile.
  *
  * Return: 0, -ENODATA no such device, -EBUSY it is open or being deleted,
- * -ENOSPC, what @commit says, common errors.
+ * -ENOSPC, what thinx_md_hooks.commit says, common errors.
  */
-int __must_check thinx_md_delete(struct thinx_md *md, u32 id,
-				 int (*commit)(void *context), void *context);
+int __must_check thinx_md_delete(struct thinx_md *md, u32 id);
 
 /**
  * thinx_md_open_device() - open a device
@@ -204,24 +201,6 @@ int __must_check thinx_md_dev_highest_mapped(struct thinx_md_dev *dev,
 /* ---- mappings ---- */
 
 /**
- * struct thinx_md_leaf - what one look-up learned
- * @begin: everything in [begin, end) is known: a block not listed is a hole
- * @end: one past the last block known; 0 stands for 2^64
- * @nr: entries
- * @keys: __le64[@nr], strictly increasing
- * @values: __le64[@nr], mapping values
- */
-struct thinx_md_leaf {
-	thinx_vblock_t begin;
-	thinx_vblock_t end;
-	u32 nr;
-	const void *keys;
-	const void *values;
-};
-
-typedef void (*thinx_md_leaf_fn)(void *context, const struct thinx_md_leaf *l);
-
-/**
  * thinx_md_lookup() - show the leaf that decides about a block
  * @dev: device
  * @b: virtual block
@@ -279,8 +258,6 @@ int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
 					    thinx_dblock_t dbegin, u64 nr,
 					    thinx_mapping_t *mapping);
 
-#define THINX_MD_RUN_MAX 1024
-
 /**
  * thinx_md_restamp_locked() - take blocks that only look shared for one's own
  * @dev: device
@@ -297,35 +274,6 @@ int __must_check thinx_md_restamp_locked(struct thinx_md_dev *dev,
 					 thinx_vblock_t vbegin, u32 nr,
 					 thinx_mapping_t *mappings,
 					 bool *exclusive);
-
-/**
- * struct thinx_md_run - neighbouring data blocks
- * @begin: first
- * @end: one past the last
- */
-struct thinx_md_run {
-	thinx_dblock_t begin;
-	thinx_dblock_t end;
-};
-
-/**
- * struct thinx_md_removal - unmapping a range in steps
- * @begin: first virtual block; moves forward
- * @end: one past the last
- * @want_freed: hold blocks whose count fell to zero and list them in @freed;
- *	the caller ends the holds (after passing the discard down)
- * @done: nothing left
- * @nr_freed: entries used in @freed
- * @freed: result of the last step
- */
-struct thinx_md_removal {
-	thinx_vblock_t begin;
-	thinx_vblock_t end;
-	bool want_freed;
-	bool done;
-	u32 nr_freed;
-	struct thinx_md_run freed[THINX_MD_RUN_MAX];
-};
 
 /**
  * thinx_md_remove_range_locked() - one step of unmapping a range
@@ -367,22 +315,19 @@ bool thinx_md_is_heavy(const struct thinx_md *md);
 /**
  * thinx_md_commit() - close the open generation and make it durable
  * @md: metadata
- * @pre_commit: called after the close and before any metadata is written, with
- *	no lock but the commit mutex held: flushes the data device.  May be NULL
- * @context: for @pre_commit
+ * @wrote: set to whether there was something to write, and so the data device was
+ *	flushed; may be NULL
  *
  * Callers queue up on an internal mutex; each call that finds the open
  * generation clean and nothing to write returns 0 at once without flushing
  * anything.  (A caller that wants a data flush does it itself.)
  *
- * Order: close under the lock, @pre_commit, metadata blocks, flush, superblock
- * with FUA, complete under the lock.
+ * Order: close under the lock, thinx_md_hooks.flush_data, metadata blocks, flush,
+ * superblock with FUA, complete under the lock.
  *
  * Return: 0, or an error: the caller must thinx_md_abort().
  */
-int __must_check thinx_md_commit(struct thinx_md *md,
-				 int (*pre_commit)(void *context),
-				 void *context);
+int __must_check thinx_md_commit(struct thinx_md *md, bool *wrote);
 
 /**
  * thinx_md_abort() - go back to the last completed commit
@@ -462,55 +407,25 @@ int __must_check thinx_md_set_transaction_id(struct thinx_md *md, u64 old,
  * thinx_md_reserve_snap() - pin the present state for user space to read
  * @md: metadata
  *
- * Commits first by itself (with @pre_commit as thinx_md_commit()).  The caller
- * commits afterwards.
- * @pre_commit: see thinx_md_commit()
- * @context: for @pre_commit
+ * Commits first by itself.  The caller commits afterwards.
  *
  * Return: 0, -EBUSY there is one, or was and is being released, -ENOSPC, common errors.
  */
-int __must_check thinx_md_reserve_snap(struct thinx_md *md,
-				       int (*pre_commit)(void *context),
-				       void *context);
+int __must_check thinx_md_reserve_snap(struct thinx_md *md);
 
 /**
  * thinx_md_release_snap() - let it go
  * @md: metadata
- * @commit: as for thinx_md_delete()
- * @context: its argument
  *
- * Return: 0, -EINVAL there is none, -EBUSY it is being released, what @commit
- * says, common errors.
+ * Return: 0, -EINVAL there is none, -EBUSY it is being released, what
+ * thinx_md_hooks.commit says, common errors.
  */
-int __must_check thinx_md_release_snap(struct thinx_md *md,
-				       int (*commit)(void *context),
-				       void *context);
+int __must_check thinx_md_release_snap(struct thinx_md *md);
 
 /** thinx_md_held_root() - block of the metadata snapshot, 0 if none */
 u64 thinx_md_held_root(struct thinx_md *md);
 
 /* ---- space ---- */
-
-/**
- * struct thinx_md_space - for status lines and decisions
- * @meta_total: metadata blocks
- * @meta_free: free metadata blocks, the reserve not subtracted
- * @meta_reserve: blocks kept back: min(4096, total / 10)
- * @data_total: data blocks
- * @data_used: data blocks with a count
- * @data_allocatable: data blocks that can be handed out now
- * @data_pending: data blocks that come free when a commit completes or a
- *	hold ends
- */
-struct thinx_md_space {
-	u64 meta_total;
-	u64 meta_free;
-	u64 meta_reserve;
-	u64 data_total;
-	u64 data_used;
-	u64 data_allocatable;
-	u64 data_pending;
-};
 
 /** thinx_md_get_space() - a consistent set of numbers */
 void thinx_md_get_space(struct thinx_md *md, struct thinx_md_space *s);
@@ -539,23 +454,21 @@ u64 thinx_md_device_blocks(struct thinx_md *md);
 int __must_check thinx_md_resize_metadata(struct thinx_md *md, u64 nr_blocks);
 
 /**
- * thinx_md_set_threshold() - be told once when metadata space gets low
+ * thinx_md_set_threshold() - when is metadata space low?
  * @md: metadata
  * @blocks: free metadata blocks, the reserve not subtracted
- * @fn: called with the metadata lock held; must not sleep
- * @context: for @fn
+ *
+ * thinx_md_hooks.space_low is called once when it gets there.
  */
-void thinx_md_set_threshold(struct thinx_md *md, u64 blocks,
-			    void (*fn)(void *context), void *context);
-
-/* ---- for tests and debugging ---- */
+void thinx_md_set_threshold(struct thinx_md *md, u64 blocks);
 
 /**
- * thinx_md_check() - verify trees, counts and details against each other
- * @md: metadata; sleeps long, holds the lock
- *
- * Return: 0, -EILSEQ inconsistent (logged), common errors.
+ * thinx_md_set_hooks() - who flushes data, commits, and hears of low space
+ * @md: metadata, not in use yet
+ * @hooks: NULL for none
+ * @context: for all of them
  */
-int __must_check thinx_md_check(struct thinx_md *md);
+void thinx_md_set_hooks(struct thinx_md *md, const struct thinx_md_hooks *hooks,
+			void *context);
 
 #endif /* DM_THINX_METADATA_H */

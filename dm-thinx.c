@@ -7,6 +7,26 @@
  * In drop-in mode the same two targets bear the names of dm-thin's as well, for
  * programs that know no others.  dm core lets each name be taken once, so thinx
  * and dm-thin keep each other out.
+ *
+ * The lock order of the whole module, outermost first.  "by" names who nests.
+ *
+ *   dm core's suspend lock (held around presuspend, postsuspend, preresume and
+ *   │                       resume; constructors have none of it)
+ *   ├─ thinx_pools_lock			mutex, control/pool.c
+ *   ├─ thinx_pool.mode_lock		mutex, by control/mode.c
+ *   │   ├─ thinx_plane.volumes_lock	mutex, by thinx_plane_abort()
+ *   │   │   └─ (close and drain gates)
+ *   │   └─ metadata commit mutex		by thinx_md_abort(), thinx_md_commit()
+ *   │       └─ metadata lock		rwsem in dm-thinx-metadata.c
+ *   │           └─ thinx_range_lock.lock	by the fills of data-path/map-cache.c
+ *   │               └─ xarray of the map cache
+ *   └─ thinx_volume.lock, thinx_commit.lock
+ *					spinlocks, interrupts off; nothing nests
+ *
+ * Gates and held ranges are no locks in this sense, but they order as well:
+ * a range is taken before a gate is drained; who is inside a gate takes no
+ * range and waits for nobody who drains; the metadata lock is taken with ranges
+ * held, never the other way round.
  */
 #include <linux/module.h>
 

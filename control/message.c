@@ -13,15 +13,14 @@
 #include "control/mode.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
-#include "dm-thinx.h"
 
 static int parse_id(struct thinx_pool *pool, const char *word, u32 *id)
 {
 	int r = thinx_parse_device_id(word, id);
 
 	if (r)
-		DMWARN("%s: Message received with invalid device id: %s",
-		       pool->name, word);
+		pool_warn(pool, "Message received with invalid device id: %s",
+			  word);
 	return r;
 }
 
@@ -50,18 +49,12 @@ static int create_snap(struct thinx_pool *pool, char **argv)
 	return r;
 }
 
-/* What takes many steps is committed in pieces. */
-static int commit_between(void *context)
-{
-	return thinx_commit_now(context);
-}
-
 static int delete(struct thinx_pool *pool, char **argv)
 {
 	u32 id;
 	int r = parse_id(pool, argv[1], &id);
 
-	return r ?: thinx_md_delete(pool->md, id, commit_between, &pool->plane);
+	return r ?: thinx_md_delete(pool->md, id);
 }
 
 static int set_transaction_id(struct thinx_pool *pool, char **argv)
@@ -69,8 +62,7 @@ static int set_transaction_id(struct thinx_pool *pool, char **argv)
 	unsigned long long old, new;
 
 	if (kstrtoull(argv[1], 10, &old) || kstrtoull(argv[2], 10, &new)) {
-		DMWARN("%s: Message received with invalid transaction id",
-		       pool->name);
+		pool_warn(pool, "Message received with invalid transaction id");
 		return -EINVAL;
 	}
 	return thinx_md_set_transaction_id(pool->md, old, new);
@@ -78,13 +70,12 @@ static int set_transaction_id(struct thinx_pool *pool, char **argv)
 
 static int reserve_metadata_snap(struct thinx_pool *pool, char **argv)
 {
-	return thinx_md_reserve_snap(pool->md, thinx_commit_flush_data,
-				     &pool->plane);
+	return thinx_md_reserve_snap(pool->md);
 }
 
 static int release_metadata_snap(struct thinx_pool *pool, char **argv)
 {
-	return thinx_md_release_snap(pool->md, commit_between, &pool->plane);
+	return thinx_md_release_snap(pool->md);
 }
 
 static const struct message {
@@ -110,12 +101,12 @@ static const struct message *find_message(struct thinx_pool *pool,
 			continue;
 		if (argc == messages[i].argc)
 			return &messages[i];
-		DMWARN("%s: Message received with %u arguments instead of %u.",
-		       pool->name, argc, messages[i].argc);
+		pool_warn(pool, "Message received with %u arguments instead of %u.",
+			  argc, messages[i].argc);
 		return NULL;
 	}
-	DMWARN("%s: Unrecognised thin pool target message received: %s",
-	       pool->name, argv[0]);
+	pool_warn(pool, "Unrecognised thin pool target message received: %s",
+		  argv[0]);
 	return NULL;
 }
 
@@ -130,8 +121,7 @@ static bool is_clean_refusal(struct thinx_pool *pool, int r)
 
 static int refuse(struct thinx_pool *pool)
 {
-	DMERR("%s: unable to service pool target messages in READ_ONLY or FAIL mode",
-	      pool->name);
+	pool_err(pool, "unable to service pool target messages in READ_ONLY or FAIL mode");
 	return -EOPNOTSUPP;
 }
 

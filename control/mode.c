@@ -28,7 +28,6 @@
 #include "data-path/commit.h"
 #include "data-path/plane.h"
 #include "data-path/volume.h"
-#include "dm-thinx.h"
 #include "include/trace/events/thinx.h"
 
 /* Between attempts to write the needs_check flag; for good in fail mode. */
@@ -80,7 +79,7 @@ static void raise_event(struct thinx_pool *pool)
 
 static void announce(struct thinx_pool *pool)
 {
-	DMINFO("%s: switching pool to %s mode", pool->name, mode_name(pool));
+	pool_info(pool, "switching pool to %s mode", mode_name(pool));
 	raise_event(pool);
 }
 
@@ -116,8 +115,7 @@ static enum thinx_mode allowed_mode(struct thinx_pool *pool,
 	if (pool->mode == THINX_MODE_FAIL)
 		return THINX_MODE_FAIL;
 	if (mode < THINX_MODE_READ_ONLY && thinx_md_needs_check(pool->md)) {
-		DMERR("%s: unable to switch pool to write mode until repaired.",
-		      pool->name);
+		pool_err(pool, "unable to switch pool to write mode until repaired.");
 		return THINX_MODE_READ_ONLY;
 	}
 	return mode;
@@ -177,7 +175,7 @@ static void abort_transaction(struct thinx_pool *pool)
 {
 	int r;
 
-	DMERR("%s: aborting current metadata transaction", pool->name);
+	pool_err(pool, "aborting current metadata transaction");
 	/*
 	 * The abort forgets which blocks updates under way hold: none of these
 	 * may be inserted any more once the gates open again.
@@ -187,8 +185,8 @@ static void abort_transaction(struct thinx_pool *pool)
 	r = thinx_plane_abort(&pool->plane);
 	pool->needs_check_unwritten = true;
 	if (r) {
-		DMERR("%s: failed to abort metadata transaction: error = %d",
-		      pool->name, r);
+		pool_err(pool, "failed to abort metadata transaction: error = %d",
+			 r);
 		thinx_pool_set_mode(pool, THINX_MODE_FAIL);
 	}
 	thinx_pool_write_needs_check(pool);
@@ -211,8 +209,8 @@ void thinx_pool_write_needs_check(struct thinx_pool *pool)
 		return;
 	r = thinx_md_set_needs_check(pool->md);
 	if (r) {
-		DMERR_LIMIT("%s: failed to set 'needs_check' flag in metadata: error = %d",
-			    pool->name, r);
+		pool_err_limit(pool, "failed to set 'needs_check' flag in metadata: error = %d",
+			       r);
 		mod_delayed_work(pool->plane.wq, &pool->needs_check,
 				 pool->mode == THINX_MODE_FAIL ?
 				 NEEDS_CHECK_RETRY_FAILED : NEEDS_CHECK_RETRY);
@@ -247,10 +245,10 @@ static int retire_gently(struct thinx_pool *pool)
 {
 	int r;
 
-	r = thinx_md_commit(pool->md, thinx_commit_flush_data, &pool->plane);
+	r = thinx_md_commit(pool->md, NULL);
 	if (r)
 		return r;
-	DMERR("%s: No free metadata blocks", pool->name);
+	pool_err(pool, "No free metadata blocks");
 	thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
 	return 0;
 }
@@ -269,14 +267,14 @@ void thinx_pool_metadata_failed(void *context, const char *what, int r)
 	if (pool->mode >= THINX_MODE_OUT_OF_METADATA_SPACE &&
 	    !thinx_md_is_broken(pool->md))
 		goto out;
-	DMERR_LIMIT("%s: metadata operation '%s' failed: error = %d",
-		    pool->name, what, r);
+	pool_err_limit(pool, "metadata operation '%s' failed: error = %d", what,
+		       r);
 	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
 		r = retire_gently(pool);
 		if (!r)
 			goto out;
-		DMERR("%s: metadata operation 'commit' failed: error = %d",
-		      pool->name, r);
+		pool_err(pool, "metadata operation 'commit' failed: error = %d",
+			 r);
 	}
 	abort_transaction(pool);
 out:
@@ -303,8 +301,7 @@ static void data_low(void *context)
 {
 	struct thinx_pool *pool = context;
 
-	DMWARN("%s: reached low water mark for data device: sending event.",
-	       pool->name);
+	pool_warn(pool, "reached low water mark for data device: sending event.");
 	mutex_lock(&pool->mode_lock);
 	raise_event(pool);
 	mutex_unlock(&pool->mode_lock);
@@ -323,7 +320,7 @@ static void space_changed(void *context)
 	thinx_md_get_space(pool->md, &s);
 	if (pool->mode <= THINX_MODE_OUT_OF_DATA_SPACE &&
 	    s.meta_free <= s.meta_reserve) {
-		DMERR("%s: No free metadata blocks", pool->name);
+		pool_err(pool, "No free metadata blocks");
 		thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
 		/* What was changed since this commit. */
 		thinx_commit_note_change(&pool->plane);
@@ -334,29 +331,29 @@ static void space_changed(void *context)
 	mutex_unlock(&pool->mode_lock);
 }
 
+static void metadata_low(void *context)
+{
+	struct thinx_pool *pool = context;
+
+	queue_work(pool->plane.wq, &pool->events);
+}
+
 const struct thinx_plane_ops thinx_pool_plane_ops = {
 	.metadata_failed = thinx_pool_metadata_failed,
 	.no_data_space = no_data_space,
 	.low_water = data_low,
 	.space_changed = space_changed,
+	.metadata_low = metadata_low,
 };
 
 static void send_metadata_low(struct work_struct *work)
 {
 	struct thinx_pool *pool = container_of(work, struct thinx_pool, events);
 
-	DMWARN("%s: reached low water mark for metadata device: sending event.",
-	       pool->name);
+	pool_warn(pool, "reached low water mark for metadata device: sending event.");
 	mutex_lock(&pool->mode_lock);
 	raise_event(pool);
 	mutex_unlock(&pool->mode_lock);
-}
-
-void thinx_pool_metadata_low(void *context)
-{
-	struct thinx_pool *pool = context;
-
-	queue_work(pool->plane.wq, &pool->events);
 }
 
 void thinx_pool_mode_init(struct thinx_pool *pool)

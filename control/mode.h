@@ -51,9 +51,6 @@ void thinx_pool_abandon(struct thinx_pool *pool)
 /** thinx_pool_metadata_failed() - for struct thinx_plane_ops and messages */
 void thinx_pool_metadata_failed(void *context, const char *what, int r);
 
-/** thinx_pool_metadata_low() - from under the metadata lock: space gets low */
-void thinx_pool_metadata_low(void *context);
-
 /** thinx_pool_arm_no_space() - start or restart the timer if it is due */
 void thinx_pool_arm_no_space(struct thinx_pool *pool)
 	__must_hold(&pool->mode_lock);

@@ -16,7 +16,6 @@
  */
 #include "control/pool-target.h"
 
-#include <linux/device-mapper.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -28,9 +27,9 @@
 #include "data-path/commit.h"
 #include "data-path/passdown.h"
 #include "data-path/plane.h"
-#include "dm-thinx.h"
 #include "include/compat/dm-mode.h"
 #include "include/compat/limits.h"
+#include "include/thinx-log.h"
 
 /* ---- constructor, by phases ---- */
 
@@ -126,8 +125,8 @@ static void decide_passdown(struct thinx_pool_target *pt)
 		return;
 	why = why_no_passdown(pt);
 	if (why) {
-		DMWARN("%s: Data device (%pg) %s: Disabling discard passdown.",
-		       pt->pool->name, pt->data->bdev, why);
+		pool_warn(pt->pool, "Data device (%pg) %s: Disabling discard passdown.",
+			  pt->data->bdev, why);
 		pt->passdown = false;
 	}
 }
@@ -260,8 +259,7 @@ static int pool_preresume(struct dm_target *ti)
 
 	r = thinx_pool_resize(pool, ti->len);
 	/* Once what is free is what the new size makes free. */
-	thinx_md_set_threshold(pool->md, thinx_pool_metadata_threshold(pool),
-			       thinx_pool_metadata_low, pool);
+	thinx_md_set_threshold(pool->md, thinx_pool_metadata_threshold(pool));
 	return r;
 }
 

@@ -17,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 
+#include "include/thinx-log.h"
 #include "control/arguments.h"
 #include "data-path/plane-types.h"
 
@@ -126,5 +127,15 @@ static inline u64 thinx_pool_metadata_threshold(struct thinx_pool *pool)
 {
 	return min_t(u64, 1024, thinx_md_device_blocks(pool->md) / 4);
 }
+
+/* Messages that begin with the name of the pool. */
+#define pool_err(pool, fmt, ...) \
+	DMERR("%s: " fmt, (pool)->name, ##__VA_ARGS__)
+#define pool_err_limit(pool, fmt, ...) \
+	DMERR_LIMIT("%s: " fmt, (pool)->name, ##__VA_ARGS__)
+#define pool_warn(pool, fmt, ...) \
+	DMWARN("%s: " fmt, (pool)->name, ##__VA_ARGS__)
+#define pool_info(pool, fmt, ...) \
+	DMINFO("%s: " fmt, (pool)->name, ##__VA_ARGS__)
 
 #endif /* THINX_POOL_TYPES_H */

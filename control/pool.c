@@ -25,7 +25,6 @@
 #include "control/mode.h"
 #include "data-path/commit.h"
 #include "data-path/plane.h"
-#include "dm-thinx.h"
 
 static DEFINE_MUTEX(thinx_pools_lock);
 static LIST_HEAD(pools);

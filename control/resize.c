@@ -10,18 +10,15 @@
  */
 #include "control/resize.h"
 
-#include <linux/device-mapper.h>
-
 #include "control/mode.h"
 #include "data-path/commit.h"
-#include "dm-thinx.h"
 
 /* May the metadata be changed for this?  Says why not. */
 static bool can_grow(struct thinx_pool *pool, const char *what)
 {
 	if (thinx_md_needs_check(pool->md)) {
-		DMERR("%s: unable to grow the %s device until repaired.",
-		      pool->name, what);
+		pool_err(pool, "unable to grow the %s device until repaired.",
+			 what);
 		return false;
 	}
 	return thinx_pool_mode(pool) < THINX_MODE_READ_ONLY;
@@ -34,9 +31,8 @@ static int resize_data(struct thinx_pool *pool, u64 blocks)
 
 	thinx_md_get_space(pool->md, &s);
 	if (blocks < s.data_total) {
-		DMERR("%s: pool target (%llu blocks) too small: expected %llu",
-		      pool->name, (unsigned long long)blocks,
-		      (unsigned long long)s.data_total);
+		pool_err(pool, "pool target (%llu blocks) too small: expected %llu",
+			 blocks, s.data_total);
 		return -EINVAL;
 	}
 	if (blocks == s.data_total || !can_grow(pool, "data"))
@@ -44,9 +40,8 @@ static int resize_data(struct thinx_pool *pool, u64 blocks)
 	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
 		return 0;
 	if (s.data_total)
-		DMINFO("%s: growing the data device from %llu to %llu blocks",
-		       pool->name, (unsigned long long)s.data_total,
-		       (unsigned long long)blocks);
+		pool_info(pool, "growing the data device from %llu to %llu blocks",
+			  s.data_total, blocks);
 	r = thinx_md_resize_data(pool->md, blocks);
 	if (r)
 		thinx_pool_metadata_failed(pool, "growing the data device", r);
@@ -61,16 +56,14 @@ static int resize_metadata(struct thinx_pool *pool)
 
 	thinx_md_get_space(pool->md, &s);
 	if (blocks < s.meta_total) {
-		DMERR("%s: metadata device (%llu blocks) too small: expected %llu",
-		      pool->name, (unsigned long long)blocks,
-		      (unsigned long long)s.meta_total);
+		pool_err(pool, "metadata device (%llu blocks) too small: expected %llu",
+			 blocks, s.meta_total);
 		return -EINVAL;
 	}
 	if (blocks == s.meta_total || !can_grow(pool, "metadata"))
 		return 0;
-	DMINFO("%s: growing the metadata device from %llu to %llu blocks",
-	       pool->name, (unsigned long long)s.meta_total,
-	       (unsigned long long)blocks);
+	pool_info(pool, "growing the metadata device from %llu to %llu blocks",
+		  s.meta_total, blocks);
 	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE) {
 		mutex_lock(&pool->mode_lock);
 		thinx_pool_set_mode(pool, THINX_MODE_WRITE);

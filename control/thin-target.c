@@ -9,15 +9,14 @@
  */
 #include "control/thin-target.h"
 
-#include <linux/device-mapper.h>
 #include <linux/slab.h>
 
 #include "control/pool.h"
 #include "data-path/map.h"
 #include "data-path/volume.h"
-#include "dm-thinx.h"
 #include "include/compat/dm-mode.h"
 #include "include/compat/limits.h"
+#include "include/thinx-log.h"
 
 /* The largest discard taken, 16 GiB, in sectors: what dm-thin takes on 6.1. */
 #define MAX_DISCARD_SECTORS (1U << 25)
@@ -232,8 +231,8 @@ static int check_origin_size(struct thinx_thin *tc, sector_t size)
 	if (!(size & (sectors - 1)) ||
 	    size >= tc->port.ti->len + tc->pool->block_sectors)
 		return 0;
-	DMERR("%s: external origin has %llu sectors, not a multiple of the data device's blocks of %u sectors",
-	      tc->pool->name, (unsigned long long)size, sectors);
+	pool_err(tc->pool, "external origin has %llu sectors, not a multiple of the data device's blocks of %u sectors",
+		 size, sectors);
 	return -EINVAL;
 }
 

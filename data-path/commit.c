@@ -31,43 +31,21 @@
 /* Between attempts of starved writes for which a commit could do nothing. */
 #define RETRY_DELAY msecs_to_jiffies(20)
 
-struct commit_context {
-	struct thinx_plane *plane;
-	bool flushed;
-};
-
-static int flush_data(void *context)
-{
-	struct commit_context *c = context;
-
-	c->flushed = true;
-	return thinx_commit_flush_data(c->plane);
-}
-
-int thinx_commit_flush_data(void *context)
-{
-	struct thinx_plane *plane = context;
-
-	return blkdev_issue_flush(plane->data_bdev);
-}
-
 static int commit(struct thinx_plane *plane, bool *flushed)
 {
-	struct commit_context c = { .plane = plane };
 	int r;
 
-	r = thinx_md_commit(plane->md, flush_data, &c);
-	*flushed = c.flushed;
+	r = thinx_md_commit(plane->md, flushed);
 	trace_thinx_commit(plane->dev,
 			   thinx_md_completed_generation(plane->md),
-			   c.flushed, r);
+			   *flushed, r);
 	if (r) {
 		thinx_plane_failed(plane, "commit", r);
 		return r;
 	}
-	if (c.flushed || thinx_passdown_pending(plane))
+	if (*flushed || thinx_passdown_pending(plane))
 		thinx_passdown_kick(plane);
-	if (c.flushed)
+	if (*flushed)
 		plane->ops->space_changed(plane->context);
 	return 0;
 }

@@ -28,16 +28,6 @@ void thinx_commit_exit(struct thinx_plane *plane);
 int thinx_commit_now(struct thinx_plane *plane);
 
 /**
- * thinx_commit_flush_data() - flush the data device
- * @context: the plane
- *
- * For callers of the metadata layer that commit by themselves.
- *
- * Return: 0, -EIO.
- */
-int __must_check thinx_commit_flush_data(void *context);
-
-/**
  * thinx_commit_note_change() - a change was made: commit within a second, or soon
  * if there are many
  * @plane: plane

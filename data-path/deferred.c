@@ -18,7 +18,6 @@
 #include "data-path/deferred.h"
 
 #include <linux/delay.h>
-#include <linux/device-mapper.h>
 #include <linux/list_sort.h>
 
 #include "data-path/commit.h"
@@ -28,7 +27,6 @@
 #include "data-path/group.h"
 #include "data-path/passdown.h"
 #include "data-path/provision.h"
-#include "dm-thinx.h"
 #include "include/trace/events/thinx.h"
 
 /* Groups decided about in one hold of the metadata lock. */
@@ -111,9 +109,8 @@ static int learn(struct thinx_group *g)
 		if (r == -EUCLEAN)
 			return r;
 		if (r) {
-			DMERR_LIMIT("%s: thin device %u: look-up of block %llu failed: error = %d",
-				    v->plane->name, v->id,
-				    (unsigned long long)(g->begin + i), r);
+			plane_err_limit(v->plane, "thin device %u: look-up of block %llu failed: error = %d",
+					v->id, g->begin + i, r);
 			return r;
 		}
 		if (WARN_ON_ONCE(g->blocks[i].word == THINX_MAP_UNKNOWN))

@@ -25,6 +25,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "include/thinx-log.h"
 #include "dm-thinx-metadata.h"
 
 /* Pieces that are there when memory is not. */
@@ -49,14 +50,16 @@ struct thinx_plane;
  * @low_water: free data blocks reached the low water mark
  * @space_changed: a commit or a passed-down discard completed; blocks may have
  *	come free
+ * @metadata_low: metadata space gets low; under the metadata lock, must not sleep
  *
- * All may sleep.  @context is what the plane was created with.
+ * All others may sleep.  @context is what the plane was created with.
  */
 struct thinx_plane_ops {
 	void (*metadata_failed)(void *context, const char *what, int r);
 	void (*no_data_space)(void *context, bool sure);
 	void (*low_water)(void *context);
 	void (*space_changed)(void *context);
+	void (*metadata_low)(void *context);
 };
 
 /**
@@ -221,5 +224,9 @@ static inline void thinx_plane_failed(struct thinx_plane *plane,
 {
 	plane->ops->metadata_failed(plane->context, what, r);
 }
+
+/* Messages that begin with the name of the pool. */
+#define plane_err_limit(plane, fmt, ...) \
+	DMERR_LIMIT("%s: " fmt, (plane)->name, ##__VA_ARGS__)
 
 #endif /* THINX_PLANE_TYPES_H */

@@ -24,6 +24,31 @@
 DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
 					    "A percentage of time allocated for copy on write");
 
+static int flush_data(void *context)
+{
+	struct thinx_plane *plane = context;
+
+	return blkdev_issue_flush(plane->data_bdev);
+}
+
+static int commit_between(void *context)
+{
+	return thinx_commit_now(context);
+}
+
+static void metadata_low(void *context)
+{
+	struct thinx_plane *plane = context;
+
+	plane->ops->metadata_low(plane->context);
+}
+
+static const struct thinx_md_hooks hooks = {
+	.flush_data = flush_data,
+	.commit = commit_between,
+	.space_low = metadata_low,
+};
+
 int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 		     struct block_device *data_bdev, u32 block_sectors,
 		     const char *name, const struct thinx_plane_ops *ops,
@@ -69,6 +94,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 		r = PTR_ERR(plane->copier);
 		goto err_exit_groups;
 	}
+	thinx_md_set_hooks(md, &hooks, plane);
 	return 0;
 
 err_exit_groups:

@@ -25,7 +25,6 @@
 #include "metadata/device.h"
 
 #include <asm/byteorder.h>
-#include <linux/device-mapper.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -99,8 +98,8 @@ static int load_details(struct thinx_md *md, u64 id,
 		return r;
 	r = pd_btree_lookup(&md->top, md->roots.mappings, &id, &root);
 	if (r == -ENODATA)
-		DMERR_LIMIT("%s: device %llu has details but no mapping tree",
-			    thinx_md_name(md), (unsigned long long)id);
+		md_err_limit(md, "device %llu has details but no mapping tree",
+			     id);
 	return r;
 }
 
@@ -187,10 +186,8 @@ void thinx_device_add_mapped(struct thinx_md_dev *dev, u64 nr)
 void thinx_device_sub_mapped(struct thinx_md_dev *dev, u64 nr)
 {
 	if (nr > dev->mapped_blocks) {
-		DMERR_LIMIT("%s: device %u lost %llu mappings, its details say it had %llu",
-			    thinx_md_name(dev->md), dev->id,
-			    (unsigned long long)nr,
-			    (unsigned long long)dev->mapped_blocks);
+		md_err_limit(dev->md, "device %u lost %llu mappings, its details say it had %llu",
+			     dev->id, nr, dev->mapped_blocks);
 		nr = dev->mapped_blocks;
 	}
 	WRITE_ONCE(dev->mapped_blocks, dev->mapped_blocks - nr);
@@ -368,8 +365,8 @@ static int share_origin(struct thinx_md_dev *dev, struct thinx_md_dev *origin)
 	int r;
 
 	if (md->time >= THINX_TIME_MAX) {
-		DMERR("%s: no snapshot %u of device %u: all %u snapshot times are used up",
-		      thinx_md_name(md), dev->id, origin->id, THINX_TIME_MAX);
+		md_err(md, "no snapshot %u of device %u: all %u snapshot times are used up",
+		       dev->id, origin->id, THINX_TIME_MAX);
 		return -EOVERFLOW;
 	}
 	r = pd_btree_lookup(&md->top, md->roots.mappings, &key, &root);

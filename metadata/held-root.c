@@ -21,7 +21,6 @@
 #include "metadata/held-root.h"
 
 #include <asm/byteorder.h>
-#include <linux/device-mapper.h>
 #include <linux/string.h>
 
 #include "metadata/space.h"
@@ -91,8 +90,8 @@ static int update_copy(struct thinx_md *md, const struct thinx_roots *roots)
 	sb->device_details_root = cpu_to_le64(roots->details);
 	pd_bm_release(md->bm, &blk);
 	if (inc_children) {
-		DMERR("%s: metadata snapshot in block %llu is counted more than once",
-		      thinx_md_name(md), (unsigned long long)md->held_root);
+		md_err(md, "metadata snapshot in block %llu is counted more than once",
+		       md->held_root);
 		return -EILSEQ;
 	}
 	md->held_root = blk.nr;

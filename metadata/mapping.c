@@ -25,7 +25,6 @@
 #include "metadata/mapping.h"
 
 #include <asm/byteorder.h>
-#include <linux/device-mapper.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 
@@ -38,9 +37,8 @@ static int count_run(struct thinx_md *md, u64 begin, u64 end,
 		     int (*fn)(struct pd_sm *sm, pd_block_t b, pd_block_t e))
 {
 	if (end > pd_sm_nr_blocks(md->data_sm)) {
-		DMERR_LIMIT("%s: mapping to data block %llu, the data space has %llu",
-			    thinx_md_name(md), (unsigned long long)end - 1,
-			    (unsigned long long)pd_sm_nr_blocks(md->data_sm));
+		md_err_limit(md, "mapping to data block %llu, the data space has %llu",
+			     end - 1, pd_sm_nr_blocks(md->data_sm));
 		return -EILSEQ;
 	}
 	return fn(md->data_sm, begin, end);
@@ -172,10 +170,8 @@ static void show_leaf(void *context, const struct pd_btree_leaf *l)
 
 		if (b < nr_data)
 			continue;
-		DMERR_LIMIT("%s: device %u block %llu is mapped to data block %llu, the data space has %llu",
-			    thinx_md_name(dev->md), dev->id,
-			    (unsigned long long)le64_to_cpu(l->keys[i]),
-			    (unsigned long long)b, (unsigned long long)nr_data);
+		md_err_limit(dev->md, "device %u block %llu is mapped to data block %llu, the data space has %llu",
+			     dev->id, le64_to_cpu(l->keys[i]), b, nr_data);
 		lookup->r = -EILSEQ;
 		return;
 	}
@@ -276,11 +272,9 @@ static int restamp_one(void *context, u64 key, void *value)
 	memcpy(&disk, value, sizeof(disk));
 	m = le64_to_cpu(disk);
 	if (thinx_mapping_block(m) >= pd_sm_nr_blocks(md->data_sm)) {
-		DMERR_LIMIT("%s: device %u block %llu is mapped to data block %llu, the data space has %llu",
-			    thinx_md_name(md), rs->dev->id,
-			    (unsigned long long)key,
-			    (unsigned long long)thinx_mapping_block(m),
-			    (unsigned long long)pd_sm_nr_blocks(md->data_sm));
+		md_err_limit(md, "device %u block %llu is mapped to data block %llu, the data space has %llu",
+			     rs->dev->id, key, thinx_mapping_block(m),
+			     pd_sm_nr_blocks(md->data_sm));
 		return -EILSEQ;
 	}
 	if (thinx_mapping_time(m) < rs->dev->snapshotted_time) {

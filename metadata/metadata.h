@@ -29,14 +29,13 @@
 #include <linux/rwsem.h>
 #include <linux/xarray.h>
 
-#include "dm-thinx-metadata.h"
+#include "include/thinx-log.h"
 #include "include/pd-format.h"
+#include "metadata/md-types.h"
 #include "persistent-data/block-manager.h"
 #include "persistent-data/btree.h"
 #include "persistent-data/space-map.h"
 #include "persistent-data/transaction.h"
-
-#define DM_MSG_PREFIX "thinx"
 
 /*
  * Format refuses smaller devices.  Some of them could be formatted, but there would
@@ -145,8 +144,8 @@ struct thinx_md_dev {
  * @nr_changed: L; length of @changed
  *
  * @threshold: L; see thinx_md_set_threshold()
- * @threshold_fn: L
- * @threshold_context: L
+ * @hooks: I; see thinx_md_set_hooks(); never NULL
+ * @hook_context: I
  *
  * @scratch: L for writing; room for THINX_MD_RUN_MAX values
  */
@@ -193,8 +192,8 @@ struct thinx_md {
 	u32 nr_changed;
 
 	u64 threshold;
-	void (*threshold_fn)(void *context);
-	void *threshold_context;
+	const struct thinx_md_hooks *hooks;
+	void *hook_context;
 
 	u64 *scratch;
 };
@@ -215,5 +214,33 @@ static inline void thinx_md_begin_change(struct thinx_md *md)
 	md->changing = true;
 	WRITE_ONCE(md->dirty, true);	/* pairs with thinx_md_is_dirty() */
 }
+
+/** thinx_metadata_lock() - thinx_md_lock(), for the files of this folder */
+static inline void thinx_metadata_lock(struct thinx_md *md)
+	__acquires(&md->lock)
+{
+	down_write(&md->lock);
+	__acquire(&md->lock);	/* for sparse, to which a rwsem says nothing */
+}
+
+/** thinx_metadata_unlock() - undo it */
+static inline void thinx_metadata_unlock(struct thinx_md *md)
+	__releases(&md->lock)
+{
+	__release(&md->lock);
+	up_write(&md->lock);
+}
+
+/* Messages that begin with the name of the device. */
+#define md_err(md, fmt, ...) \
+	DMERR("%s: " fmt, thinx_md_name(md), ##__VA_ARGS__)
+#define md_err_limit(md, fmt, ...) \
+	DMERR_LIMIT("%s: " fmt, thinx_md_name(md), ##__VA_ARGS__)
+#define md_warn(md, fmt, ...) \
+	DMWARN("%s: " fmt, thinx_md_name(md), ##__VA_ARGS__)
+#define md_warn_limit(md, fmt, ...) \
+	DMWARN_LIMIT("%s: " fmt, thinx_md_name(md), ##__VA_ARGS__)
+#define md_info(md, fmt, ...) \
+	DMINFO("%s: " fmt, thinx_md_name(md), ##__VA_ARGS__)
 
 #endif /* THINX_METADATA_H */

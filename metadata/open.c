@@ -18,7 +18,6 @@
  */
 #include "metadata/open.h"
 
-#include <linux/device-mapper.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -68,13 +67,11 @@ static int format(struct thinx_md *md, int (*commit)(struct thinx_md *md))
 	int r;
 
 	if (nr_blocks < THINX_MIN_METADATA_BLOCKS) {
-		DMERR("%s: metadata device of %llu blocks is too small, %u are needed",
-		      thinx_md_name(md), (unsigned long long)nr_blocks,
-		      THINX_MIN_METADATA_BLOCKS);
+		md_err(md, "metadata device of %llu blocks is too small, %u are needed",
+		       nr_blocks, THINX_MIN_METADATA_BLOCKS);
 		return -ENOSPC;
 	}
-	DMINFO("%s: formatting %llu metadata blocks", thinx_md_name(md),
-	       (unsigned long long)nr_blocks);
+	md_info(md, "formatting %llu metadata blocks", nr_blocks);
 	r = make_empty_pool(md);
 	if (!r) {
 		thinx_superblock_init(md->committed, md->data_block_sectors,
@@ -95,8 +92,7 @@ int thinx_open_format_if_blank(struct thinx_md *md, bool may_format,
 	if (r || !thinx_superblock_is_blank(md->committed))
 		return r;
 	if (!may_format || md->bdev_read_only) {
-		DMERR("%s: metadata device is blank and may not be formatted",
-		      thinx_md_name(md));
+		md_err(md, "metadata device is blank and may not be formatted");
 		return -EPERM;
 	}
 	return format(md, commit);
@@ -121,9 +117,8 @@ int thinx_open_load(struct thinx_md *md)
 	if (r)
 		goto err_unload;
 	if (pd_sm_nr_blocks(md->data_sm) > THINX_DATA_BLOCK_MAX) {
-		DMERR("%s: data space of %llu blocks is larger than a mapping can tell",
-		      thinx_md_name(md),
-		      (unsigned long long)pd_sm_nr_blocks(md->data_sm));
+		md_err(md, "data space of %llu blocks is larger than a mapping can tell",
+		       pd_sm_nr_blocks(md->data_sm));
 		r = -EILSEQ;
 		goto err_unload;
 	}

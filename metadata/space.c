@@ -30,7 +30,6 @@
  */
 #include "metadata/space.h"
 
-#include <linux/device-mapper.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
@@ -234,10 +233,9 @@ int thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 	lockdep_assert_held_write(&md->lock);
 	if (thinx_space_has_room(md, nr_blocks, nr_values))
 		return 0;
-	DMWARN_LIMIT("%s: no metadata room for a change of %llu blocks: %llu to be had, %llu kept for the commit",
-		     thinx_md_name(md), (unsigned long long)nr_blocks,
-		     (unsigned long long)pd_sm_nr_allocatable(pd_tm_sm(md->tm)),
-		     (unsigned long long)close_blocks(md, nr_values, nr_blocks));
+	md_warn_limit(md, "no metadata room for a change of %llu blocks: %llu to be had, %llu kept for the commit",
+		      nr_blocks, pd_sm_nr_allocatable(pd_tm_sm(md->tm)),
+		      close_blocks(md, nr_values, nr_blocks));
 	return -ENOSPC;
 }
 
@@ -280,9 +278,8 @@ int thinx_space_extend_data(struct thinx_md *md, u64 nr_blocks)
 	int r;
 
 	if (nr_blocks <= old || nr_blocks > THINX_DATA_BLOCK_MAX) {
-		DMERR("%s: cannot grow the data space from %llu to %llu blocks",
-		      thinx_md_name(md), (unsigned long long)old,
-		      (unsigned long long)nr_blocks);
+		md_err(md, "cannot grow the data space from %llu to %llu blocks",
+		       old, nr_blocks);
 		return -EINVAL;
 	}
 	/* New bitmaps, the old last one, and splits of the index tree. */
@@ -302,10 +299,8 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 	int r;
 
 	if (nr_blocks <= old || nr_blocks > thinx_space_device_blocks(md)) {
-		DMERR("%s: cannot grow the metadata space from %llu to %llu blocks, the device has %llu",
-		      thinx_md_name(md), (unsigned long long)old,
-		      (unsigned long long)nr_blocks,
-		      (unsigned long long)pd_bm_nr_blocks(md->bm));
+		md_err(md, "cannot grow the metadata space from %llu to %llu blocks, the device has %llu",
+		       old, nr_blocks, pd_bm_nr_blocks(md->bm));
 		return -EINVAL;
 	}
 	/*
@@ -316,9 +311,8 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 	nr_new = nr_bitmaps(nr_blocks) - nr_bitmaps(old);
 	if (added < nr_new || added - nr_new + pd_sm_nr_allocatable(sm) <
 			      close_blocks(md, 0, 0) + nr_new) {
-		DMERR("%s: growing the metadata space from %llu to %llu blocks leaves no room for the commit",
-		      thinx_md_name(md), (unsigned long long)old,
-		      (unsigned long long)nr_blocks);
+		md_err(md, "growing the metadata space from %llu to %llu blocks leaves no room for the commit",
+		       old, nr_blocks);
 		return -ENOSPC;
 	}
 	thinx_md_begin_change(md);
@@ -330,8 +324,8 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 
 void thinx_space_arm_threshold(struct thinx_md *md)
 {
-	pd_sm_set_threshold(pd_tm_sm(md->tm), md->threshold, md->threshold_fn,
-			    md->threshold_context);
+	pd_sm_set_threshold(pd_tm_sm(md->tm), md->threshold,
+			    md->hooks->space_low, md->hook_context);
 }
 
 u64 thinx_space_device_blocks(const struct thinx_md *md)

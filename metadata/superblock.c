@@ -19,7 +19,6 @@
 #include "metadata/superblock.h"
 
 #include <asm/byteorder.h>
-#include <linux/device-mapper.h>
 #include <linux/string.h>
 
 static int check_magic(struct pd_bm *bm, pd_block_t b, const void *data)
@@ -28,10 +27,8 @@ static int check_magic(struct pd_bm *bm, pd_block_t b, const void *data)
 
 	if (le64_to_cpu(sb->magic) == THINX_SUPERBLOCK_MAGIC)
 		return 0;
-	DMERR_LIMIT("%s: superblock in block %llu: magic is %llu, wanted %u",
-		    pd_bm_name(bm), (unsigned long long)b,
-		    (unsigned long long)le64_to_cpu(sb->magic),
-		    THINX_SUPERBLOCK_MAGIC);
+	bm_err_limit(bm, "superblock in block %llu: magic is %llu, wanted %u",
+		     b, le64_to_cpu(sb->magic), THINX_SUPERBLOCK_MAGIC);
 	return -EILSEQ;
 }
 
@@ -63,20 +60,20 @@ int thinx_superblock_check_features(const struct thinx_md *md,
 	u32 features = le32_to_cpu(sb->incompat_flags);
 
 	if (features) {
-		DMERR("%s: superblock has unknown incompatible features %#x: cannot be used",
-		      thinx_md_name(md), features);
+		md_err(md, "superblock has unknown incompatible features %#x: cannot be used",
+		       features);
 		return -EINVAL;
 	}
 	features = le32_to_cpu(sb->compat_ro_flags);
 	if (features && !md->bdev_read_only) {
-		DMERR("%s: superblock has unknown features %#x: can only be used on a read-only device",
-		      thinx_md_name(md), features);
+		md_err(md, "superblock has unknown features %#x: can only be used on a read-only device",
+		       features);
 		return -EINVAL;
 	}
 	if (le32_to_cpu(sb->data_block_size) != md->data_block_sectors) {
-		DMERR("%s: data block size is %u sectors in the superblock, %u in the table",
-		      thinx_md_name(md), le32_to_cpu(sb->data_block_size),
-		      md->data_block_sectors);
+		md_err(md, "data block size is %u sectors in the superblock, %u in the table",
+		       le32_to_cpu(sb->data_block_size),
+		       md->data_block_sectors);
 		return -EINVAL;
 	}
 	return 0;

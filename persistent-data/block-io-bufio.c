@@ -32,10 +32,11 @@
  */
 #include "block-io.h"
 
+#include "block-manager.h"
+
 #include <linux/atomic.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
-#include <linux/device-mapper.h>
 #include <linux/dm-bufio.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
@@ -46,8 +47,7 @@
 #include <linux/string.h>
 
 #include "include/pd-format.h"
-
-#define DM_MSG_PREFIX "thinx"
+#include "include/thinx-log.h"
 
 /*
  * Aux data of a buffer.
@@ -124,9 +124,8 @@ static int hold_buffer(struct bufio_store *s, pd_block_t b, void *content,
 	struct bufio_aux *x;
 
 	if (IS_ERR(content)) {
-		DMERR_LIMIT("%s: metadata block %llu: cannot be read: %ld",
-			    s->io.name, (unsigned long long)b,
-			    PTR_ERR(content));
+		io_err_limit(&s->io, "metadata block %llu: cannot be read: %ld",
+			     b, PTR_ERR(content));
 		return store_error(PTR_ERR(content));
 	}
 	x = dm_bufio_get_aux_data(buf);
@@ -186,8 +185,7 @@ static int bufio_write_dirty(struct pd_block_io *io)
 	int r = dm_bufio_write_dirty_buffers(to_store(io)->client);
 
 	if (r)
-		DMERR_LIMIT("%s: metadata blocks: cannot be written: %d",
-			    io->name, r);
+		io_err_limit(io, "metadata blocks: cannot be written: %d", r);
 	return store_error(r);
 }
 
@@ -213,8 +211,8 @@ static int super_io_locked(struct bufio_store *s, blk_opf_t opf)
 	r = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	if (r)
-		DMERR_LIMIT("%s: superblock: cannot be %s: %d", s->io.name,
-			    op_is_write(opf) ? "written" : "read", r);
+		io_err_limit(&s->io, "superblock: cannot be %s: %d",
+			     op_is_write(opf) ? "written" : "read", r);
 	return store_error(r);
 }
 
@@ -283,6 +281,7 @@ int pd_block_io_bufio_create(struct block_device *bdev,
 
 	s->bdev = bdev;
 	snprintf(s->name, sizeof(s->name), "%pg", bdev);
+	s->io.name = s->name;
 	s->client = dm_bufio_client_create(bdev, PD_BLOCK_SIZE,
 					   PD_MAX_HELD_BUFFERS,
 					   sizeof(struct bufio_aux),
@@ -290,13 +289,12 @@ int pd_block_io_bufio_create(struct block_device *bdev,
 					   buffer_will_be_written, 0);
 	if (IS_ERR(s->client)) {
 		r = PTR_ERR(s->client);
-		DMERR("%s: no buffer cache for the metadata: %d", s->name, r);
+		io_err(&s->io, "no buffer cache for the metadata: %d", r);
 		goto err_free_super;
 	}
 
 	mutex_init(&s->super_lock);
 	s->io.ops = &bufio_ops;
-	s->io.name = s->name;
 	s->io.stable_writes = bdev_stable_writes(bdev);
 	*result = &s->io;
 	return 0;

@@ -21,6 +21,7 @@
 #ifndef PD_BLOCK_IO_H
 #define PD_BLOCK_IO_H
 
+#include "include/thinx-log.h"
 #include "pd-types.h"
 
 #define PD_MAX_HELD_BUFFERS 32
@@ -92,20 +93,6 @@ struct pd_block_io {
 	bool stable_writes;
 };
 
-/**
- * pd_block_io_prepare() - seal a block right before it is written
- * @aux: the buffer's aux data; if its validator is NULL nothing is done
- * @b: block number
- * @data: the 4096 bytes
- *
- * Fills in block number and checksum, and remembers the checksum until the
- * block's transaction is durable.
- *
- * Context: Any; called by the block store, also from its own threads.
- */
-void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
-			 void *data);
-
 struct block_device;
 
 /**
@@ -120,5 +107,11 @@ struct block_device;
  */
 int __must_check pd_block_io_bufio_create(struct block_device *bdev,
 					  struct pd_block_io **result);
+
+/* Messages that begin with the name of the store's device. */
+#define io_err(io, fmt, ...) \
+	DMERR("%s: " fmt, (io)->name, ##__VA_ARGS__)
+#define io_err_limit(io, fmt, ...) \
+	DMERR_LIMIT("%s: " fmt, (io)->name, ##__VA_ARGS__)
 
 #endif /* PD_BLOCK_IO_H */

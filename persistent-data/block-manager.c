@@ -36,14 +36,11 @@
 
 #include <linux/atomic.h>
 #include <linux/crc32c.h>
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
 #include <asm/byteorder.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 /**
  * struct pd_bm - the block manager
@@ -129,8 +126,8 @@ static int check_seal(struct pd_bm *bm, pd_block_t b,
 	if (likely(!entry) || entry == seal_entry(data))
 		return 0;
 
-	DMERR_LIMIT("%s: %s %llu: a write was lost: the device has what was there before",
-		    pd_bm_name(bm), v->name, b);
+	bm_err_limit(bm, "%s %llu: a write was lost: the device has what was there before",
+		     v->name, b);
 	return -EIO;
 }
 
@@ -158,16 +155,15 @@ static int validate(struct pd_bm *bm, const struct pd_validator *v,
 	u32 csum;
 
 	if (nr != b) {
-		DMERR_LIMIT("%s: %s %llu: wrong block number %llu",
-			    pd_bm_name(bm), v->name, b, nr);
+		bm_err_limit(bm, "%s %llu: wrong block number %llu", v->name, b,
+			     nr);
 		return -ENOTBLK;
 	}
 
 	csum = pd_csum(data, v->csum_xor);
 	if (le32_to_cpu(h->csum) != csum) {
-		DMERR_LIMIT("%s: %s %llu: wrong checksum: wanted %x, got %x",
-			    pd_bm_name(bm), v->name, b, csum,
-			    le32_to_cpu(h->csum));
+		bm_err_limit(bm, "%s %llu: wrong checksum: wanted %x, got %x",
+			     v->name, b, csum, le32_to_cpu(h->csum));
 		return -EILSEQ;
 	}
 
@@ -237,8 +233,8 @@ static int check_number(struct pd_bm *bm, pd_block_t b,
 	if (is_valid_number(bm, b))
 		return 0;
 
-	DMERR_LIMIT("%s: %s %llu: no such block, the device has %llu",
-		    pd_bm_name(bm), v->name, b, pd_bm_nr_blocks(bm));
+	bm_err_limit(bm, "%s %llu: no such block, the device has %llu", v->name,
+		     b, pd_bm_nr_blocks(bm));
 	return -EINVAL;
 }
 
@@ -262,8 +258,8 @@ static int check_type(struct pd_bm *bm, pd_block_t b,
 		return 0;
 
 	if (known) {
-		DMERR_LIMIT("%s: block %llu: wanted a %s, got a %s",
-			    pd_bm_name(bm), b, v->name, known->name);
+		bm_err_limit(bm, "block %llu: wanted a %s, got a %s", b,
+			     v->name, known->name);
 		return -EILSEQ;
 	}
 
@@ -287,8 +283,8 @@ int pd_bm_read(struct pd_bm *bm, pd_block_t b, const struct pd_validator *v,
 
 	r = bm->io->ops->read(bm->io, b, &blk->handle, &blk->data, &aux);
 	if (r) {
-		DMERR_LIMIT("%s: %s %llu: cannot read: error %d",
-			    pd_bm_name(bm), v->name, b, r);
+		bm_err_limit(bm, "%s %llu: cannot read: error %d", v->name, b,
+			     r);
 		return r;
 	}
 
@@ -335,8 +331,8 @@ int pd_bm_write_zero(struct pd_bm *bm, pd_block_t b,
 		return r;
 	r = bm->io->ops->get_new(bm->io, b, &blk->handle, &blk->data, &aux);
 	if (r) {
-		DMERR_LIMIT("%s: new %s %llu: no buffer: error %d",
-			    pd_bm_name(bm), v->name, b, r);
+		bm_err_limit(bm, "new %s %llu: no buffer: error %d", v->name, b,
+			     r);
 		return r;
 	}
 
@@ -371,7 +367,7 @@ int pd_bm_flush(struct pd_bm *bm)
 
 	r = bm->io->ops->write_dirty(bm->io);
 	if (r)
-		DMERR("%s: cannot write metadata: error %d", pd_bm_name(bm), r);
+		bm_err(bm, "cannot write metadata: error %d", r);
 	return r;
 }
 
@@ -394,7 +390,7 @@ int pd_bm_read_super(struct pd_bm *bm, const struct pd_validator *v, void *data)
 
 	r = bm->io->ops->read_super(bm->io, data);
 	if (r) {
-		DMERR("%s: cannot read block 0: error %d", pd_bm_name(bm), r);
+		bm_err(bm, "cannot read block 0: error %d", r);
 		return r;
 	}
 
@@ -412,6 +408,6 @@ int pd_bm_write_super(struct pd_bm *bm, const struct pd_validator *v,
 	seal(v, 0, data);
 	r = bm->io->ops->write_super(bm->io, data);
 	if (r)
-		DMERR("%s: cannot write block 0: error %d", pd_bm_name(bm), r);
+		bm_err(bm, "cannot write block 0: error %d", r);
 	return r;
 }

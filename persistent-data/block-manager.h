@@ -11,6 +11,7 @@
 #ifndef PD_BLOCK_MANAGER_H
 #define PD_BLOCK_MANAGER_H
 
+#include "include/thinx-log.h"
 #include "pd-types.h"
 
 struct pd_bm;
@@ -220,5 +221,27 @@ bool pd_bm_is_read_only(const struct pd_bm *bm);
  * Return: the value that belongs at offset 0.
  */
 u32 pd_csum(const void *data, u32 csum_xor);
+
+struct pd_buffer_aux;
+
+/**
+ * pd_block_io_prepare() - seal a block right before it is written
+ * @aux: the buffer's aux data; if its validator is NULL nothing is done
+ * @b: block number
+ * @data: the 4096 bytes
+ *
+ * Fills in block number and checksum, and remembers the checksum until the
+ * block's transaction is durable.
+ *
+ * Context: Any; called by the block store, also from its own threads.
+ */
+void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
+			 void *data);
+
+/* Messages that begin with the name of the device. */
+#define bm_err(bm, fmt, ...) \
+	DMERR("%s: " fmt, pd_bm_name(bm), ##__VA_ARGS__)
+#define bm_err_limit(bm, fmt, ...) \
+	DMERR_LIMIT("%s: " fmt, pd_bm_name(bm), ##__VA_ARGS__)
 
 #endif /* PD_BLOCK_MANAGER_H */

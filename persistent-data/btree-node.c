@@ -18,8 +18,6 @@
 
 #include "block-manager.h"
 
-#define DM_MSG_PREFIX "thinx"
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/string.h>
 
@@ -27,8 +25,7 @@
 
 static int refuse(struct pd_bm *bm, pd_block_t b, const char *what, u64 got)
 {
-	DMERR_LIMIT("%s: btree node %llu: bad %s: %llu", pd_bm_name(bm),
-		    (unsigned long long)b, what, (unsigned long long)got);
+	bm_err_limit(bm, "btree node %llu: bad %s: %llu", b, what, got);
 	return -EILSEQ;
 }
 

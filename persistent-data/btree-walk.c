@@ -16,8 +16,6 @@
  */
 #include "btree-walk.h"
 
-#define DM_MSG_PREFIX "thinx"
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
 
@@ -64,10 +62,8 @@ u32 pd_tree_child_index(const struct pd_disk_node *n, u64 key)
 int pd_tree_damaged(const struct pd_tree *tree, pd_block_t b, const char *what,
 		    u64 wanted, u64 got)
 {
-	DMERR_LIMIT("%s: %s: node %llu: %s: wanted %llu, got %llu",
-		    pd_bm_name(tree->t->bm), tree->t->name,
-		    (unsigned long long)b, what, (unsigned long long)wanted,
-		    (unsigned long long)got);
+	bm_err_limit(tree->t->bm, "%s: node %llu: %s: wanted %llu, got %llu",
+		     tree->t->name, b, what, wanted, got);
 	return -EILSEQ;
 }
 

@@ -31,14 +31,11 @@
 #include "space-map-bitmap.h"
 
 #include <linux/bitmap.h>
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 /* How far a search for a run looks around once it has something. */
 #define MAX_BITMAPS_LOOKED_AT	3
@@ -211,8 +208,7 @@ static void believe_bitmaps(struct pd_sm *sm)
 {
 	if (sm->nr_full < sm->nr_bitmaps || !sm->nr_allocatable)
 		return;
-	DMWARN("%s: %s: %llu blocks said to be free are not",
-	       pd_sm_device(sm), sm->name, sm->nr_allocatable);
+	sm_warn(sm, "%llu blocks said to be free are not", sm->nr_allocatable);
 	sm->nr_allocated += sm->nr_allocatable;
 	sm->nr_allocatable = 0;
 }

@@ -32,15 +32,12 @@
 #include "transaction-manager.h"
 
 #include <linux/bitmap.h>
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <asm/byteorder.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 /* ---- one entry ---- */
 
@@ -100,8 +97,7 @@ static int apply_entry(struct pd_sm *sm, struct pd_disk_bitmap *disk,
 
 	count = before + pd_sm_entry_delta(entry);
 	if (count < 0 || count > U32_MAX) {
-		DMERR("%s: %s: block %llu: impossible count %lld",
-		      pd_sm_device(sm), sm->name, b, count);
+		sm_err(sm, "block %llu: impossible count %lld", b, count);
 		return count < 0 ? -EINVAL : -EOVERFLOW;
 	}
 	after = count;
@@ -182,8 +178,7 @@ int pd_sm_apply(struct pd_sm *sm)
 	sm->closing = true;
 	while (again) {
 		if (nr_rounds++ > max_rounds(sm)) {
-			DMERR("%s: %s: closing does not end",
-			      pd_sm_device(sm), sm->name);
+			sm_err(sm, "closing does not end");
 			return -EILSEQ;
 		}
 		again = false;
@@ -209,148 +204,4 @@ void pd_sm_switch_overlays(struct pd_sm *sm)
 	sm->nr_entries = 0;
 	sm->nr_dirty = 0;
 	pd_sm_forget_overflow(sm);
-}
-
-/* ---- checking ---- */
-
-/*
- * What a check found out so far.
- * nr_used: blocks with a count in the bitmaps; nr_many: entries of "many";
- * nr_overflow: entries of the overflow tree.
- */
-struct check {
-	struct pd_sm *sm;
-	int (*reached)(void *context, pd_block_t b);
-	void *context;
-	u64 nr_used;
-	u64 nr_many;
-	u64 nr_overflow;
-};
-
-static int check_reached(struct check *c, pd_block_t b)
-{
-	return c->reached ? c->reached(c->context, b) : 0;
-}
-
-static int overflow_node(void *context, pd_block_t b, bool *descend)
-{
-	return check_reached(context, b);
-}
-
-static int overflow_leaf(void *context, const u64 *upper_keys,
-			 const __le64 *keys, const void *values, u32 nr)
-{
-	struct check *c = context;
-	const __le32 *counts = values;
-	u32 i;
-
-	for (i = 0; i < nr; i++) {
-		if (le32_to_cpu(counts[i]) >= PD_BITMAP_MANY)
-			continue;
-		DMERR("%s: %s: overflow count of block %llu is %u",
-		      pd_sm_device(c->sm), c->sm->name, le64_to_cpu(keys[i]),
-		      le32_to_cpu(counts[i]));
-		return -EILSEQ;
-	}
-	c->nr_overflow += nr;
-	return 0;
-}
-
-/* Collect the entries of "many" of bitmap @i in @many. */
-static int check_bitmap(struct check *c, u32 i, unsigned long *many)
-{
-	struct pd_sm *sm = c->sm;
-	u32 e, nr_entries = pd_sm_nr_entries(sm, i), nr_used;
-	struct pd_block blk;
-	int r;
-
-	r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
-		       &blk);
-	if (r)
-		return r;
-
-	nr_used = pd_bitmap_nr_used(blk.data, nr_entries);
-	c->nr_used += nr_used;
-	if (pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP) != nr_used) {
-		DMERR("%s: %s: bitmap %u has counts behind the end",
-		      pd_sm_device(sm), sm->name, i);
-		r = -EILSEQ;
-	}
-	for (e = 0; e < nr_entries; e++) {
-		if (pd_bitmap_get(blk.data, e) == PD_BITMAP_MANY)
-			__set_bit(e, many);
-		else
-			__clear_bit(e, many);
-	}
-	pd_bm_release(sm->bm, &blk);
-	return r ? r : check_reached(c, sm->bitmaps[i].blocknr);
-}
-
-static int check_bitmaps(struct check *c, unsigned long *many)
-{
-	u32 i, e, count;
-	int r;
-
-	for (i = 0; i < c->sm->nr_bitmaps; i++) {
-		u32 nr_entries = pd_sm_nr_entries(c->sm, i);
-
-		r = check_bitmap(c, i, many);
-		if (r)
-			return r;
-		for_each_set_bit(e, many, nr_entries) {
-			r = pd_sm_overflow_lookup(c->sm,
-						  pd_sm_first_block(i) + e,
-						  &count);
-			if (r)
-				return r;
-			c->nr_many++;
-		}
-		cond_resched();
-	}
-	return 0;
-}
-
-static int check_numbers(const struct check *c)
-{
-	const struct pd_sm *sm = c->sm;
-
-	if (c->nr_many != c->nr_overflow) {
-		DMERR("%s: %s: %llu overflow counts, bitmaps want %llu",
-		      pd_sm_device(sm), sm->name, c->nr_overflow, c->nr_many);
-		return -EILSEQ;
-	}
-	/* Only without changes in memory do the bitmaps tell the number. */
-	if (xa_empty(&sm->overlays[sm->open]) &&
-	    sm->nr_allocated != c->nr_used) {
-		DMERR("%s: %s: %llu blocks allocated, bitmaps say %llu",
-		      pd_sm_device(sm), sm->name, sm->nr_allocated,
-		      c->nr_used);
-		return -EILSEQ;
-	}
-	return 0;
-}
-
-int pd_sm_check(struct pd_sm *sm, int (*reached)(void *context, pd_block_t b),
-		void *context)
-{
-	struct check c = { .sm = sm, .reached = reached, .context = context };
-	struct pd_btree_visitor v = {
-		.node = overflow_node, .leaf = overflow_leaf, .context = &c,
-	};
-	unsigned long *many;
-	int r;
-
-	many = bitmap_zalloc(PD_ENTRIES_PER_BITMAP, GFP_NOIO);
-	if (!many)
-		return -ENOMEM;
-
-	r = sm->ops->check_index(sm, reached, context);
-	if (!r)
-		r = check_bitmaps(&c, many);
-	if (!r)
-		r = pd_btree_check(&sm->overflow, sm->overflow_root, &v);
-	if (!r)
-		r = check_numbers(&c);
-	bitmap_free(many);
-	return r;
 }

@@ -12,7 +12,6 @@
 #include "block-manager.h"
 #include "space-map-bitmap.h"
 
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -20,8 +19,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 const struct pd_validator pd_sm_bitmap_validator = {
 	.name = "space map bitmap",
@@ -231,8 +228,7 @@ int pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
 	pd_block_t b = le64_to_cpu(e->blocknr);
 
 	if (!b || b >= pd_bm_nr_blocks(sm->bm)) {
-		DMERR("%s: %s: index entry %u: no such block %llu",
-		      pd_sm_device(sm), sm->name, i, b);
+		sm_err(sm, "index entry %u: no such block %llu", i, b);
 		return -EILSEQ;
 	}
 
@@ -336,8 +332,8 @@ void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr)
 int pd_sm_extend(struct pd_sm *sm, pd_block_t nr_blocks)
 {
 	if (nr_blocks <= sm->nr_blocks) {
-		DMERR("%s: %s: cannot extend from %llu to %llu blocks",
-		      pd_sm_device(sm), sm->name, sm->nr_blocks, nr_blocks);
+		sm_err(sm, "cannot extend from %llu to %llu blocks",
+		       sm->nr_blocks, nr_blocks);
 		return -EINVAL;
 	}
 

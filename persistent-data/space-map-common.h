@@ -29,6 +29,7 @@
 #ifndef PD_SPACE_MAP_COMMON_H
 #define PD_SPACE_MAP_COMMON_H
 
+#include "include/thinx-log.h"
 #include "btree.h"
 #include "include/pd-format.h"
 #include "space-map.h"
@@ -99,13 +100,9 @@ struct pd_sm_held {
 /**
  * struct pd_sm_ops - what differs between the two kinds of map
  * @extend: see pd_sm_extend(); the new size is larger than the present one
- * @check_index: verify the index on disk and report its blocks to @reached
  */
 struct pd_sm_ops {
 	int (*extend)(struct pd_sm *sm, pd_block_t nr_blocks);
-	int (*check_index)(struct pd_sm *sm,
-			   int (*reached)(void *context, pd_block_t b),
-			   void *context);
 };
 
 /**
@@ -335,5 +332,17 @@ void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full);
 
 /** pd_sm_free_holds() - forget all holds */
 void pd_sm_free_holds(struct pd_sm *sm);
+
+/* Messages that begin with the names of the device and of the map. */
+#define pd_sm_log(log, sm, fmt, ...)					\
+do {									\
+	const struct pd_sm *_sm = (sm);					\
+									\
+	log("%s: %s: " fmt, pd_sm_device(_sm), _sm->name, ##__VA_ARGS__); \
+} while (0)
+#define sm_err(sm, fmt, ...) pd_sm_log(DMERR, sm, fmt, ##__VA_ARGS__)
+#define sm_err_limit(sm, fmt, ...) \
+	pd_sm_log(DMERR_LIMIT, sm, fmt, ##__VA_ARGS__)
+#define sm_warn(sm, fmt, ...) pd_sm_log(DMWARN, sm, fmt, ##__VA_ARGS__)
 
 #endif /* PD_SPACE_MAP_COMMON_H */

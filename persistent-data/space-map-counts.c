@@ -26,14 +26,11 @@
 #include "block-manager.h"
 #include "space-map-bitmap.h"
 
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <asm/byteorder.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 /* ---- reading counts ---- */
 
@@ -42,8 +39,8 @@ static int check_range(const struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 	if (begin <= end && end <= sm->nr_blocks)
 		return 0;
 
-	DMERR_LIMIT("%s: %s: no such blocks [%llu, %llu), there are %llu",
-		    pd_sm_device(sm), sm->name, begin, end, sm->nr_blocks);
+	sm_err_limit(sm, "no such blocks [%llu, %llu), there are %llu", begin,
+		     end, sm->nr_blocks);
 	return -EINVAL;
 }
 
@@ -54,8 +51,7 @@ int pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b, u32 *count)
 
 	r = pd_btree_lookup(&sm->overflow, sm->overflow_root, &b, &value);
 	if (r == -ENODATA) {
-		DMERR_LIMIT("%s: %s: block %llu has no overflow count",
-			    pd_sm_device(sm), sm->name, b);
+		sm_err_limit(sm, "block %llu has no overflow count", b);
 		return -EILSEQ;
 	}
 	if (r)
@@ -129,8 +125,7 @@ int pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count)
 
 	sum = base + (entry ? pd_sm_entry_delta(entry) : 0);
 	if (sum < 0 || sum > U32_MAX) {
-		DMERR_LIMIT("%s: %s: block %llu: impossible count %lld",
-			    pd_sm_device(sm), sm->name, b, sum);
+		sm_err_limit(sm, "block %llu: impossible count %lld", b, sum);
 		return -EILSEQ;
 	}
 	*count = sum;
@@ -340,13 +335,12 @@ static int change_count(struct pd_sm *sm, pd_block_t b, unsigned int value,
 		return r;
 
 	if (count + step < 0) {
-		DMERR_LIMIT("%s: %s: block %llu: released, but its count is %lld",
-			    pd_sm_device(sm), sm->name, b, count);
+		sm_err_limit(sm, "block %llu: released, but its count is %lld",
+			     b, count);
 		return -EINVAL;
 	}
 	if (count + step > U32_MAX) {
-		DMERR_LIMIT("%s: %s: block %llu: too many references",
-			    pd_sm_device(sm), sm->name, b);
+		sm_err_limit(sm, "block %llu: too many references", b);
 		return -EOVERFLOW;
 	}
 

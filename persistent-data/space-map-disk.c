@@ -21,14 +21,11 @@
 #include "space-map-bitmap.h"
 #include "transaction-manager.h"
 
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 static struct pd_btree index_tree(struct pd_tm *tm)
 {
@@ -43,55 +40,6 @@ static struct pd_btree index_tree(struct pd_tm *tm)
 
 /* ---- index ---- */
 
-/*
- * For check_index().
- */
-struct index_check {
-	struct pd_sm *sm;
-	int (*reached)(void *context, pd_block_t b);
-	void *context;
-	u64 nr_entries;
-};
-
-static int index_node(void *context, pd_block_t b, bool *descend)
-{
-	struct index_check *c = context;
-
-	return c->reached ? c->reached(c->context, b) : 0;
-}
-
-static int index_leaf(void *context, const u64 *upper_keys, const __le64 *keys,
-		      const void *values, u32 nr)
-{
-	struct index_check *c = context;
-	u32 i;
-
-	for (i = 0; i < nr; i++, c->nr_entries++) {
-		if (le64_to_cpu(keys[i]) == c->nr_entries)
-			continue;
-		DMERR("%s: %s: index has %llu in place of %llu",
-		      pd_sm_device(c->sm), c->sm->name, le64_to_cpu(keys[i]),
-		      c->nr_entries);
-		return -EILSEQ;
-	}
-	return 0;
-}
-
-static int check_index(struct pd_sm *sm,
-		       int (*reached)(void *context, pd_block_t b),
-		       void *context)
-{
-	struct pd_btree t = index_tree(sm->tm);
-	struct index_check c = {
-		.sm = sm, .reached = reached, .context = context,
-	};
-	struct pd_btree_visitor v = {
-		.node = index_node, .leaf = index_leaf, .context = &c,
-	};
-
-	return pd_btree_check(&t, sm->index_root, &v);
-}
-
 static int read_entries(struct pd_sm *sm, struct pd_btree_cursor *c, u32 nr)
 {
 	struct pd_disk_index_entry e;
@@ -102,8 +50,7 @@ static int read_entries(struct pd_sm *sm, struct pd_btree_cursor *c, u32 nr)
 	for (i = 0; i < nr; i++) {
 		pd_btree_cursor_get(c, &key, &e);
 		if (key != i) {
-			DMERR("%s: %s: index has %llu in place of %u",
-			      pd_sm_device(sm), sm->name, key, i);
+			sm_err(sm, "index has %llu in place of %u", key, i);
 			return -EILSEQ;
 		}
 		r = pd_sm_set_index_entry(sm, i, &e);
@@ -111,8 +58,8 @@ static int read_entries(struct pd_sm *sm, struct pd_btree_cursor *c, u32 nr)
 			return r;
 		r = i + 1 < nr ? pd_btree_cursor_next(c) : 0;
 		if (r == -ENODATA) {
-			DMERR("%s: %s: index ends after %u of %u bitmaps",
-			      pd_sm_device(sm), sm->name, i + 1, nr);
+			sm_err(sm, "index ends after %u of %u bitmaps", i + 1,
+			       nr);
 			return -EILSEQ;
 		}
 		if (r)
@@ -133,8 +80,8 @@ static int read_index(struct pd_sm *sm)
 
 	r = pd_btree_cursor_begin(&t, sm->index_root, &key, true, &c);
 	if (r == -ENODATA) {
-		DMERR("%s: %s: index is empty, there are %u bitmaps",
-		      pd_sm_device(sm), sm->name, sm->nr_bitmaps);
+		sm_err(sm, "index is empty, there are %u bitmaps",
+		       sm->nr_bitmaps);
 		return -EILSEQ;
 	}
 	if (r)
@@ -209,7 +156,6 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 
 static const struct pd_sm_ops disk_ops = {
 	.extend = extend,
-	.check_index = check_index,
 };
 
 static struct pd_sm *init(struct pd_tm *tm)
@@ -263,8 +209,7 @@ int pd_sm_disk_open(struct pd_tm *tm, const void *root, struct pd_sm **result)
 	nr_bitmaps = pd_sm_bitmaps_for(sm->nr_blocks);
 	if (nr_bitmaps > min_t(u64, pd_bm_nr_blocks(tm->bm),
 			       PD_MAX_METADATA_BLOCKS)) {
-		DMERR("%s: %s: impossible size %llu", pd_sm_device(sm),
-		      sm->name, sm->nr_blocks);
+		sm_err(sm, "impossible size %llu", sm->nr_blocks);
 		r = -EINVAL;
 		goto err_destroy;
 	}

@@ -28,18 +28,15 @@
 #include "space-map-counts.h"
 #include "transaction-manager.h"
 
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
 
-#define DM_MSG_PREFIX "thinx"
-
 #define INDEX_BLOCK	1	/* when formatting */
 #define FIRST_BITMAP	3
 
-static const struct pd_validator index_validator = {
+const struct pd_validator pd_sm_index_validator = {
 	.name = "metadata index block",
 	.csum_xor = PD_INDEX_CSUM_XOR,
 };
@@ -66,21 +63,6 @@ static int add_bitmap(struct pd_sm *sm, u32 i, pd_block_t b)
 
 /* ---- index ---- */
 
-static int check_index(struct pd_sm *sm,
-		       int (*reached)(void *context, pd_block_t b),
-		       void *context)
-{
-	struct pd_block blk;
-	int r;
-
-	r = pd_bm_read(sm->bm, sm->index_root, &index_validator, &blk);
-	if (r)
-		return r;
-
-	pd_bm_release(sm->bm, &blk);
-	return reached ? reached(context, sm->index_root) : 0;
-}
-
 static int read_index(struct pd_sm *sm)
 {
 	const struct pd_disk_metadata_index *disk;
@@ -88,7 +70,7 @@ static int read_index(struct pd_sm *sm)
 	u32 i;
 	int r;
 
-	r = pd_bm_read(sm->bm, sm->index_root, &index_validator, &blk);
+	r = pd_bm_read(sm->bm, sm->index_root, &pd_sm_index_validator, &blk);
 	if (r)
 		return r;
 
@@ -106,7 +88,7 @@ static int shadow_index(struct pd_sm *sm)
 	bool inc_children;
 	int r;
 
-	r = pd_tm_shadow(sm->tm, sm->index_root, &index_validator, &blk,
+	r = pd_tm_shadow(sm->tm, sm->index_root, &pd_sm_index_validator, &blk,
 			 &inc_children);
 	if (r)
 		return r;
@@ -123,7 +105,7 @@ static int write_index(struct pd_sm *sm)
 	u32 i;
 	int r;
 
-	r = pd_bm_write(sm->bm, sm->index_root, &index_validator,
+	r = pd_bm_write(sm->bm, sm->index_root, &pd_sm_index_validator,
 			&blk);
 	if (r)
 		return r;
@@ -164,8 +146,7 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 
 	if (nr_blocks > PD_MAX_METADATA_BLOCKS ||
 	    nr_blocks > pd_bm_nr_blocks(sm->bm)) {
-		DMERR("%s: %s: impossible new size %llu",
-		      pd_sm_device(sm), sm->name, nr_blocks);
+		sm_err(sm, "impossible new size %llu", nr_blocks);
 		return -EINVAL;
 	}
 	nr_new = nr_bitmaps - old_bitmaps;
@@ -185,7 +166,6 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 
 static const struct pd_sm_ops metadata_ops = {
 	.extend = extend,
-	.check_index = check_index,
 };
 
 static struct pd_sm *init(struct pd_tm *tm)
@@ -238,8 +218,7 @@ int pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result)
 
 	*result = NULL;
 	if (nr_blocks < FIRST_BITMAP + nr_bitmaps) {
-		DMERR("%s: a device of %llu blocks is too small",
-		      pd_bm_name(bm), nr_blocks);
+		bm_err(bm, "a device of %llu blocks is too small", nr_blocks);
 		return -ENOSPC;
 	}
 
@@ -257,7 +236,7 @@ int pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result)
 	if (r)
 		return r;
 
-	r = pd_bm_write_zero(bm, INDEX_BLOCK, &index_validator, &blk);
+	r = pd_bm_write_zero(bm, INDEX_BLOCK, &pd_sm_index_validator, &blk);
 	if (r)
 		return r;
 	pd_bm_release(bm, &blk);
@@ -306,9 +285,8 @@ int pd_sm_metadata_open(struct pd_tm *tm, const void *root,
 	sm->overflow_root = le64_to_cpu(disk.ref_count_root);
 	if (!sm->nr_blocks || sm->nr_blocks > PD_MAX_METADATA_BLOCKS ||
 	    sm->nr_blocks > pd_bm_nr_blocks(bm)) {
-		DMERR("%s: %s: impossible size %llu, the device has %llu",
-		      pd_bm_name(bm), sm->name, sm->nr_blocks,
-		      pd_bm_nr_blocks(bm));
+		sm_err(sm, "impossible size %llu, the device has %llu",
+		       sm->nr_blocks, pd_bm_nr_blocks(bm));
 		return -EINVAL;
 	}
 

@@ -11,6 +11,9 @@
 
 struct pd_sm;
 struct pd_tm;
+struct pd_validator;
+
+extern const struct pd_validator pd_sm_index_validator;
 
 /**
  * pd_sm_metadata_create() - format the metadata map

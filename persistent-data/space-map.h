@@ -259,19 +259,4 @@ int __must_check pd_sm_close(struct pd_sm *sm, void *root);
  */
 void pd_sm_complete(struct pd_sm *sm);
 
-/**
- * pd_sm_check() - walk bitmaps, index and overflow tree against each other
- * @sm: space map
- * @reached: called for every metadata block the map itself occupies; may be
- *	NULL
- * @context: for @reached
- *
- * For tests and the debug message.  (R)
- *
- * Return: 0, -EILSEQ inconsistent (logged), -EIO.
- */
-int __must_check pd_sm_check(struct pd_sm *sm,
-			     int (*reached)(void *context, pd_block_t b),
-			     void *context);
-
 #endif /* PD_SPACE_MAP_H */

@@ -24,11 +24,8 @@
 #include "space-map-counts.h"
 #include "space-map.h"
 
-#include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/string.h>
-
-#define DM_MSG_PREFIX "thinx"
 
 /* ---- blocks ---- */
 
@@ -79,8 +76,8 @@ int pd_tm_shadow(struct pd_tm *tm, pd_block_t orig,
 		return r;
 
 	if (!count) {
-		DMERR_LIMIT("%s: %s %llu: in use, but its count is 0",
-			    pd_bm_name(tm->bm), v->name, orig);
+		bm_err_limit(tm->bm, "%s %llu: in use, but its count is 0",
+			     v->name, orig);
 		return -EINVAL;
 	}
 

@@ -143,10 +143,10 @@ gate_includes()
 		if (path ~ /^include\/[a-z-]*format\.h$/) return "format"
 		if (path ~ /^include\/compat\//) return "compat"
 		if (path ~ /^include\/trace\//) return "trace"
-		if (path ~ /^dm-thinx-types\.h$/) return "types"
+		if (path == "include/thinx-log.h") return "log"
+		if (path ~ /^(dm-thinx-types|metadata\/md-types)\.h$/) return "types"
 		if (path ~ /^dm-thinx-metadata\.h$/) return "facade"
-		if (path ~ /^dm-thinx-metadata\.c$/) return "metadata"
-		if (path ~ /^dm-thinx\.h$/) return "common"
+		if (path ~ /^dm-thinx-metadata(-bdev)?\.c$/) return "metadata"
 		if (path ~ /^dm-thinx\.c$/) return "top"
 		sub(/\/.*/, "", path)
 		return path
@@ -156,13 +156,12 @@ gate_includes()
 		may["types"] = "format types"
 		may["compat"] = "compat"
 		may["trace"] = "types trace"
-		may["persistent-data"] = "persistent-data format compat"
-		may["metadata"] = "metadata persistent-data format types facade compat trace"
+		may["persistent-data"] = "persistent-data format compat log"
+		may["metadata"] = "metadata persistent-data format types facade compat trace log"
 		may["facade"] = "types"
-		may["common"] = "types common"
-		may["data-path"] = "data-path facade types common compat trace"
-		may["control"] = "control data-path facade types common compat format trace"
-		may["top"] = "control data-path common compat trace"
+		may["data-path"] = "data-path facade types compat trace log"
+		may["control"] = "control data-path facade types compat format trace log"
+		may["top"] = "control data-path compat trace"
 	}
 	{
 		file = $1
@@ -180,6 +179,16 @@ gate_includes()
 		}
 	}
 	END { exit bad }'
+}
+
+# no circles, no arrows upwards, each function in its own file's header
+gate_arrows() { scripts/check-arrows.py "${module[@]}"; }
+
+# the name of the device comes from a macro beside its struct: include/thinx-log.h
+gate_messages()
+{
+	! grep -nE '\bDM(ERR|WARN|INFO)(_LIMIT)?\("%s' "${module[@]}" |
+		grep -vE ':#define |:	DM[A-Z_]+\("%s: (%s: )?" fmt'
 }
 
 # guarded, and compiling alone: in user space over the shim, or in the kernel

@@ -36,11 +36,11 @@ LDLIBS	:= -lcmocka -lpthread
 
 # By wildcard, so that a new file needs no entry; minus what needs a kernel.
 LIB_SRCS := $(filter-out %-bufio.c,$(wildcard $(TOP)/persistent-data/*.c)) \
-	    $(filter-out %/open-bdev.c,$(wildcard $(TOP)/metadata/*.c)) \
+	    $(wildcard $(TOP)/metadata/*.c) \
 	    $(wildcard $(TOP)/dm-thinx-metadata.c) \
 	    $(wildcard $(patsubst %,$(TOP)/data-path/%.c,\
 		map-cache gate range-lock)) \
-	    $(wildcard $(TOP)/tests/shim/*.c $(TOP)/tests/stores/*.c)
+	    $(wildcard $(patsubst %,$(TOP)/tests/%/*.c,check shim stores))
 LIB_OBJS := $(LIB_SRCS:$(TOP)/%.c=$(BUILD)/obj/%.o)
 
 .DEFAULT_GOAL := all

@@ -20,6 +20,7 @@
  * crash [seeds]
  */
 #include "workload.h"
+#include "tests/check/metadata-check.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -203,7 +203,7 @@ static void change(struct workload *w)
 						  rnd(w, WL_NR_DEVS)));
 		break;
 	case 7 ... 8:
-		(void)worked(thinx_md_delete(w->e.md, id, NULL, NULL));
+		(void)worked(thinx_md_delete(w->e.md, id));
 		break;
 	case 9:
 		set_trans_id(w);
@@ -217,7 +217,7 @@ static void change(struct workload *w)
 		break;
 	case 12:
 		if (thinx_md_held_root(w->e.md))
-			(void)worked(thinx_md_release_snap(w->e.md, NULL, NULL));
+			(void)worked(thinx_md_release_snap(w->e.md));
 		break;
 	default:
 		change_device(w);
@@ -262,8 +262,8 @@ static void commit(struct workload *w, bool reserve)
 	if (fail)
 		ram_store_fail(w->e.io, rnd(w, 2) ? RAM_OP_WRITE : RAM_OP_FLUSH,
 			       rnd(w, 2), false);
-	r = reserve ? thinx_md_reserve_snap(w->e.md, change_beneath, w) :
-		      thinx_md_commit(w->e.md, change_beneath, w);
+	r = reserve ? md_reserve_snap_with(w->e.md, change_beneath, w) :
+		      md_commit_with(w->e.md, change_beneath, w);
 	ram_store_fail(w->e.io, RAM_OP_WRITE, -1, false);
 	ram_store_fail(w->e.io, RAM_OP_FLUSH, -1, false);
 	note_supers(w, text);

@@ -13,6 +13,7 @@
 
 #include "include/thinx-format.h"
 #include "persistent-data/block-manager.h"
+#include "tests/check/metadata-check.h"
 
 u8 in_u8(struct input *in)
 {
@@ -62,7 +63,7 @@ static struct ram_image *make_seed(void)
 		thinx_md_close_device(dev);
 	}
 	md_commit(&e);
-	md_insist(!thinx_md_reserve_snap(e.md, NULL, NULL));
+	md_insist(!thinx_md_reserve_snap(e.md));
 	dev = md_create(&e, 9);
 	md_map(&e, dev, 0, 40);
 	thinx_md_close_device(dev);
@@ -220,15 +221,15 @@ static int live_step(struct md_env *e, struct input *in)
 	case 1:
 		return thinx_md_create_snap(e->md, in_u8(in) % 12, id);
 	case 2:
-		return thinx_md_delete(e->md, id, NULL, NULL);
+		return thinx_md_delete(e->md, id);
 	case 3:
-		return thinx_md_commit(e->md, beneath, e);
+		return md_commit_with(e->md, beneath, e);
 	case 4:
 		return thinx_md_abort(e->md);
 	case 5:
-		return thinx_md_release_snap(e->md, NULL, NULL);
+		return thinx_md_release_snap(e->md);
 	case 6:
-		return thinx_md_reserve_snap(e->md, NULL, NULL);
+		return thinx_md_reserve_snap(e->md);
 	case 7:
 		thinx_md_get_space(e->md, &s);
 		return thinx_md_resize_data(e->md, s.data_total + in_u16(in));
@@ -267,6 +268,6 @@ void hostile_live(struct ram_image *img, struct input *in)
 		if (r == -EUCLEAN && thinx_md_abort(e.md))
 			break;
 	}
-	r = thinx_md_commit(e.md, NULL, NULL);
+	r = thinx_md_commit(e.md, NULL);
 	md_close(&e);
 }

@@ -16,6 +16,7 @@
 #include "unit/btree-env.h"
 
 #include "stores/stores.h"
+#include "tests/check/btree-check.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -262,7 +262,7 @@ static void op_snap(struct model *m, u32 id, u32 origin)
 static void op_delete(struct model *m, u32 id)
 {
 	struct twin_dev *t = &m->now.devs[id];
-	int r = thinx_md_delete(m->e.md, id, NULL, NULL);
+	int r = thinx_md_delete(m->e.md, id);
 
 	if (!t->exists)
 		insist(r == -ENODATA);
@@ -418,7 +418,7 @@ static void op_open_or_close(struct model *m, u32 id)
 
 static void op_release(struct model *m)
 {
-	int r = thinx_md_release_snap(m->e.md, NULL, NULL);
+	int r = thinx_md_release_snap(m->e.md);
 
 	if (!m->now.held)
 		insist(r == -EINVAL);
@@ -506,7 +506,7 @@ static void committed(struct model *m)
 
 static void op_commit(struct model *m)
 {
-	insist(!thinx_md_commit(m->e.md, change_beneath, m));
+	insist(!md_commit_with(m->e.md, change_beneath, m));
 	committed(m);
 }
 
@@ -515,7 +515,7 @@ static void op_reserve(struct model *m)
 	bool held = m->now.held;
 	int r;
 
-	r = thinx_md_reserve_snap(m->e.md, change_beneath, m);
+	r = md_reserve_snap_with(m->e.md, change_beneath, m);
 	if (held) {
 		insist(r == -EBUSY);
 		return;

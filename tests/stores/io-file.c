@@ -10,6 +10,7 @@
 #include "stores.h"
 
 #include "include/pd-format.h"
+#include "persistent-data/block-manager.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -17,6 +17,7 @@
 #include "stores.h"
 
 #include "include/pd-format.h"
+#include "persistent-data/block-manager.h"
 
 #include <errno.h>
 #include <pthread.h>

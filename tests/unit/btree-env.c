@@ -7,6 +7,8 @@
 #include "btree-env.h"
 
 #include "stores/stores.h"
+#include "tests/check/btree-check.h"
+#include "tests/check/space-map-check.h"
 
 #include <errno.h>
 #include <stdio.h>

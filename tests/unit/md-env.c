@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "persistent-data/block-manager.h"
+#include "tests/check/metadata-check.h"
 
 void md_insist_at(bool what, const char *text, const char *file, int line)
 {
@@ -83,7 +84,65 @@ void md_crash(struct md_env *e)
 
 void md_commit(struct md_env *e)
 {
-	md_insist(!thinx_md_commit(e->md, NULL, NULL));
+	md_insist(!thinx_md_commit(e->md, NULL));
+}
+
+int md_commit_with(struct thinx_md *md, int (*flush_data)(void *context),
+		   void *context)
+{
+	const struct thinx_md_hooks hooks = { .flush_data = flush_data };
+	int r;
+
+	thinx_md_set_hooks(md, &hooks, context);
+	r = thinx_md_commit(md, NULL);
+	thinx_md_set_hooks(md, NULL, NULL);
+	return r;
+}
+
+int md_reserve_snap_with(struct thinx_md *md, int (*flush_data)(void *context),
+			 void *context)
+{
+	const struct thinx_md_hooks hooks = { .flush_data = flush_data };
+	int r;
+
+	thinx_md_set_hooks(md, &hooks, context);
+	r = thinx_md_reserve_snap(md);
+	thinx_md_set_hooks(md, NULL, NULL);
+	return r;
+}
+
+int md_delete_with(struct thinx_md *md, u32 id, int (*commit)(void *context),
+		   void *context)
+{
+	const struct thinx_md_hooks hooks = { .commit = commit };
+	int r;
+
+	thinx_md_set_hooks(md, &hooks, context);
+	r = thinx_md_delete(md, id);
+	thinx_md_set_hooks(md, NULL, NULL);
+	return r;
+}
+
+int md_release_snap_with(struct thinx_md *md, int (*commit)(void *context),
+			 void *context)
+{
+	const struct thinx_md_hooks hooks = { .commit = commit };
+	int r;
+
+	thinx_md_set_hooks(md, &hooks, context);
+	r = thinx_md_release_snap(md);
+	thinx_md_set_hooks(md, NULL, NULL);
+	return r;
+}
+
+void md_set_threshold(struct thinx_md *md, u64 blocks, void (*fn)(void *context),
+		      void *context)
+{
+	static struct thinx_md_hooks hooks;
+
+	hooks.space_low = fn;
+	thinx_md_set_hooks(md, &hooks, context);
+	thinx_md_set_threshold(md, blocks);
 }
 
 struct thinx_md_dev *md_open(struct md_env *e, u32 id)

@@ -43,6 +43,20 @@ struct ram_image *md_pull_image(struct md_env *e);
 int md_push_image(struct md_env *e, struct ram_image *img);
 
 void md_commit(struct md_env *e);
+
+/* The same with one hook set, for this call alone. */
+int md_commit_with(struct thinx_md *md, int (*flush_data)(void *context),
+		   void *context);
+int md_reserve_snap_with(struct thinx_md *md, int (*flush_data)(void *context),
+			 void *context);
+int md_delete_with(struct thinx_md *md, u32 id, int (*commit)(void *context),
+		   void *context);
+int md_release_snap_with(struct thinx_md *md, int (*commit)(void *context),
+			 void *context);
+
+/* Keeps its hook. */
+void md_set_threshold(struct thinx_md *md, u64 blocks, void (*fn)(void *context),
+		      void *context);
 void md_check(struct md_env *e);
 
 struct thinx_md_dev *md_open(struct md_env *e, u32 id);

@@ -7,6 +7,7 @@
 #include "sm-env.h"
 
 #include "persistent-data/space-map-bitmap.h"
+#include "tests/check/space-map-check.h"
 
 #include <asm/byteorder.h>
 

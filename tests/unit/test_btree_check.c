@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "btree-env.h"
+#include "tests/check/btree-check.h"
 
 #include <linux/kernel.h>
 #include <linux/slab.h>

@@ -15,6 +15,7 @@
 #include "btree-env.h"
 #include "persistent-data/btree-spine.h"
 #include "stores/stores.h"
+#include "tests/check/btree-check.h"
 
 #include <linux/kernel.h>
 #include <linux/slab.h>

@@ -5,6 +5,7 @@
  * The façade: generations, the commit sequence, the way back, who is refused.
  */
 #include "md-env.h"
+#include "tests/check/metadata-check.h"
 
 #include <asm/byteorder.h>
 #include <errno.h>
@@ -33,7 +34,7 @@ static void test_clean_commit_does_nothing(void **state)
 	md_begin(&e, 128, 100);
 	gen = thinx_md_open_generation(e.md);
 	ram_store_record(e.io, true);
-	assert_int_equal(thinx_md_commit(e.md, count_flush, &flushes), 0);
+	assert_int_equal(md_commit_with(e.md, count_flush, &flushes), 0);
 	assert_int_equal(flushes, 0);
 	assert_int_equal(ram_store_nr_events(e.io), 0);
 	assert_int_equal(thinx_md_open_generation(e.md), gen);
@@ -53,7 +54,7 @@ static void test_commit_completes_the_generation_of_the_change(void **state)
 	assert_true(thinx_md_is_dirty(e.md));
 	assert_int_equal(thinx_md_dev_generation(dev), gen);
 	assert_true(thinx_md_completed_generation(e.md) < gen);
-	assert_int_equal(thinx_md_commit(e.md, count_flush, &flushes), 0);
+	assert_int_equal(md_commit_with(e.md, count_flush, &flushes), 0);
 	assert_int_equal(flushes, 1);
 	assert_false(thinx_md_is_dirty(e.md));
 	assert_int_equal(thinx_md_completed_generation(e.md), gen);
@@ -85,7 +86,7 @@ static void test_commit_order_is_data_blocks_flush_superblock(void **state)
 	md_begin(&e, 128, 100);
 	ram_store_record(e.io, true);
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
-	assert_int_equal(thinx_md_commit(e.md, note_events, &o), 0);
+	assert_int_equal(md_commit_with(e.md, note_events, &o), 0);
 	assert_int_equal(o.events_at_flush, 0);
 	nr = ram_store_nr_events(e.io);
 	assert_true(nr >= 3);
@@ -133,7 +134,7 @@ static void test_changes_during_a_commit_belong_to_the_next(void **state)
 	p.other = md_create(&e, 2);
 	md_map(&e, p.dev, 0, 20);
 	p.gen = thinx_md_open_generation(e.md);
-	assert_int_equal(thinx_md_commit(e.md, change_meanwhile, &p), 0);
+	assert_int_equal(md_commit_with(e.md, change_meanwhile, &p), 0);
 	assert_int_equal(thinx_md_completed_generation(e.md), p.gen);
 	assert_true(thinx_md_is_dirty(e.md));
 	assert_true(thinx_md_dev_is_dirty(p.dev));
@@ -162,7 +163,7 @@ static void test_changes_made_during_a_commit_are_committed_next(void **state)
 	p.other = md_create(&e, 2);
 	md_map(&e, p.dev, 0, 20);
 	p.gen = thinx_md_open_generation(e.md);
-	assert_int_equal(thinx_md_commit(e.md, change_meanwhile, &p), 0);
+	assert_int_equal(md_commit_with(e.md, change_meanwhile, &p), 0);
 	md_commit(&e);
 	assert_false(thinx_md_dev_is_dirty(p.dev));
 	thinx_md_close_device(p.dev);
@@ -198,7 +199,7 @@ static void test_freed_blocks_wait_for_completion_not_for_closing(void **state)
 	md_map(&e, p.dev, 0, 20);
 	md_commit(&e);
 	md_unmap(&e, p.dev, 0, 10);
-	assert_int_equal(thinx_md_commit(e.md, use_everything_meanwhile, &p),
+	assert_int_equal(md_commit_with(e.md, use_everything_meanwhile, &p),
 			 0);
 	md_map(&e, p.dev, 50, 10);
 	thinx_md_close_device(p.dev);
@@ -224,10 +225,10 @@ static void test_failed_data_flush_breaks_the_transaction(void **state)
 	md_map(&e, dev, 0, 1);
 	gen = thinx_md_open_generation(e.md);
 	ram_store_record(e.io, true);
-	assert_int_equal(thinx_md_commit(e.md, fail_flush, NULL), -EIO);
+	assert_int_equal(md_commit_with(e.md, fail_flush, NULL), -EIO);
 	assert_int_equal(ram_store_nr_events(e.io), 0);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EUCLEAN);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -EUCLEAN);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -EUCLEAN);
 	assert_true(thinx_md_is_broken(e.md));
 	/* The trees are sound: one may still look. */
 	assert_true(md_get(dev, 0) != THINX_MAPPING_NONE);
@@ -262,7 +263,7 @@ static void test_abort_loses_the_open_generation_too(void **state)
 	p.other = md_create(&e, 2);
 	md_map(&e, p.dev, 0, 20);
 	p.gen = thinx_md_open_generation(e.md);
-	assert_int_equal(thinx_md_commit(e.md, change_meanwhile, &p), 0);
+	assert_int_equal(md_commit_with(e.md, change_meanwhile, &p), 0);
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	assert_true(thinx_md_dev_lost_changes(p.dev));
 	assert_false(thinx_md_dev_lost_changes(p.other));
@@ -295,7 +296,7 @@ static void test_device_undone_by_an_abort_is_gone(void **state)
 	thinx_md_unlock(e.md);
 	assert_int_equal(thinx_md_open_device(e.md, 1, &again), -ENODATA);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -ENODATA);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -ENODATA);
+	assert_int_equal(thinx_md_delete(e.md, 1), -ENODATA);
 	thinx_md_close_device(dev);
 	/* The id is free again. */
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
@@ -362,7 +363,7 @@ static void test_superblock_that_got_there_despite_an_error_is_settled(void **st
 
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
 	nr_bad_writes = 1;
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -EIO);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -EIO);
 	/* Maybe it is only in the device's cache: it is written again. */
 	ram_store_record(e.io, true);
 	assert_int_equal(thinx_md_abort(e.md), 0);
@@ -375,7 +376,7 @@ static void test_superblock_that_got_there_despite_an_error_is_settled(void **st
 	/* If that fails too there is no way on. */
 	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
 	nr_bad_writes = 2;
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -EIO);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -EIO);
 	assert_int_equal(thinx_md_abort(e.md), -EIO);
 	assert_int_equal(thinx_md_create_thin(e.md, 3), -ENODEV);
 	md_close(&e);
@@ -395,14 +396,14 @@ static void test_failed_abort_is_the_end(void **state)
 	assert_int_equal(thinx_md_abort(e.md), -EIO);
 	assert_int_equal(thinx_md_abort(e.md), -ENODEV);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -ENODEV);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -ENODEV);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -ENODEV);
 	assert_int_equal(thinx_md_lookup(dev, 0, NULL, NULL), -ENODEV);
 	assert_int_equal(thinx_md_check(e.md), -ENODEV);
 	assert_int_equal(thinx_md_set_needs_check(e.md), -EIO);
 	thinx_md_get_space(e.md, &s);
 	assert_int_equal(s.data_total, 0);
 	thinx_md_unhold(e.md, 0, 10);
-	thinx_md_set_threshold(e.md, 1, NULL, NULL);
+	md_set_threshold(e.md, 1, NULL, NULL);
 	thinx_md_close_device(dev);
 	md_close(&e);
 }
@@ -453,10 +454,10 @@ static void test_read_only_refuses_all_changes(void **state)
 	thinx_md_set_read_only(e.md);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EPERM);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -EPERM);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -EPERM);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EPERM);
 	assert_int_equal(thinx_md_set_transaction_id(e.md, 0, 1), -EPERM);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), -EPERM);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), -EPERM);
+	assert_int_equal(thinx_md_reserve_snap(e.md), -EPERM);
+	assert_int_equal(thinx_md_release_snap(e.md), -EPERM);
 	assert_int_equal(thinx_md_resize_data(e.md, 200), -EPERM);
 	assert_int_equal(thinx_md_resize_metadata(e.md, 200), -EPERM);
 	assert_int_equal(md_try_map(&e, dev, 1, 1), -EPERM);
@@ -469,7 +470,7 @@ static void test_read_only_refuses_all_changes(void **state)
 	assert_true(md_get(dev, 0) != THINX_MAPPING_NONE);
 	assert_int_equal(thinx_md_open_device(e.md, 1, &again), 0);
 	thinx_md_close_device(again);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_commit(e.md, NULL), 0);
 	thinx_md_set_read_write(e.md);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
 	thinx_md_close_device(dev);
@@ -484,7 +485,7 @@ static void test_changes_pending_when_going_read_only_are_committed(void **state
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
 	thinx_md_set_read_only(e.md);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EPERM);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_commit(e.md, NULL), 0);
 	assert_false(thinx_md_is_dirty(e.md));
 	md_crash(&e);
 	assert_int_equal(thinx_md_create_thin(e.md, 1), -EEXIST);
@@ -526,7 +527,7 @@ static void test_failed_metadata_refuse_everything(void **state)
 	thinx_md_fail(e.md);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -ENODEV);
 	assert_int_equal(thinx_md_lookup(dev, 0, NULL, NULL), -ENODEV);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -ENODEV);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -ENODEV);
 	assert_int_equal(thinx_md_abort(e.md), -ENODEV);
 	assert_int_equal(md_try_map(&e, dev, 0, 1), -ENODEV);
 	thinx_md_close_device(dev);
@@ -552,7 +553,7 @@ static void test_detached_metadata_leave_the_device_alone(void **state)
 	/* Nothing is left that could be written early. */
 	ram_store_shake(e.io, 1, 1);
 	assert_int_equal(thinx_md_lookup(dev, 0, NULL, NULL), -ENODEV);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -ENODEV);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -ENODEV);
 	assert_int_equal(thinx_md_abort(e.md), -ENODEV);
 	thinx_md_close_device(dev);
 	for (op = 0; op < RAM_NR_OPS; op++)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "include/thinx-format.h"
+#include "tests/check/metadata-check.h"
 
 #define AT(field) offsetof(struct thinx_disk_superblock, field)
 
@@ -203,7 +204,7 @@ static void test_uncommitted_changes_are_checked_too(void **state)
 	md_unmap(&e, dev, 50, 150);
 	md_check(&e);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	md_check(&e);
 	assert_int_equal(thinx_md_create_snap(e.md, 1, 2), 0);
 	md_end(&e);

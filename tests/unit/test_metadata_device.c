@@ -63,7 +63,7 @@ static void test_ids_have_24_bits(void **state)
 			 -EINVAL);
 	assert_int_equal(thinx_md_create_snap(e.md, 1, THINX_DEV_ID_MAX + 1),
 			 -ENODATA);
-	assert_int_equal(thinx_md_delete(e.md, THINX_DEV_ID_MAX + 1, NULL, NULL), -ENODATA);
+	assert_int_equal(thinx_md_delete(e.md, THINX_DEV_ID_MAX + 1), -ENODATA);
 	dev = md_open(&e, THINX_DEV_ID_MAX);
 	assert_int_equal(thinx_md_dev_id(dev), THINX_DEV_ID_MAX);
 	thinx_md_close_device(dev);
@@ -85,7 +85,7 @@ static void test_many_devices(void **state)
 		assert_int_equal(thinx_md_create_snap(e.md, NR + i, i), 0);
 	md_crash(&e);	/* the snapshots are gone */
 	for (i = 0; i < NR; i++)
-		assert_int_equal(thinx_md_delete(e.md, i, NULL, NULL), 0);
+		assert_int_equal(thinx_md_delete(e.md, i), 0);
 	md_commit(&e);
 	assert_null(md_dump(e.md, 0));
 	md_end(&e);
@@ -103,9 +103,9 @@ static void test_opening_twice_gives_one_object(void **state)
 	b = md_open(&e, 1);
 	assert_ptr_equal(a, b);
 	thinx_md_close_device(a);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -EBUSY);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EBUSY);
 	thinx_md_close_device(b);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	md_end(&e);
 }
 
@@ -294,12 +294,12 @@ static void test_delete_errors(void **state)
 	struct md_env e;
 
 	md_begin(&e, 128, 100);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -ENODATA);
+	assert_int_equal(thinx_md_delete(e.md, 1), -ENODATA);
 	dev = md_create(&e, 1);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -EBUSY);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EBUSY);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -ENODATA);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), -ENODATA);
 	md_end(&e);
 }
 
@@ -323,10 +323,10 @@ static void test_delete_frees_what_nobody_shares(void **state)
 	md_commit(&e);
 	assert_int_equal(data_used(&e), 650);
 
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	assert_int_equal(data_used(&e), 600);
 	md_check(&e);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
 	assert_int_equal(data_used(&e), 0);
 	md_commit(&e);
 	assert_int_equal(meta_free(&e), before);
@@ -343,7 +343,7 @@ static void test_deleted_and_made_again_it_is_empty(void **state)
 	dev = md_create(&e, 1);
 	md_map(&e, dev, 0, 10);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	dev = md_create(&e, 1);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
 	assert_true(md_get(dev, 0) == THINX_MAPPING_NONE);
@@ -378,7 +378,7 @@ static void test_large_device_is_deleted_in_steps(void **state)
 	struct md_env e;
 
 	begin_with_large_device(&e, 4096);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	assert_int_equal(data_used(&e), 0);
 	assert_null(md_dump(e.md, 1));
 	md_check(&e);
@@ -428,7 +428,7 @@ static void test_heavy_delete_is_committed_between_steps(void **state)
 	struct committer c = { .e = &e };
 
 	begin_with_heavy_device(&e);
-	assert_int_equal(thinx_md_delete(e.md, 1, commit_between, &c), 0);
+	assert_int_equal(md_delete_with(e.md, 1, commit_between, &c), 0);
 	assert_in_range(c.nr, 3, 5);
 	assert_int_equal(data_used(&e), 0);
 	md_commit(&e);
@@ -441,12 +441,12 @@ static void test_delete_whose_commit_fails_can_be_repeated(void **state)
 	struct committer c = { .e = &e, .fail_at = 3 };
 
 	begin_with_heavy_device(&e);
-	assert_int_equal(thinx_md_delete(e.md, 1, commit_between, &c), -EIO);
+	assert_int_equal(md_delete_with(e.md, 1, commit_between, &c), -EIO);
 	assert_int_equal(c.nr, 3);
 	md_crash(&e);
 	md_check(&e);
 	assert_in_range(data_used(&e), 100000, 300000 - 2 * 65536);
-	assert_int_equal(thinx_md_delete(e.md, 1, commit_between, &c), 0);
+	assert_int_equal(md_delete_with(e.md, 1, commit_between, &c), 0);
 	assert_int_equal(data_used(&e), 0);
 	md_commit(&e);
 	md_end(&e);
@@ -460,14 +460,14 @@ static void test_heavy_release_is_committed_between_steps(void **state)
 
 	md_begin(&e, 16384, 700000);
 	map_contiguously(&e, 1, 300000);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	/* From now on the snapshot alone has these. */
 	dev = md_open(&e, 1);
 	md_unmap(&e, dev, 0, 300000);
 	thinx_md_close_device(dev);
 	md_commit(&e);
 	assert_int_equal(data_used(&e), 300000);
-	assert_int_equal(thinx_md_release_snap(e.md, commit_between, &c), 0);
+	assert_int_equal(md_release_snap_with(e.md, commit_between, &c), 0);
 	assert_in_range(c.nr, 3, 5);
 	assert_int_equal(data_used(&e), 0);
 	md_commit(&e);
@@ -480,7 +480,7 @@ static int ask_for_it_between(void *context)
 	struct thinx_md_dev *dev;
 
 	md_insist(thinx_md_open_device(c->e->md, 1, &dev) == -EBUSY);
-	md_insist(thinx_md_delete(c->e->md, 1, NULL, NULL) == -EBUSY);
+	md_insist(thinx_md_delete(c->e->md, 1) == -EBUSY);
 	md_insist(thinx_md_create_snap(c->e->md, 2, 1) == -ENODATA);
 	md_insist(thinx_md_create_thin(c->e->md, 1) == -EEXIST);
 	md_check(c->e);
@@ -493,7 +493,7 @@ static void test_device_half_deleted_is_refused(void **state)
 	struct committer c = { .e = &e };
 
 	begin_with_heavy_device(&e);
-	assert_int_equal(thinx_md_delete(e.md, 1, ask_for_it_between, &c), 0);
+	assert_int_equal(md_delete_with(e.md, 1, ask_for_it_between, &c), 0);
 	assert_in_range(c.nr, 3, 5);
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
 	md_check(&e);
@@ -506,7 +506,7 @@ static void *delete_one(void *context)
 	int r;
 
 	do {
-		r = thinx_md_delete(e->md, 1, NULL, NULL);
+		r = thinx_md_delete(e->md, 1);
 	} while (r == -EBUSY);
 	md_insist(!r);
 	return NULL;
@@ -529,7 +529,7 @@ static void test_others_get_in_between_the_steps_of_a_delete(void **state)
 			continue;
 		nr_busy++;
 		/* By now the delete may have come to its end. */
-		assert_true(thinx_md_delete(e.md, 1, NULL, NULL) < 0);
+		assert_true(thinx_md_delete(e.md, 1) < 0);
 		assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -ENODATA);
 		md_check(&e);
 		md_commit(&e);
@@ -550,7 +550,7 @@ static void test_failed_delete_is_undone_by_an_abort(void **state)
 	before = md_dump(e.md, 1);
 	ram_store_evict(e.io);
 	ram_store_fail(e.io, RAM_OP_READ, 120, false);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -EIO);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EIO);
 	ram_store_fail(e.io, RAM_OP_READ, -1, false);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EUCLEAN);
 	assert_int_equal(thinx_md_abort(e.md), 0);
@@ -559,7 +559,7 @@ static void test_failed_delete_is_undone_by_an_abort(void **state)
 	assert_string_equal(before, after);
 	free(before);
 	free(after);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	md_end(&e);
 }
 
@@ -572,19 +572,19 @@ static void test_delete_without_metadata_room_can_be_repeated(void **state)
 	/* The device takes about 190 blocks of these. */
 	begin_with_large_device(&e, 260);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	md_commit(&e);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
 	md_commit(&e);
 	do {
-		r = thinx_md_delete(e.md, 1, NULL, NULL);
+		r = thinx_md_delete(e.md, 1);
 		assert_true(!r || r == -ENOSPC);
 		md_check(&e);
 		md_commit(&e);
 		thinx_md_get_space(e.md, &s);
 	} while (r && ++tries < 100);
 	assert_int_equal(r, 0);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	md_commit(&e);
 	assert_int_equal(data_used(&e), 0);
 	md_end(&e);

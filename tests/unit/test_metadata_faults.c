@@ -13,6 +13,7 @@
  * Whatever failed, in the end the pool looks as if nothing had.
  */
 #include "md-env.h"
+#include "tests/check/metadata-check.h"
 
 #include <asm/byteorder.h>
 #include <errno.h>
@@ -118,7 +119,7 @@ static int look(struct md_env *e, u32 id)
 
 static int commit(struct md_env *e)
 {
-	return thinx_md_commit(e->md, NULL, NULL);
+	return thinx_md_commit(e->md, NULL);
 }
 
 /* Cold caches: more reads that can fail. */
@@ -144,10 +145,10 @@ STEP(map_4, map_some(e, 4, 100, 100, 1))
 STEP(unmap_1, unmap_some(e, 1, 200, 2500))
 STEP(unmap_3, unmap_some(e, 3, 0, 300))
 STEP(look_1, look(e, 1))
-STEP(reserve, thinx_md_reserve_snap(e->md, NULL, NULL))
-STEP(release, thinx_md_release_snap(e->md, NULL, NULL))
-STEP(delete_1, thinx_md_delete(e->md, 1, NULL, NULL))
-STEP(delete_3, thinx_md_delete(e->md, 3, NULL, NULL))
+STEP(reserve, thinx_md_reserve_snap(e->md))
+STEP(release, thinx_md_release_snap(e->md))
+STEP(delete_1, thinx_md_delete(e->md, 1))
+STEP(delete_3, thinx_md_delete(e->md, 3))
 STEP(restamp_4, restamp_some(e, 4, 600, 500))
 STEP(restamp_2, restamp_some(e, 2, 0, 50))
 STEP(resize_more, thinx_md_resize_data(e->md, 40000))

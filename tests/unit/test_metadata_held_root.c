@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "include/thinx-format.h"
+#include "tests/check/metadata-check.h"
 
 static struct thinx_md_space space(struct md_env *e)
 {
@@ -31,13 +32,13 @@ static void test_one_at_a_time(void **state)
 
 	md_begin(&e, 128, 100);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), -EINVAL);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), -EINVAL);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	assert_int_not_equal(thinx_md_held_root(e.md), 0);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), -EBUSY);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), -EBUSY);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), -EINVAL);
+	assert_int_equal(thinx_md_release_snap(e.md), -EINVAL);
 	md_end(&e);
 }
 
@@ -54,7 +55,7 @@ static void test_reserve_commits_first(void **state)
 
 	md_begin(&e, 128, 100);
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
-	assert_int_equal(thinx_md_reserve_snap(e.md, count_flush, &flushes), 0);
+	assert_int_equal(md_reserve_snap_with(e.md, count_flush, &flushes), 0);
 	assert_int_equal(flushes, 1);
 	assert_true(thinx_md_is_dirty(e.md));
 	md_crash(&e);
@@ -77,7 +78,7 @@ static void test_copy_is_what_user_space_wants_to_see(void **state)
 	dev = md_create(&e, 1);
 	md_map(&e, dev, 0, 500);
 	assert_int_equal(thinx_md_set_transaction_id(e.md, 0, 7), 0);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	assert_int_equal(thinx_md_set_transaction_id(e.md, 7, 8), 0);
 	md_map(&e, dev, 300, 1);
 	md_commit(&e);
@@ -114,14 +115,14 @@ static void test_pinned_blocks_stay_until_release(void **state)
 	md_map(&e, dev, 0, 1000);
 	md_commit(&e);
 	meta_free = space(&e).meta_free;
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	md_unmap(&e, dev, 0, 1000);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 1000);
 	assert_int_equal(space(&e).data_allocatable, 0);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
 	md_check(&e);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	assert_int_equal(space(&e).data_allocatable, 1000);
@@ -143,14 +144,14 @@ static void test_deleted_devices_live_on_in_it(void **state)
 		md_map(&e, dev, id, 50);
 		thinx_md_close_device(dev);
 	}
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	md_commit(&e);
 	for (id = 0; id < 300; id++)
-		assert_int_equal(thinx_md_delete(e.md, id, NULL, NULL), 0);
+		assert_int_equal(thinx_md_delete(e.md, id), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 300 * 50);
 	md_check(&e);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	md_check(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	md_commit(&e);
@@ -170,13 +171,13 @@ static void test_large_one_is_released_in_steps(void **state)
 		md_map(&e, dev, i * 7919ULL % 20000 * 2, 1);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	md_commit(&e);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 20000);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	md_check(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	md_commit(&e);
@@ -191,8 +192,8 @@ static void release_and_reserve(void)
 {
 	/* Once. */
 	shim_on_resched = NULL;
-	other_release = thinx_md_release_snap(other_env->md, NULL, NULL);
-	other_reserve = thinx_md_reserve_snap(other_env->md, NULL, NULL);
+	other_release = thinx_md_release_snap(other_env->md);
+	other_reserve = thinx_md_reserve_snap(other_env->md);
 }
 
 static void test_nobody_reserves_another_between_two_steps(void **state)
@@ -204,7 +205,7 @@ static void test_nobody_reserves_another_between_two_steps(void **state)
 	md_begin(&e, 3000, 200000);
 	dev = md_create(&e, 1);
 	md_map(&e, dev, 0, 50000);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	md_commit(&e);
 	/* Unshare all leaves, so that the release takes them apart. */
 	for (v = 0; v < 50000; v += 100)
@@ -212,14 +213,14 @@ static void test_nobody_reserves_another_between_two_steps(void **state)
 	md_commit(&e);
 	other_env = &e;
 	shim_on_resched = release_and_reserve;
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	assert_null(shim_on_resched);
 	assert_int_equal(other_release, -EBUSY);
 	assert_int_equal(other_reserve, -EBUSY);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
 	md_commit(&e);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	thinx_md_close_device(dev);
 	md_end(&e);
 }
@@ -242,16 +243,16 @@ static void test_half_released_one_can_be_released_again(void **state)
 	thinx_md_close_device(dev);
 	md_commit(&e);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	md_commit(&e);
 	for (tries = 0, r = -ENOSPC; r && tries < 100; tries++) {
-		r = thinx_md_delete(e.md, 1, NULL, NULL);
+		r = thinx_md_delete(e.md, 1);
 		assert_true(!r || r == -ENOSPC);
 		md_commit(&e);
 	}
 	assert_int_equal(r, 0);
 	for (tries = 0, r = -ENOSPC; r && tries < 100; tries++) {
-		r = thinx_md_release_snap(e.md, NULL, NULL);
+		r = thinx_md_release_snap(e.md);
 		assert_true(!r || r == -ENOSPC);
 		md_check(&e);
 		md_commit(&e);
@@ -279,7 +280,7 @@ static void test_wild_held_root_is_noticed(void **state)
 					 held_root), &v, sizeof(v),
 			PD_SUPERBLOCK_CSUM_XOR);
 		assert_int_equal(md_push_image(&e, img), 0);
-		assert_true(thinx_md_release_snap(e.md, NULL, NULL) < 0);
+		assert_true(thinx_md_release_snap(e.md) < 0);
 		assert_true(thinx_md_check(e.md) < 0);
 		/* Nothing was changed by the refusal. */
 		assert_int_equal(thinx_md_create_thin(e.md, 1), 0);

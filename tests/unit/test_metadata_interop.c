@@ -74,7 +74,7 @@ static void workload(struct md_env *e, u64 seed, int nr_ops)
 			continue;
 		}
 		if (md_rnd(&rng) % 100 == 0) {
-			r = thinx_md_delete(e->md, id, NULL, NULL);
+			r = thinx_md_delete(e->md, id);
 			md_insist(!r || r == -ENODATA);
 			continue;
 		}
@@ -235,7 +235,7 @@ static void test_metadata_snapshot_can_be_read_by_the_tools(void **state)
 	workload(&e, 21, 300);
 	save(&e, path);
 	dump(path, a);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
 	md_commit(&e);
 	workload(&e, 22, 300);
 	save(&e, path);
@@ -244,7 +244,7 @@ static void test_metadata_snapshot_can_be_read_by_the_tools(void **state)
 	/* All but the superblock, whose nr_data_blocks is wiped. */
 	assert_int_equal(md_shell("python3 ../same_dump.py -d %s %s", a, b), 0);
 	assert_true(md_tools_check(&e));
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	md_commit(&e);
 	assert_true(md_tools_check(&e));
 	md_end(&e);

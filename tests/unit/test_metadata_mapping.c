@@ -17,6 +17,7 @@
 
 #include "metadata/metadata.h"
 #include "metadata/superblock.h"
+#include "tests/check/metadata-check.h"
 
 static u64 data_used(struct md_env *e)
 {
@@ -264,7 +265,7 @@ static void test_block_left_by_all_others_is_restamped(void **state)
 	md_map(&e, dev, 0, 4);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	md_commit(&e);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
 	md_commit(&e);
 	restamp(&e, dev, 0, 4, m, ex);
 	for (i = 0; i < 4; i++) {
@@ -319,7 +320,7 @@ static void test_delete_makes_blocks_exclusive_only_when_durable(void **state)
 	thinx_md_close_device(snap);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	md_commit(&e);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	snap = md_open(&e, 2);
 	restamp(&e, snap, 0, 1, m, ex);
 	assert_false(ex[0]);	/* a crash brings the origin back */
@@ -355,8 +356,8 @@ static void test_closing_a_delete_is_not_yet_durable(void **state)
 	md_map(&e, rb.dev, 0, 10);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	md_commit(&e);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
-	assert_int_equal(thinx_md_commit(e.md, restamp_beneath, &rb), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
+	assert_int_equal(md_commit_with(e.md, restamp_beneath, &rb), 0);
 	assert_false(rb.exclusive);
 	restamp_beneath(&rb);
 	assert_true(rb.exclusive);
@@ -400,12 +401,12 @@ static void test_metadata_snapshot_keeps_blocks_from_being_exclusive(void **stat
 	dev = md_create(&e, 1);
 	md_map(&e, dev, 0, 1);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
-	assert_int_equal(thinx_md_reserve_snap(e.md, NULL, NULL), 0);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
 	md_commit(&e);
 	restamp(&e, dev, 0, 1, m, ex);
 	assert_false(ex[0]);
-	assert_int_equal(thinx_md_release_snap(e.md, NULL, NULL), 0);
+	assert_int_equal(thinx_md_release_snap(e.md), 0);
 	md_commit(&e);
 	restamp(&e, dev, 0, 1, m, ex);
 	assert_true(ex[0]);
@@ -427,7 +428,7 @@ static void test_restamp_over_several_leaves(void **state)
 	md_map(&e, dev, 100, 3000);
 	md_unmap(&e, dev, 500, 700);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
-	assert_int_equal(thinx_md_delete(e.md, 2, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 2), 0);
 	md_commit(&e);
 	restamp(&e, dev, 0, NR, m, ex);
 	for (i = 0; i < NR; i++) {
@@ -648,7 +649,7 @@ static void test_mapping_beyond_the_data_device_is_noticed(void **state)
 	assert_int_equal(md_try_map(&e, dev, 5, 1), -EILSEQ);
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), -EILSEQ);
+	assert_int_equal(thinx_md_delete(e.md, 1), -EILSEQ);
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	md_close(&e);
 }
@@ -664,7 +665,7 @@ static void test_shared_wild_mapping_is_noticed_when_parting(void **state)
 	assert_int_equal(md_try_map(&e, dev, 0, 1), -EILSEQ);
 	/* Broken: nothing but the way back. */
 	assert_int_equal(thinx_md_lookup(dev, 0, never, NULL), -EUCLEAN);
-	assert_int_equal(thinx_md_commit(e.md, NULL, NULL), -EUCLEAN);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -EUCLEAN);
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	assert_int_equal(thinx_md_lookup(dev, 0, never, NULL), -ENODATA);
 	thinx_md_close_device(dev);

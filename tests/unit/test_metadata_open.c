@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "metadata/superblock.h"
+#include "tests/check/metadata-check.h"
 
 static int open_size(pd_block_t nr_blocks)
 {
@@ -167,10 +168,10 @@ static int live_on(pd_block_t nr_blocks, u64 nr_data)
 		step = 6;
 	md_commit(&e);
 	thinx_md_close_device(dev);
-	if (!step && thinx_md_delete(e.md, 1, NULL, NULL))
+	if (!step && thinx_md_delete(e.md, 1))
 		step = 7;
 	md_commit(&e);
-	if (!step && thinx_md_delete(e.md, 2, NULL, NULL))
+	if (!step && thinx_md_delete(e.md, 2))
 		step = 8;
 	md_commit(&e);
 out:

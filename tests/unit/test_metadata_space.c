@@ -228,7 +228,7 @@ static void test_full_metadata_can_still_be_emptied(void **state)
 	}
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
 	thinx_md_close_device(dev);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	md_commit(&e);
 	assert_int_equal(space(&e).data_used, 0);
 	md_end(&e);
@@ -255,7 +255,7 @@ static void test_device_that_fills_the_metadata_can_be_deleted(void **state)
 			;
 		thinx_md_close_device(dev);
 		for (v = 0, r = -ENOSPC; r && v < 20; v++) {
-			r = thinx_md_delete(e.md, 1, NULL, NULL);
+			r = thinx_md_delete(e.md, 1);
 			assert_true(!r || r == -ENOSPC);
 			md_check(&e);
 			md_commit(&e);
@@ -292,7 +292,7 @@ static void test_full_metadata_with_snapshots_can_be_emptied(void **state)
 	md_commit(&e);
 	for (v = 0, left = nr_snaps - 1; left && v < 100; v++) {
 		for (id = 1; id < nr_snaps; id++) {
-			r = thinx_md_delete(e.md, id, NULL, NULL);
+			r = thinx_md_delete(e.md, id);
 			assert_true(!r || r == -ENOSPC || r == -ENODATA);
 			left -= !r;
 		}
@@ -402,7 +402,7 @@ static void test_deleting_an_empty_device_takes_hardly_any_room(void **state)
 	thinx_md_close_device(md_create(&e, 2));
 	md_commit(&e);
 	use_up(&e, 8, 0);
-	assert_int_equal(thinx_md_delete(e.md, 1, NULL, NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	md_commit(&e);
 	md_end(&e);
 }
@@ -461,7 +461,7 @@ static void test_threshold_is_reported_once(void **state)
 	md_begin(&e, 512, 100000);
 	dev = md_create(&e, 1);
 	md_commit(&e);
-	thinx_md_set_threshold(e.md, 400, count_call, &calls);
+	md_set_threshold(e.md, 400, count_call, &calls);
 	for (v = 0; !calls; v++) {
 		assert_true(space(&e).meta_free > 390);
 		md_map(&e, dev, v * 7919 % 1000003, 1);
@@ -487,7 +487,7 @@ static void test_threshold_is_reported_once(void **state)
 		md_commit(&e);
 	}
 	assert_true(space(&e).meta_free < 420);
-	thinx_md_set_threshold(e.md, 300, NULL, NULL);
+	md_set_threshold(e.md, 300, NULL, NULL);
 	thinx_md_close_device(dev);
 	md_end(&e);
 }

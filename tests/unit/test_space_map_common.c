@@ -5,6 +5,7 @@
  * Reference counts in memory: small and large ones, refusals, thresholds.
  */
 #include "sm-env.h"
+#include "tests/check/space-map-check.h"
 
 #include <linux/errno.h>
 #include <linux/kernel.h>

@@ -5,6 +5,7 @@
  * The data map: index in a btree, growing, damaged roots and indexes.
  */
 #include "sm-env.h"
+#include "tests/check/space-map-check.h"
 
 #include <linux/errno.h>
 #include <linux/kernel.h>

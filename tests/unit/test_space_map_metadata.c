@@ -8,6 +8,7 @@
 #include "sm-env.h"
 
 #include "persistent-data/space-map-bitmap.h"
+#include "tests/check/space-map-check.h"
 
 #include <linux/errno.h>
 #include <linux/slab.h>

@@ -21,13 +21,16 @@
  * Context: metadata lock held for writing; sleeps long.  For tests and
  * debugging.
  */
-#include "metadata/check.h"
+#include "tests/check/metadata-check.h"
 
 #include <asm/byteorder.h>
-#include <linux/device-mapper.h>
 #include <linux/sched.h>
 
 #include "metadata/held-root.h"
+#include "metadata/transaction.h"
+#include "tests/check/btree-check.h"
+#include "tests/check/space-map-check.h"
+#include "include/thinx-log.h"
 
 /* How often each block of a space was found. */
 struct tally {
@@ -273,7 +276,7 @@ static int check_devices(struct thinx_md *md)
 	}
 }
 
-int thinx_check(struct thinx_md *md)
+static int check(struct thinx_md *md)
 {
 	struct checker c = { .md = md };
 	int r;
@@ -285,4 +288,16 @@ int thinx_check(struct thinx_md *md)
 	xa_destroy(&c.meta.found);
 	xa_destroy(&c.data.found);
 	return r ? r : check_devices(md);
+}
+
+int thinx_md_check(struct thinx_md *md)
+{
+	int r;
+
+	thinx_metadata_lock(md);
+	r = thinx_transaction_may_look(md);
+	if (!r)
+		r = check(md);
+	thinx_metadata_unlock(md);
+	return r;
 }

@@ -16,7 +16,9 @@
  *
  * Context: metadata lock held for reading; sleeps long.
  */
-#include "btree-walk.h"
+#include "tests/check/btree-check.h"
+
+#include "persistent-data/btree-walk.h"
 
 #include <linux/errno.h>
 #include <linux/limits.h>

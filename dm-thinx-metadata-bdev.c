@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Metadata on a block device: the one door between this layer and the kernel's
- * block layer.
+ * Metadata on a block device: the one door between the metadata and the
+ * kernel's block layer.
  *
  * Context: may sleep.
  */

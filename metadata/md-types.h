@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * What the metadata and those who use it hand each other.
+ */
+#ifndef THINX_MD_TYPES_H
+#define THINX_MD_TYPES_H
+
+#include "dm-thinx-types.h"
+
+/* Most blocks of one run, and most runs of one removal step. */
+#define THINX_MD_RUN_MAX 1024
+
+/**
+ * struct thinx_md_leaf - what one look-up learned
+ * @begin: everything in [begin, end) is known: a block not listed is a hole
+ * @end: one past the last block known; 0 stands for 2^64
+ * @nr: entries
+ * @keys: __le64[@nr], strictly increasing
+ * @values: __le64[@nr], mapping values
+ */
+struct thinx_md_leaf {
+	thinx_vblock_t begin;
+	thinx_vblock_t end;
+	u32 nr;
+	const void *keys;
+	const void *values;
+};
+
+typedef void (*thinx_md_leaf_fn)(void *context, const struct thinx_md_leaf *l);
+
+/**
+ * struct thinx_md_run - neighbouring data blocks
+ * @begin: first
+ * @end: one past the last
+ */
+struct thinx_md_run {
+	thinx_dblock_t begin;
+	thinx_dblock_t end;
+};
+
+/**
+ * struct thinx_md_removal - unmapping a range in steps
+ * @begin: first virtual block; moves forward
+ * @end: one past the last
+ * @want_freed: hold blocks whose count fell to zero and list them in @freed;
+ *	the caller ends the holds (after passing the discard down)
+ * @done: nothing left
+ * @nr_freed: entries used in @freed
+ * @freed: result of the last step
+ */
+struct thinx_md_removal {
+	thinx_vblock_t begin;
+	thinx_vblock_t end;
+	bool want_freed;
+	bool done;
+	u32 nr_freed;
+	struct thinx_md_run freed[THINX_MD_RUN_MAX];
+};
+
+/**
+ * struct thinx_md_space - for status lines and decisions
+ * @meta_total: metadata blocks
+ * @meta_free: free metadata blocks, the reserve not subtracted
+ * @meta_reserve: blocks kept back: min(4096, total / 10)
+ * @data_total: data blocks
+ * @data_used: data blocks with a count
+ * @data_allocatable: data blocks that can be handed out now
+ * @data_pending: data blocks that come free when a commit completes or a
+ *	hold ends
+ */
+struct thinx_md_space {
+	u64 meta_total;
+	u64 meta_free;
+	u64 meta_reserve;
+	u64 data_total;
+	u64 data_used;
+	u64 data_allocatable;
+	u64 data_pending;
+};
+
+/**
+ * struct thinx_md_hooks - what the metadata asks of whoever uses it
+ * @flush_data: flush the data device; called by a commit after the generation was
+ *	closed and before any metadata is written, with no lock but the commit mutex
+ *	held
+ * @commit: commit a transaction that has become heavy, between two steps of a
+ *	change that takes many; called without a lock
+ * @space_low: metadata space gets low, see thinx_md_set_threshold(); called with
+ *	the metadata lock held: must not sleep
+ *
+ * Each may be NULL.
+ */
+struct thinx_md_hooks {
+	int (*flush_data)(void *context);
+	int (*commit)(void *context);
+	void (*space_low)(void *context);
+};
+
+#endif /* THINX_MD_TYPES_H */
