@@ -49,7 +49,7 @@ static int create_snap(struct thinx_pool *pool, char **argv)
 	return r;
 }
 
-static int delete(struct thinx_pool *pool, char **argv)
+static int delete_thin(struct thinx_pool *pool, char **argv)
 {
 	u32 id;
 	int r = parse_id(pool, argv[1], &id);
@@ -85,7 +85,7 @@ static const struct message {
 } messages[] = {
 	{ "create_thin", 2, create_thin },
 	{ "create_snap", 3, create_snap },
-	{ "delete", 2, delete },
+	{ "delete", 2, delete_thin },
 	{ "set_transaction_id", 3, set_transaction_id },
 	{ "reserve_metadata_snap", 1, reserve_metadata_snap },
 	{ "release_metadata_snap", 1, release_metadata_snap },
@@ -119,13 +119,13 @@ static bool is_clean_refusal(struct thinx_pool *pool, int r)
 	       r == -EOVERFLOW || r == -ENOMEM;
 }
 
-static int refuse(struct thinx_pool *pool)
+static int refuse_message(struct thinx_pool *pool)
 {
 	pool_err(pool, "unable to service pool target messages in READ_ONLY or FAIL mode");
 	return -EOPNOTSUPP;
 }
 
-static int handle(struct thinx_pool *pool, const struct message *m, char **argv)
+static int handle_message(struct thinx_pool *pool, const struct message *m, char **argv)
 {
 	int r;
 
@@ -141,10 +141,10 @@ static int handle(struct thinx_pool *pool, const struct message *m, char **argv)
 	thinx_commit_note_change(&pool->plane);
 	/* The mode changed, or somebody else's failure, while it was at work. */
 	if (r == -EPERM || r == -ENODEV)
-		return refuse(pool);
+		return refuse_message(pool);
 	if (!is_clean_refusal(pool, r))
 		thinx_pool_metadata_failed(pool, m->name, r);
-	return r == -EUCLEAN ? refuse(pool) : r;
+	return r == -EUCLEAN ? refuse_message(pool) : r;
 }
 
 int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
@@ -157,14 +157,14 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	int r;
 
 	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE)
-		return refuse(pool);
+		return refuse_message(pool);
 	m = find_message(pool, argc, argv);
 	if (!m)
 		return -EINVAL;
 	/* One that misses the change of epochs is waited for by dm core. */
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);
-	r = handle(pool, m, argv);
+	r = handle_message(pool, m, argv);
 	atomic_dec(nr);
 	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();

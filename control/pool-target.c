@@ -193,7 +193,7 @@ err_free:
  * Removed by force while volumes use it: all is committed, but the devices go
  * away, so the volumes must not touch them any more.
  */
-static void abandon(struct thinx_pool *pool)
+static void abandon_pool(struct thinx_pool *pool)
 {
 	mutex_lock(&pool->mode_lock);
 	thinx_pool_abandon(pool);
@@ -214,7 +214,7 @@ static void pool_dtr(struct dm_target *ti)
 		pool->bound = NULL;
 	mutex_unlock(&pool->mode_lock);
 	if (thinx_pool_put_table(pool))
-		abandon(pool);
+		abandon_pool(pool);
 	/* The devices stay open until the pool, perhaps, has closed. */
 	thinx_pool_put(pool);
 	close_devices(pt);
@@ -232,7 +232,7 @@ static void bind_features(struct thinx_pool_target *pt)
 	pool->bound = pt;
 	plane->data_bdev = pt->data->bdev;
 	WRITE_ONCE(plane->zero_new, pt->requested.zero_new);
-	WRITE_ONCE(plane->passdown, pt->passdown);
+	WRITE_ONCE(plane->pass_discards, pt->passdown);
 	WRITE_ONCE(plane->low_water, pt->low_water);
 	WRITE_ONCE(pool->table_sectors, pt->ti->len);
 }

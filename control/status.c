@@ -38,8 +38,8 @@ static const char *discard_word(struct thinx_pool_target *pt)
 	return pt->passdown ? "discard_passdown " : "no_discard_passdown ";
 }
 
-static unsigned int info(struct thinx_pool_target *pt, char *result,
-			 unsigned int maxlen)
+static unsigned int emit_info(struct thinx_pool_target *pt, char *result,
+			      unsigned int maxlen)
 {
 	struct thinx_pool *pool = pt->pool;
 	struct thinx_md_space s;
@@ -71,8 +71,8 @@ static unsigned int info(struct thinx_pool_target *pt, char *result,
 	return sz;
 }
 
-static unsigned int table(struct thinx_pool_target *pt, char *result,
-			  unsigned int maxlen)
+static unsigned int emit_table(struct thinx_pool_target *pt, char *result,
+			       unsigned int maxlen)
 {
 	const struct thinx_features *f = &pt->requested;
 	unsigned int sz = 0;
@@ -103,10 +103,10 @@ void thinx_pool_status(struct dm_target *ti, status_type_t type,
 		/* Exact numbers, unless the caller cares more for speed. */
 		if (!(flags & THINX_STATUS_NOFLUSH) && !dm_suspended(ti))
 			thinx_commit_now(&pt->pool->plane);
-		info(pt, result, maxlen);
+		emit_info(pt, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:
-		table(pt, result, maxlen);
+		emit_table(pt, result, maxlen);
 		break;
 	default:
 		*result = '\0';

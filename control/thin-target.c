@@ -272,8 +272,8 @@ static void thin_stop_requeue(struct dm_target *ti)
 
 /* ---- status ---- */
 
-static unsigned int info(struct thinx_thin *tc, char *result,
-			 unsigned int maxlen)
+static unsigned int emit_info(struct thinx_thin *tc, char *result,
+			      unsigned int maxlen)
 {
 	struct thinx_md_dev *dev = tc->port.volume->dev;
 	u64 block_sectors = tc->pool->block_sectors;
@@ -309,7 +309,7 @@ static void thin_status(struct dm_target *ti, status_type_t type,
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		info(tc, result, maxlen);
+		emit_info(tc, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s %u", tc->pool_dev->name, tc->port.volume->id);

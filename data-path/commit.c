@@ -31,7 +31,7 @@
 /* Between attempts of starved writes for which a commit could do nothing. */
 #define RETRY_DELAY msecs_to_jiffies(20)
 
-static int commit(struct thinx_plane *plane, bool *flushed)
+static int commit_and_tell(struct thinx_plane *plane, bool *flushed)
 {
 	int r;
 
@@ -54,7 +54,7 @@ int thinx_commit_now(struct thinx_plane *plane)
 {
 	bool flushed;
 
-	return commit(plane, &flushed);
+	return commit_and_tell(plane, &flushed);
 }
 
 static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
@@ -88,7 +88,7 @@ static void commit_work(struct work_struct *work)
 	c->for_discards = false;
 	spin_unlock_irq(&c->lock);
 
-	r = commit(plane, &flushed);
+	r = commit_and_tell(plane, &flushed);
 	list_for_each_entry_safe(tb, tmp, &waiters, list)
 		end_waiter(tb, r, flushed);
 	if (for_discards)

@@ -91,7 +91,7 @@ static void learn_from_leaf(void *context, const struct thinx_md_leaf *l)
 }
 
 /* Find out about every block of the group. */
-static int learn(struct thinx_group *g)
+static int learn_words(struct thinx_group *g)
 {
 	struct thinx_volume *v = g->volume;
 	struct learn_context c = { .g = g };
@@ -285,7 +285,7 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 
 	trace_thinx_group(plane->dev, v->id, g->begin, g->nr,
 			  g->is_write);
-	r = learn(g);
+	r = learn_words(g);
 	if (r)
 		give_up_group(g, r);
 	else

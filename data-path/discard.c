@@ -115,7 +115,7 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 
 	rm->begin = d->next;
 	rm->end = d->range.end;
-	rm->want_freed = READ_ONCE(plane->passdown);
+	rm->want_freed = READ_ONCE(plane->pass_discards);
 	rm->done = false;
 	rm->nr_freed = 0;
 

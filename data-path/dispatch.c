@@ -159,8 +159,8 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
  * capabilities are looked at under the lock that thinx_volumes_retry_starved()
  * takes after they changed, so that nobody is forgotten.
  */
-static void starve(struct thinx_volume *v, struct thinx_bio *tb,
-		   struct bio *bio)
+static void starve_bio(struct thinx_volume *v, struct thinx_bio *tb,
+		       struct bio *bio)
 {
 	unsigned long flags;
 	unsigned int caps;
@@ -182,8 +182,8 @@ static void starve(struct thinx_volume *v, struct thinx_bio *tb,
 			      BLK_STS_NOSPC : BLK_STS_IOERR);
 }
 
-static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
-		 u32 index, u32 offset, struct thinx_pass *pass)
+static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
+			 u32 index, u32 offset, struct thinx_pass *pass)
 {
 	struct thinx_group_block *blk = &g->blocks[index];
 
@@ -202,7 +202,7 @@ static void send(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 		break;
 	case THINX_STARVED:
 		pass->starved = true;
-		starve(g->volume, tb, bio);
+		starve_bio(g->volume, tb, bio);
 		break;
 	case THINX_REFUSED:
 		bio_io_error(bio);
@@ -235,7 +235,7 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 		}
 		last = nr_sectors >= bio_sectors(bio);
 		if (last && !tb->is_cut) {
-			send(g, tb, bio, first, offset, pass);
+			send_by_fate(g, tb, bio, first, offset, pass);
 			return;
 		}
 		nr_sectors = min(nr_sectors, bio_sectors(bio));
@@ -248,8 +248,8 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 		tb->is_cut = true;
 		if (!last)
 			bio_advance(bio, nr_sectors << SECTOR_SHIFT);
-		send(g, thinx_bio_state(plane, piece), piece, first, offset,
-		     pass);
+		send_by_fate(g, thinx_bio_state(plane, piece), piece, first, offset,
+			     pass);
 	} while (!last);
 	bio_endio(bio);
 }

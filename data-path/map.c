@@ -36,7 +36,7 @@
 #include "data-path/flush.h"
 #include "data-path/group.h"
 
-static int defer(struct thinx_bio *tb, struct bio *bio)
+static int defer_bio(struct thinx_bio *tb, struct bio *bio)
 {
 	if (tb->in_gate)
 		thinx_bio_leave_gate(tb);
@@ -46,8 +46,8 @@ static int defer(struct thinx_bio *tb, struct bio *bio)
 }
 
 /* Keep the first @nr_blocks blocks of the bio; dm core sends the rest again. */
-static void cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
-		u64 nr_blocks)
+static void cut_bio(struct thinx_plane *plane, struct bio *bio, u32 offset,
+		    u64 nr_blocks)
 {
 	u64 nr_sectors = nr_blocks * plane->block_sectors - offset;
 
@@ -59,7 +59,7 @@ static void cut(struct thinx_plane *plane, struct bio *bio, u32 offset,
 static int defer_whole(struct thinx_bio *tb, struct bio *bio, u32 nr_blocks)
 {
 	if (nr_blocks <= THINX_GROUP_BLOCKS)
-		return defer(tb, bio);
+		return defer_bio(tb, bio);
 	if (tb->in_gate)
 		thinx_bio_leave_gate(tb);
 	bio_wouldblock_error(bio);
@@ -114,8 +114,8 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	if (unlikely(!thinx_bio_enter_gate(tb))) {
 		if (whole)
 			return defer_whole(tb, bio, nr);
-		cut(plane, bio, offset, THINX_GROUP_BLOCKS);
-		return defer(tb, bio);
+		cut_bio(plane, bio, offset, THINX_GROUP_BLOCKS);
+		return defer_bio(tb, bio);
 	}
 	if (unlikely(!(thinx_plane_caps(plane) & THINX_CAN_MAP))) {
 		thinx_bio_leave_gate(tb);
@@ -133,7 +133,7 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 
 	if (likely(thinx_map_is_mapping(word)) &&
 	    (bio_data_dir(bio) == READ || !thinx_volume_sees_shared(v, word))) {
-		cut(plane, bio, offset, reach);
+		cut_bio(plane, bio, offset, reach);
 		if (needs_commit(v, bio))
 			tb->await_commit = true;
 		bio_set_dev(bio, plane->data_bdev);
@@ -145,13 +145,13 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ &&
 	    (likely(!port->origin) ||
 	     !(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED)))) {
-		cut(plane, bio, offset, reach);
+		cut_bio(plane, bio, offset, reach);
 		return map_hole(port, tb, bio);
 	}
 	if (whole)
 		return defer_whole(tb, bio, nr);
-	cut(plane, bio, offset, min_t(u32, reach, THINX_GROUP_BLOCKS));
-	return defer(tb, bio);
+	cut_bio(plane, bio, offset, min_t(u32, reach, THINX_GROUP_BLOCKS));
+	return defer_bio(tb, bio);
 }
 
 static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
@@ -159,7 +159,7 @@ static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
 {
 	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
 						  bio->bi_iter.bi_sector);
-	return defer(tb, bio);
+	return defer_bio(tb, bio);
 }
 
 static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
@@ -183,7 +183,7 @@ static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 		bio_set_dev(bio, v->plane->data_bdev);
 		return DM_MAPIO_REMAPPED;
 	default:
-		return defer(tb, bio);
+		return defer_bio(tb, bio);
 	}
 }
 

@@ -53,12 +53,12 @@ struct passdown_run {
 
 void thinx_passdown_kick(struct thinx_plane *plane)
 {
-	queue_work(plane->wq, &plane->passing.work);
+	queue_work(plane->wq, &plane->passdown.work);
 }
 
 static void part_done(struct passdown_run *run)
 {
-	struct thinx_passdown *p = &run->plane->passing;
+	struct thinx_passdown *p = &run->plane->passdown;
 	unsigned long flags;
 
 	if (!atomic_dec_and_test(&run->pending))
@@ -77,7 +77,7 @@ static void discard_end_io(struct bio *bio)
 	part_done(run);
 }
 
-static void issue(struct passdown_run *run)
+static void issue_run(struct passdown_run *run)
 {
 	struct thinx_plane *plane = run->plane;
 	sector_t sector = thinx_plane_sector(plane, run->begin);
@@ -102,9 +102,9 @@ static void issue(struct passdown_run *run)
 	part_done(run);
 }
 
-static void gone(struct thinx_plane *plane, unsigned int nr)
+static void note_runs_gone(struct thinx_plane *plane, unsigned int nr)
 {
-	struct thinx_passdown *p = &plane->passing;
+	struct thinx_passdown *p = &plane->passdown;
 
 	spin_lock_irq(&p->lock);
 	p->nr -= nr;
@@ -135,8 +135,8 @@ static bool take_ready(struct thinx_passdown *p, u64 durable,
 static void passdown_work(struct work_struct *work)
 {
 	struct thinx_plane *plane = container_of(work, struct thinx_plane,
-						 passing.work);
-	struct thinx_passdown *p = &plane->passing;
+						 passdown.work);
+	struct thinx_passdown *p = &plane->passdown;
 	u64 durable = thinx_md_completed_generation(plane->md);
 	struct passdown_run *run, *tmp;
 	struct blk_plug plug;
@@ -152,7 +152,7 @@ static void passdown_work(struct work_struct *work)
 
 	blk_start_plug(&plug);
 	list_for_each_entry_safe(run, tmp, &ready, list)
-		issue(run);
+		issue_run(run);
 	blk_finish_plug(&plug);
 	if (more)
 		thinx_passdown_kick(plane);
@@ -167,7 +167,7 @@ static void passdown_work(struct work_struct *work)
 		kfree(run);
 		nr++;
 	}
-	gone(plane, nr);
+	note_runs_gone(plane, nr);
 	plane->ops->space_changed(plane->context);
 	thinx_volumes_retry_starved(plane);
 }
@@ -175,7 +175,7 @@ static void passdown_work(struct work_struct *work)
 void thinx_passdown_add(struct thinx_plane *plane,
 			const struct thinx_md_run *runs, u32 nr, u64 generation)
 {
-	struct thinx_passdown *p = &plane->passing;
+	struct thinx_passdown *p = &plane->passdown;
 	struct passdown_run *run;
 	u32 i;
 
@@ -204,30 +204,30 @@ void thinx_passdown_add(struct thinx_plane *plane,
 
 bool thinx_passdown_pending(struct thinx_plane *plane)
 {
-	return READ_ONCE(plane->passing.nr) != 0;
+	return READ_ONCE(plane->passdown.nr) != 0;
 }
 
 bool thinx_passdown_is_crowded(struct thinx_plane *plane)
 {
-	return READ_ONCE(plane->passing.nr) >= CROWDED;
+	return READ_ONCE(plane->passdown.nr) >= CROWDED;
 }
 
 bool thinx_passdown_awaits_commit(struct thinx_plane *plane)
 {
-	return READ_ONCE(plane->passing.newest) >
+	return READ_ONCE(plane->passdown.newest) >
 	       thinx_md_completed_generation(plane->md);
 }
 
 void thinx_passdown_flush(struct thinx_plane *plane)
 {
 	thinx_passdown_kick(plane);
-	wait_event(plane->passing.wait, !READ_ONCE(plane->passing.nr));
-	flush_work(&plane->passing.work);
+	wait_event(plane->passdown.wait, !READ_ONCE(plane->passdown.nr));
+	flush_work(&plane->passdown.work);
 }
 
 void thinx_passdown_forget(struct thinx_plane *plane)
 {
-	struct thinx_passdown *p = &plane->passing;
+	struct thinx_passdown *p = &plane->passdown;
 	struct passdown_run *run, *tmp;
 	unsigned int nr = 0;
 	LIST_HEAD(dropped);
@@ -239,12 +239,12 @@ void thinx_passdown_forget(struct thinx_plane *plane)
 		kfree(run);
 		nr++;
 	}
-	gone(plane, nr);
+	note_runs_gone(plane, nr);
 }
 
 void thinx_passdown_init(struct thinx_plane *plane)
 {
-	struct thinx_passdown *p = &plane->passing;
+	struct thinx_passdown *p = &plane->passdown;
 
 	spin_lock_init(&p->lock);
 	INIT_LIST_HEAD(&p->queued);

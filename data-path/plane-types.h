@@ -113,7 +113,7 @@ struct thinx_passdown {
  * @block_shift: I; log2 of it, or -1
  * @caps: A; THINX_CAN_*, written by the control plane only
  * @zero_new: A; clear what a write to a new block does not cover
- * @passdown: A; pass discards on to the data device
+ * @pass_discards: A; pass discards on to the data device
  * @low_water: A; data blocks
  * @low_water_sent: A; told since the last resume
  * @name: I; for log lines
@@ -134,7 +134,7 @@ struct thinx_passdown {
  * @fruitless: A; passes in a row that found no data block although some were
  *	said to be free at that moment
  * @commit: see there
- * @passing: see there
+ * @passdown: see there
  * @ops: I; the control plane
  * @context: I; its argument
  */
@@ -147,7 +147,7 @@ struct thinx_plane {
 	int block_shift;
 	unsigned int caps;
 	bool zero_new;
-	bool passdown;
+	bool pass_discards;
 	u64 low_water;
 	bool low_water_sent;
 	const char *name;
@@ -166,7 +166,7 @@ struct thinx_plane {
 	unsigned int nr_aborts;
 	atomic_t fruitless;
 	struct thinx_commit commit;
-	struct thinx_passdown passing;
+	struct thinx_passdown passdown;
 	const struct thinx_plane_ops *ops;
 	void *context;
 };

@@ -58,7 +58,7 @@ static u32 shared_end(struct thinx_group *g, u32 i)
  * Blocks [begin, end) look shared.  Those that are not become ours, in place.
  * On return their fate is THINX_IN_PLACE, that of the others untouched.
  */
-static int restamp(struct thinx_group *g, u32 begin, u32 end)
+static int restamp_exclusive(struct thinx_group *g, u32 begin, u32 end)
 {
 	struct thinx_volume *v = g->volume;
 	thinx_mapping_t mappings[THINX_GROUP_BLOCKS];
@@ -85,7 +85,7 @@ static int restamp(struct thinx_group *g, u32 begin, u32 end)
 }
 
 /* How many blocks from @i on can be one update: holes, or one piece to copy. */
-static u32 alike(struct thinx_group *g, u32 i)
+static u32 alike_from(struct thinx_group *g, u32 i)
 {
 	u64 word = g->blocks[i].word;
 	u32 n = 1;
@@ -161,7 +161,7 @@ static int allocate(struct thinx_group *g, struct plan *p)
 			i++;
 			continue;
 		}
-		want = alike(g, i);
+		want = alike_from(g, i);
 		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
 		if (r == -EXFULL) {
 			p->low = true;
@@ -205,7 +205,7 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 		end = shared_end(g, i);
 		if (end == i)
 			continue;
-		r = restamp(g, i, end);
+		r = restamp_exclusive(g, i, end);
 		if (r)
 			return r;
 	}

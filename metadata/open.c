@@ -61,7 +61,7 @@ static int make_empty_pool(struct thinx_md *md)
 	return pd_btree_empty(&md->details, &md->roots.details);
 }
 
-static int format(struct thinx_md *md, int (*commit)(struct thinx_md *md))
+static int format_device(struct thinx_md *md, int (*commit)(struct thinx_md *md))
 {
 	u64 nr_blocks = thinx_space_device_blocks(md);
 	int r;
@@ -95,7 +95,7 @@ int thinx_open_format_if_blank(struct thinx_md *md, bool may_format,
 		md_err(md, "metadata device is blank and may not be formatted");
 		return -EPERM;
 	}
-	return format(md, commit);
+	return format_device(md, commit);
 }
 
 int thinx_open_load(struct thinx_md *md)

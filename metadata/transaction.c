@@ -247,7 +247,7 @@ static int load_again(struct thinx_md *md)
 	return r;
 }
 
-static int reload(struct thinx_md *md)
+static int reload_committed(struct thinx_md *md)
 {
 	bool needs_check = md->needs_check;
 	int r;
@@ -274,7 +274,7 @@ int thinx_transaction_abort(struct thinx_md *md)
 	if (r)
 		goto out;
 	WRITE_ONCE(md->open_gen, md->open_gen + 1);	/* I2 */
-	r = reload(md);
+	r = reload_committed(md);
 	if (r) {
 		md_err(md, "abort failed: %d; the metadata cannot be used any more",
 		       r);

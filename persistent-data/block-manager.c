@@ -67,7 +67,7 @@ u32 pd_csum(const void *data, u32 csum_xor)
 		      PD_BLOCK_SIZE - sizeof(__le32)) ^ csum_xor;
 }
 
-static void seal(const struct pd_validator *v, pd_block_t b, void *data)
+static void seal_block(const struct pd_validator *v, pd_block_t b, void *data)
 {
 	struct pd_disk_header *h = data;
 
@@ -110,7 +110,7 @@ void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
 
 	if (!v)
 		return;
-	seal(v, b, data);
+	seal_block(v, b, data);
 	note_sealed(&aux->bm->made[0], b, data);
 	note_sealed(&aux->bm->made[1], b, data);
 }
@@ -405,7 +405,7 @@ int pd_bm_write_super(struct pd_bm *bm, const struct pd_validator *v,
 	if (pd_bm_is_read_only(bm))
 		return -EPERM;
 
-	seal(v, 0, data);
+	seal_block(v, 0, data);
 	r = bm->io->ops->write_super(bm->io, data);
 	if (r)
 		bm_err(bm, "cannot write block 0: error %d", r);

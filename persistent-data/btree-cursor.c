@@ -49,7 +49,7 @@ static void prefetch_behind(const struct pd_btree_cursor *c,
 }
 
 /* Copy the leaf that decides about @key. */
-static int load(struct pd_btree_cursor *c, u64 key)
+static int load_leaf(struct pd_btree_cursor *c, u64 key)
 {
 	struct pd_bm *bm = c->tree.t->bm;
 	pd_block_t b = c->root;
@@ -81,10 +81,10 @@ static int load(struct pd_btree_cursor *c, u64 key)
 }
 
 /* Stand on the first entry at or behind @key. */
-static int seek(struct pd_btree_cursor *c, u64 key)
+static int seek_entry(struct pd_btree_cursor *c, u64 key)
 {
 	for (;;) {
-		int r = load(c, key);
+		int r = load_leaf(c, key);
 
 		if (r)
 			return r;
@@ -116,7 +116,7 @@ int pd_btree_cursor_begin(const struct pd_btree *t, pd_block_t root,
 
 	r = pd_tree_find_lower(t, root, keys, &c->root);
 	if (!r)
-		r = seek(c, keys[t->levels - 1]);
+		r = seek_entry(c, keys[t->levels - 1]);
 	if (r)
 		goto err_free_leaf;
 	*result = c;
@@ -144,7 +144,7 @@ int pd_btree_cursor_next(struct pd_btree_cursor *c)
 	}
 	if (c->place.last == U64_MAX)
 		return -ENODATA;
-	return seek(c, c->place.last + 1);
+	return seek_entry(c, c->place.last + 1);
 }
 
 void pd_btree_cursor_end(struct pd_btree_cursor *c)

@@ -39,7 +39,7 @@ struct walk {
 };
 
 /* A reference to node @b: if it is the only one, go into the node. */
-static int visit(struct walk *w, pd_block_t b, const struct pd_place *place)
+static int visit_node(struct walk *w, pd_block_t b, const struct pd_place *place)
 {
 	struct pd_tm *tm = w->tree.t->tm;
 	u32 count;
@@ -65,7 +65,7 @@ static int visit(struct walk *w, pd_block_t b, const struct pd_place *place)
 }
 
 /* Everything below the last node of the path was seen. */
-static int leave(struct walk *w)
+static int leave_node(struct walk *w)
 {
 	const struct pd_btree_value_type *v = &w->tree.t->value;
 	struct pd_block *blk = &w->path[w->nr - 1].blk;
@@ -83,21 +83,21 @@ static int leave(struct walk *w)
 	return r;
 }
 
-static int walk(struct walk *w, pd_block_t root)
+static int walk_tree(struct walk *w, pd_block_t root)
 {
 	struct pd_place place = pd_place_root();
-	int r = visit(w, root, &place);
+	int r = visit_node(w, root, &place);
 
 	while (!r && w->nr) {
 		u32 top = w->nr - 1, i = w->path[top].next++;
 		const struct pd_disk_node *n = w->path[top].blk.data;
 
 		if (pd_node_is_leaf(n) || i == pd_node_nr(n)) {
-			r = leave(w);
+			r = leave_node(w);
 			continue;
 		}
 		place = pd_place_child(&w->path[top].place, n, i);
-		r = visit(w, pd_node_child(n, i), &place);
+		r = visit_node(w, pd_node_child(n, i), &place);
 	}
 	while (w->nr)
 		pd_bm_release(w->tree.t->bm, &w->path[--w->nr].blk);
@@ -112,9 +112,9 @@ int pd_btree_delete(const struct pd_btree *t, pd_block_t root, u32 max_nodes)
 	if (t->levels != 1)
 		return -EINVAL;
 
-	r = walk(&w, root);
+	r = walk_tree(&w, root);
 	if (r)
 		return r;
 	w.frees = true;
-	return walk(&w, root);
+	return walk_tree(&w, root);
 }

@@ -56,7 +56,7 @@ struct descent {
 	u32 i;
 };
 
-static void release(const struct pd_tree *tree, struct pd_block *blk)
+static void release_node(const struct pd_tree *tree, struct pd_block *blk)
 {
 	pd_bm_release(tree->t->bm, blk);
 }
@@ -88,7 +88,7 @@ static int empty_tree(const struct pd_tree *tree, pd_block_t *root)
 	if (r)
 		return r;
 	*root = blk.nr;
-	release(tree, &blk);
+	release_node(tree, &blk);
 	return 0;
 }
 
@@ -154,7 +154,7 @@ static int open_sibling(struct descent *d, u32 j, struct pd_block *sibling)
 				    pd_node_max(sibling->data));
 	fits = pd_node_nr(sibling->data) + worthwhile(sibling->data) <=
 	       pd_node_max(sibling->data);
-	release(tree, sibling);
+	release_node(tree, sibling);
 	if (r || !fits)
 		return r;
 
@@ -165,7 +165,7 @@ static int open_sibling(struct descent *d, u32 j, struct pd_block *sibling)
 /* Make @sibling, child @j, the node the walk goes on with. */
 static void switch_to(struct descent *d, u32 j, struct pd_block *sibling)
 {
-	release(d->tree, &d->node);
+	release_node(d->tree, &d->node);
 	d->node = *sibling;
 	d->i = j;
 }
@@ -195,7 +195,7 @@ static int give_left(struct descent *d)
 	if (d->key < pd_node_key(n, 0))
 		switch_to(d, d->i - 1, &sibling);
 	else
-		release(d->tree, &sibling);
+		release_node(d->tree, &sibling);
 	return 1;
 }
 
@@ -219,12 +219,12 @@ static int give_right(struct descent *d)
 	if (d->key >= pd_node_key(right, 0))
 		switch_to(d, d->i + 1, &sibling);
 	else
-		release(d->tree, &sibling);
+		release_node(d->tree, &sibling);
 	return 1;
 }
 
 /* Case (c); the parent has a free slot (I1). */
-static int split(struct descent *d)
+static int split_node(struct descent *d)
 {
 	struct pd_disk_node *n = d->node.data;
 	u32 keep = split_point(n, d->key);
@@ -241,7 +241,7 @@ static int split(struct descent *d)
 	if (d->key >= key)
 		switch_to(d, d->i + 1, &sibling);
 	else
-		release(d->tree, &sibling);
+		release_node(d->tree, &sibling);
 	return 0;
 }
 
@@ -252,7 +252,7 @@ static int make_room(struct descent *d)
 	if (!r)
 		r = give_right(d);
 	if (!r)
-		r = split(d);
+		r = split_node(d);
 	return r < 0 ? r : 0;
 }
 
@@ -277,9 +277,9 @@ static int split_root(struct descent *d)
 		     pd_tree_max_entries(tree, sizeof(__le64)), sizeof(__le64));
 	pd_node_put_child(root, 0, pd_node_key(left.data, 0), left.nr);
 	pd_node_put_child(root, 1, pd_node_key(right.data, 0), right.nr);
-	release(tree, &right);
+	release_node(tree, &right);
 out_release_left:
-	release(tree, &left);
+	release_node(tree, &left);
 	return r;
 }
 
@@ -303,12 +303,12 @@ static int step_down(struct descent *d)
 	if (needs_room(d->node.data, d->key)) {
 		r = make_room(d);
 		if (r)
-			release(d->tree, &d->node);
+			release_node(d->tree, &d->node);
 		else
 			d->place = pd_place_child(&d->parent_place, n, d->i);
 	}
 out_release_parent:
-	release(d->tree, &d->parent);
+	release_node(d->tree, &d->parent);
 	return r;
 }
 
@@ -316,8 +316,8 @@ out_release_parent:
  * Hold the leaf that decides about @key, shadowed and, unless it has the key,
  * with a free slot.
  */
-static int descend(const struct pd_tree *tree, pd_block_t *root, u64 key,
-		   struct pd_block *leaf, struct pd_place *place)
+static int descend_to_leaf(const struct pd_tree *tree, pd_block_t *root, u64 key,
+			   struct pd_block *leaf, struct pd_place *place)
 {
 	struct descent d = {
 		.tree = tree, .key = key, .place = pd_place_root(),
@@ -331,7 +331,7 @@ static int descend(const struct pd_tree *tree, pd_block_t *root, u64 key,
 	if (needs_room(d.node.data, key)) {
 		r = split_root(&d);
 		if (r) {
-			release(tree, &d.node);
+			release_node(tree, &d.node);
 			return r;
 		}
 	}
@@ -390,8 +390,8 @@ static int dec_replaced(const struct pd_tree *tree,
  * Put as much of the run into the leaf as belongs there and fits, at least one
  * value: the present entries [begin, end) become @nr ones.
  */
-static int put_run(const struct pd_tree *tree, struct pd_disk_node *n,
-		   u64 last, struct run *run)
+static int put_run_in_leaf(const struct pd_tree *tree, struct pd_disk_node *n,
+			   u64 last, struct run *run)
 {
 	u32 room = pd_node_max(n) - pd_node_nr(n);
 	u32 begin = pd_node_lower_bound(n, run->key), end = begin;
@@ -433,12 +433,12 @@ static int insert_run(const struct pd_tree *tree, pd_block_t *root,
 	while (run->nr) {
 		struct pd_place place;
 		struct pd_block leaf;
-		int r = descend(tree, root, run->key, &leaf, &place);
+		int r = descend_to_leaf(tree, root, run->key, &leaf, &place);
 
 		if (r)
 			return r;
-		r = put_run(tree, leaf.data, place.last, run);
-		release(tree, &leaf);
+		r = put_run_in_leaf(tree, leaf.data, place.last, run);
+		release_node(tree, &leaf);
 		if (r)
 			return r;
 	}
@@ -453,7 +453,7 @@ static int create_lower(const struct pd_btree *t, pd_block_t *root,
 	struct pd_place place;
 	struct pd_disk_node *n;
 	u32 i;
-	int r = descend(&top, root, keys[0], &l->leaf, &place);
+	int r = descend_to_leaf(&top, root, keys[0], &l->leaf, &place);
 
 	if (r)
 		return r;
@@ -465,7 +465,7 @@ static int create_lower(const struct pd_btree *t, pd_block_t *root,
 
 	r = empty_tree(&l->tree, &l->sub);
 	if (r) {
-		release(&top, &l->leaf);
+		release_node(&top, &l->leaf);
 		return r;
 	}
 	i = pd_node_lower_bound(n, keys[0]);

@@ -23,7 +23,7 @@
 
 #define NODE_SPACE (PD_BLOCK_SIZE - sizeof(struct pd_disk_node_header))
 
-static int refuse(struct pd_bm *bm, pd_block_t b, const char *what, u64 got)
+static int refuse_node(struct pd_bm *bm, pd_block_t b, const char *what, u64 got)
 {
 	bm_err_limit(bm, "btree node %llu: bad %s: %llu", b, what, got);
 	return -EILSEQ;
@@ -37,14 +37,14 @@ static int check_shape(struct pd_bm *bm, pd_block_t b,
 	u32 max = pd_node_max(n);
 
 	if (flags != PD_NODE_LEAF && flags != PD_NODE_INTERNAL)
-		return refuse(bm, b, "flags", flags);
+		return refuse_node(bm, b, "flags", flags);
 	if (!size || size > NODE_SPACE ||
 	    (flags == PD_NODE_INTERNAL && size != sizeof(__le64)))
-		return refuse(bm, b, "value_size", size);
+		return refuse_node(bm, b, "value_size", size);
 	if (max < 3 || max % 3 || max > NODE_SPACE / (sizeof(__le64) + size))
-		return refuse(bm, b, "max_entries", max);
+		return refuse_node(bm, b, "max_entries", max);
 	if (pd_node_nr(n) > max)
-		return refuse(bm, b, "nr_entries", pd_node_nr(n));
+		return refuse_node(bm, b, "nr_entries", pd_node_nr(n));
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static int check_node(struct pd_bm *bm, pd_block_t b, const void *data)
 
 	for (i = 1; i < pd_node_nr(n); i++)
 		if (pd_node_key(n, i) <= pd_node_key(n, i - 1))
-			return refuse(bm, b, "order of keys, at index", i);
+			return refuse_node(bm, b, "order of keys, at index", i);
 	return 0;
 }
 
@@ -126,7 +126,7 @@ bool pd_node_has_key(const struct pd_disk_node *n, u64 key, u32 *index)
 }
 
 /* Move entries [i, nr_entries) so that they begin at index @to. */
-static void slide(struct pd_disk_node *n, u32 to, u32 i)
+static void slide_entries(struct pd_disk_node *n, u32 to, u32 i)
 {
 	u32 nr = pd_node_nr(n) - i;
 
@@ -141,7 +141,7 @@ void pd_node_open_gap(struct pd_disk_node *n, u32 i, u32 nr)
 	pd_assert(i <= pd_node_nr(n));
 	pd_assert(pd_node_nr(n) + nr <= pd_node_max(n));
 
-	slide(n, i + nr, i);
+	slide_entries(n, i + nr, i);
 	pd_node_set_nr(n, pd_node_nr(n) + nr);
 }
 
@@ -149,7 +149,7 @@ void pd_node_close_gap(struct pd_disk_node *n, u32 i, u32 nr)
 {
 	pd_assert(i + nr <= pd_node_nr(n));
 
-	slide(n, i, i + nr);
+	slide_entries(n, i, i + nr);
 	pd_node_set_nr(n, pd_node_nr(n) - nr);
 }
 

@@ -113,7 +113,7 @@ static int choose_neighbour(struct pair *p)
 }
 
 /* Case (c); @from is the neighbour, held for reading. */
-static int merge(struct pair *p, const struct pd_disk_node *from)
+static int merge_into(struct pair *p, const struct pd_disk_node *from)
 {
 	u32 nr = pd_node_nr(from), at = pd_node_nr(p->node);
 	int r = p->shared ? pd_tree_inc_children(p->tree, from) : 0;
@@ -190,7 +190,7 @@ static int mend_with_neighbour(struct pd_spine *s)
 				    pd_node_max(neighbour.data));
 	} else if (pd_node_nr(p.node) + pd_node_nr(neighbour.data) <=
 		   pd_node_max(p.node)) {
-		r = merge(&p, neighbour.data);
+		r = merge_into(&p, neighbour.data);
 		merged = true;
 	}
 	pd_bm_release(s->tree->t->bm, &neighbour);
@@ -263,7 +263,7 @@ static int mend_root(const struct pd_tree *tree, struct pd_disk_node *root)
 }
 
 /* Restore I1 after the last node of the spine lost entries; ends the spine. */
-static int mend(struct pd_spine *s)
+static int mend_path(struct pd_spine *s)
 {
 	int r = 0;
 
@@ -309,7 +309,7 @@ static int remove_entry(const struct pd_tree *tree, pd_block_t *root, u64 key)
 	if (r)
 		goto err_end_spine;
 	pd_node_close_gap(leaf, i, 1);
-	return mend(&s);
+	return mend_path(&s);
 
 err_end_spine:
 	pd_spine_end(&s);
@@ -353,13 +353,13 @@ struct removal {
 	u32 budget;		/* leaves that may still be looked at */
 };
 
-static void spend(struct removal *rm, u32 leaves)
+static void spend_leaves(struct removal *rm, u32 leaves)
 {
 	rm->budget -= min(rm->budget, leaves);
 }
 
 /* Everything up to and with @key is gone. */
-static void advance(struct removal *rm, u64 key)
+static void advance_to(struct removal *rm, u64 key)
 {
 	rm->range->done = key >= rm->last;
 	rm->range->begin = rm->range->done ? rm->range->end : key + 1;
@@ -396,8 +396,8 @@ static int cut_slice(struct removal *rm, struct pd_spine *s)
 		return r;
 	pd_node_close_gap(n, begin, end - begin);
 	rm->range->nr_removed += end - begin;
-	advance(rm, step->place.last);
-	spend(rm, 1);
+	advance_to(rm, step->place.last);
+	spend_leaves(rm, 1);
 	return 0;
 }
 
@@ -434,8 +434,8 @@ static int drop_leaf(struct removal *rm, pd_block_t b,
 	if (r)
 		return r;
 	rm->range->nr_removed += nr;
-	advance(rm, place->last);
-	spend(rm, 1);
+	advance_to(rm, place->last);
+	spend_leaves(rm, 1);
 	return 1;
 
 out_release:
@@ -541,8 +541,8 @@ static int drop_parent(struct removal *rm, struct pd_spine *s, u32 i)
 		return r;
 	pd_node_close_gap(n, i, 1);
 	rm->range->nr_removed += nr;
-	advance(rm, place.last);
-	spend(rm, rm->budget);
+	advance_to(rm, place.last);
+	spend_leaves(rm, rm->budget);
 	return 1;
 }
 
@@ -589,13 +589,13 @@ static int remove_some(struct removal *rm, pd_block_t *root)
 			break;
 	}
 	if (r >= 0)
-		return mend(&s);
+		return mend_path(&s);
 	pd_spine_end(&s);
 	return r;
 }
 
 /* Find the first entry to be removed, or that there is none. */
-static int seek(struct removal *rm, pd_block_t root)
+static int seek_next_key(struct removal *rm, pd_block_t root)
 {
 	int r;
 
@@ -606,7 +606,7 @@ static int seek(struct removal *rm, pd_block_t root)
 	if (r && r != -ENODATA)
 		return r;
 	if (r || rm->next > rm->last)
-		advance(rm, rm->last);
+		advance_to(rm, rm->last);
 	return 0;
 }
 
@@ -616,7 +616,7 @@ static int remove_step(struct removal *rm, pd_block_t *root)
 		int r = remove_some(rm, root);
 
 		if (!r)
-			r = seek(rm, *root);
+			r = seek_next_key(rm, *root);
 		if (r)
 			return r;
 	}
@@ -643,7 +643,7 @@ int pd_btree_remove_range(const struct pd_btree *t, pd_block_t *root,
 
 	r = pd_tree_find_lower(t, *root, keys, &sub);
 	if (!r)
-		r = seek(&rm, sub);
+		r = seek_next_key(&rm, sub);
 	if (r || range->done)
 		return r;
 

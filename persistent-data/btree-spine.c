@@ -73,7 +73,7 @@ int pd_tree_shadow_child(const struct pd_tree *tree,
 	return r;
 }
 
-static int push(struct pd_spine *s, pd_block_t b, const struct pd_place *place)
+static int push_step(struct pd_spine *s, pd_block_t b, const struct pd_place *place)
 {
 	struct pd_step *step = &s->steps[s->nr];
 	int r;
@@ -97,7 +97,7 @@ int pd_spine_begin(struct pd_spine *s, const struct pd_tree *tree,
 
 	s->tree = tree;
 	s->nr = 0;
-	r = push(s, *root, &place);
+	r = push_step(s, *root, &place);
 	if (!r)
 		*root = s->steps[0].blk.nr;
 	return r;
@@ -108,7 +108,7 @@ int pd_spine_down(struct pd_spine *s, u32 i)
 	struct pd_step *parent = pd_spine_last(s);
 	struct pd_disk_node *n = pd_step_node(parent);
 	struct pd_place place = pd_place_child(&parent->place, n, i);
-	int r = push(s, pd_node_child(n, i), &place);
+	int r = push_step(s, pd_node_child(n, i), &place);
 
 	if (r)
 		return r;

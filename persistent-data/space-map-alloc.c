@@ -214,7 +214,7 @@ static void believe_bitmaps(struct pd_sm *sm)
 }
 
 /* Find up to @want free blocks in a row and move the cursor behind them. */
-static int search(struct pd_sm *sm, u32 want, pd_block_t *begin, u32 *nr)
+static int search_run(struct pd_sm *sm, u32 want, pd_block_t *begin, u32 *nr)
 {
 	struct search s = { .want = want };
 	int r;
@@ -245,7 +245,7 @@ int pd_sm_alloc(struct pd_sm *sm, pd_block_t *b)
 	u32 nr;
 	int r;
 
-	r = search(sm, 1, b, &nr);
+	r = search_run(sm, 1, b, &nr);
 	if (r)
 		return r;
 
@@ -436,7 +436,7 @@ int pd_sm_find_run(struct pd_sm *sm, pd_block_t want, pd_block_t *begin,
 	int r;
 
 	want = clamp_t(u64, want, 1, PD_ENTRIES_PER_BITMAP);
-	r = search(sm, want, begin, &found);
+	r = search_run(sm, want, begin, &found);
 	if (r)
 		return r;
 

@@ -76,7 +76,7 @@ u32 pd_bitmap_first_free(const struct pd_disk_bitmap *bm)
 }
 
 /* Move the even bits together: 64 bits become 32. */
-static u32 squeeze(u64 m)
+static u32 squeeze_bits(u64 m)
 {
 	m = (m | m >> 1) & 0x3333333333333333ULL;
 	m = (m | m >> 2) & 0x0f0f0f0f0f0f0f0fULL;
@@ -95,7 +95,7 @@ void pd_bitmap_used_bits(const struct pd_disk_bitmap *bm, unsigned long *bits)
 	for (i = 0; i < PD_WORDS_PER_BITMAP; i++) {
 		bit = i * PD_ENTRIES_PER_WORD;
 		bits[BIT_WORD(bit)] |=
-			(unsigned long)squeeze(used_mask(bm->words[i])) <<
+			(unsigned long)squeeze_bits(used_mask(bm->words[i])) <<
 			(bit % BITS_PER_LONG);
 	}
 }

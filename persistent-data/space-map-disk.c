@@ -131,7 +131,7 @@ static int add_bitmap(struct pd_sm *sm, u32 i)
 	return 0;
 }
 
-static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
+static int extend_disk_map(struct pd_sm *sm, pd_block_t nr_blocks)
 {
 	u32 i, old_bitmaps = sm->nr_bitmaps;
 	u64 nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
@@ -155,10 +155,10 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 }
 
 static const struct pd_sm_ops disk_ops = {
-	.extend = extend,
+	.extend = extend_disk_map,
 };
 
-static struct pd_sm *init(struct pd_tm *tm)
+static struct pd_sm *init_disk_map(struct pd_tm *tm)
 {
 	return pd_sm_init(tm->bm, tm, &disk_ops, "data space map");
 }
@@ -171,7 +171,7 @@ int pd_sm_disk_create(struct pd_tm *tm, struct pd_sm **result)
 	struct pd_sm *sm;
 	int r;
 
-	sm = init(tm);
+	sm = init_disk_map(tm);
 	if (!sm)
 		return -ENOMEM;
 
@@ -195,7 +195,7 @@ int pd_sm_disk_open(struct pd_tm *tm, const void *root, struct pd_sm **result)
 	int r;
 
 	memcpy(&disk, root, sizeof(disk));
-	sm = init(tm);
+	sm = init_disk_map(tm);
 	if (!sm)
 		return -ENOMEM;
 

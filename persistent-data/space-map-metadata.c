@@ -137,7 +137,7 @@ static int take_bitmaps(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 	return 0;
 }
 
-static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
+static int extend_metadata_map(struct pd_sm *sm, pd_block_t nr_blocks)
 {
 	pd_block_t old_blocks = sm->nr_blocks;
 	u64 nr_bitmaps = pd_sm_bitmaps_for(nr_blocks);
@@ -165,10 +165,10 @@ static int extend(struct pd_sm *sm, pd_block_t nr_blocks)
 }
 
 static const struct pd_sm_ops metadata_ops = {
-	.extend = extend,
+	.extend = extend_metadata_map,
 };
 
-static struct pd_sm *init(struct pd_tm *tm)
+static struct pd_sm *init_metadata_map(struct pd_tm *tm)
 {
 	struct pd_sm *sm = pd_sm_init(tm->bm, tm, &metadata_ops,
 				      "metadata space map");
@@ -222,7 +222,7 @@ int pd_sm_metadata_create(struct pd_tm *tm, struct pd_sm **result)
 		return -ENOSPC;
 	}
 
-	sm = init(tm);
+	sm = init_metadata_map(tm);
 	if (!sm)
 		return -ENOMEM;
 	*result = sm;
@@ -275,7 +275,7 @@ int pd_sm_metadata_open(struct pd_tm *tm, const void *root,
 	int r;
 
 	memcpy(&disk, root, sizeof(disk));
-	sm = init(tm);
+	sm = init_metadata_map(tm);
 	*result = sm;
 	if (!sm)
 		return -ENOMEM;

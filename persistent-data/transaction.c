@@ -17,7 +17,7 @@
 #include <linux/errno.h>
 #include <linux/slab.h>
 
-static struct pd_tm *init(struct pd_bm *bm)
+static struct pd_tm *init_tm(struct pd_bm *bm)
 {
 	struct pd_tm *tm = kzalloc(sizeof(*tm), GFP_NOIO);
 
@@ -34,8 +34,8 @@ void pd_tm_destroy(struct pd_tm *tm)
 	kfree(tm);
 }
 
-static int publish(struct pd_tm *tm, int r, struct pd_tm **result,
-		   struct pd_sm **sm)
+static int publish_or_destroy(struct pd_tm *tm, int r, struct pd_tm **result,
+			      struct pd_sm **sm)
 {
 	if (r) {
 		pd_tm_destroy(tm);
@@ -48,21 +48,21 @@ static int publish(struct pd_tm *tm, int r, struct pd_tm **result,
 
 int pd_tm_create(struct pd_bm *bm, struct pd_tm **result, struct pd_sm **sm)
 {
-	struct pd_tm *tm = init(bm);
+	struct pd_tm *tm = init_tm(bm);
 
 	if (!tm)
 		return -ENOMEM;
-	return publish(tm, pd_sm_metadata_create(tm, &tm->sm), result, sm);
+	return publish_or_destroy(tm, pd_sm_metadata_create(tm, &tm->sm), result, sm);
 }
 
 int pd_tm_open(struct pd_bm *bm, const void *sm_root, struct pd_tm **result,
 	       struct pd_sm **sm)
 {
-	struct pd_tm *tm = init(bm);
+	struct pd_tm *tm = init_tm(bm);
 
 	if (!tm)
 		return -ENOMEM;
-	return publish(tm, pd_sm_metadata_open(tm, sm_root, &tm->sm), result,
+	return publish_or_destroy(tm, pd_sm_metadata_open(tm, sm_root, &tm->sm), result,
 		       sm);
 }
 
