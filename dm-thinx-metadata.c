@@ -367,7 +367,7 @@ void thinx_md_unhold(struct thinx_md *md, thinx_dblock_t begin,
 
 int thinx_md_insert_run_locked(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 			       thinx_dblock_t dbegin, u64 nr,
-			       thinx_mapping_t *mapping)
+			       thinx_word_t *mapping)
 {
 	int r = dev_may_change(dev);
 
@@ -377,7 +377,7 @@ int thinx_md_insert_run_locked(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 }
 
 int thinx_md_restamp_locked(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
-			    u32 nr, thinx_mapping_t *mappings, bool *exclusive)
+			    u32 nr, thinx_word_t *mappings, bool *exclusive)
 {
 	int r = dev_may_change(dev);
 

@@ -256,7 +256,7 @@ void thinx_md_unhold(struct thinx_md *md, thinx_dblock_t begin,
 int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
 					    thinx_vblock_t vbegin,
 					    thinx_dblock_t dbegin, u64 nr,
-					    thinx_mapping_t *mapping);
+					    thinx_word_t *mapping);
 
 /**
  * thinx_md_restamp_locked() - take blocks that only look shared for one's own
@@ -264,7 +264,7 @@ int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
  * @vbegin: first virtual block
  * @nr: how many, 1 .. THINX_MD_RUN_MAX
  * @mappings: @nr results: the mapping as it is now (restamped or not), or
- *	THINX_MAPPING_NONE and *@exclusive bit clear where nothing is mapped
+ *	THINX_WORD_HOLE and *@exclusive bit clear where nothing is mapped
  * @exclusive: @nr bools: the block is this device's alone, in memory and in
  *	whatever a crash could bring back; it may be overwritten in place
  *
@@ -272,7 +272,7 @@ int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
  */
 int __must_check thinx_md_restamp_locked(struct thinx_md_dev *dev,
 					 thinx_vblock_t vbegin, u32 nr,
-					 thinx_mapping_t *mappings,
+					 thinx_word_t *mappings,
 					 bool *exclusive);
 
 /**

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The block spaces and the mapping value, and the only conversions between
+ * The block spaces and the word, and the only conversions between
  * them.  Usable in user space.
  *
  *   sector (512 bytes) of a volume ──/ block size──► thinx_vblock_t
@@ -21,26 +21,33 @@
 typedef u64 thinx_vblock_t;	/* block of a thin volume */
 typedef u64 thinx_dblock_t;	/* block of the data device */
 
-/* A mapping value, CPU byte order: data block << 24 | time. */
-typedef u64 thinx_mapping_t;
-
 /*
- * No mapping; 0 is one: data block 0 at time 0.  No real mapping is as large:
- * a data space has fewer than 2^40 blocks.
+ * What is known of a virtual block, in CPU byte order: a mapping value, data
+ * block << 24 | time, or one of two values no mapping has: a data space has fewer
+ * than 2^40 blocks.
  */
-#define THINX_MAPPING_NONE	(~0ULL - 1)
+typedef u64 thinx_word_t;
 
-static inline thinx_mapping_t thinx_mapping_pack(thinx_dblock_t b, u32 time)
+#define THINX_WORD_UNKNOWN	(~0ULL)
+#define THINX_WORD_HOLE		(~0ULL - 1)
+
+/** thinx_word_is_mapping() - is it a mapping, neither UNKNOWN nor HOLE? */
+static inline bool thinx_word_is_mapping(thinx_word_t word)
+{
+	return word < THINX_WORD_HOLE;
+}
+
+static inline thinx_word_t thinx_mapping_pack(thinx_dblock_t b, u32 time)
 {
 	return b << THINX_TIME_BITS | (time & THINX_TIME_MAX);
 }
 
-static inline thinx_dblock_t thinx_mapping_block(thinx_mapping_t m)
+static inline thinx_dblock_t thinx_mapping_block(thinx_word_t m)
 {
 	return m >> THINX_TIME_BITS;
 }
 
-static inline u32 thinx_mapping_time(thinx_mapping_t m)
+static inline u32 thinx_mapping_time(thinx_word_t m)
 {
 	return m & THINX_TIME_MAX;
 }

@@ -81,7 +81,7 @@ static void learn_from_leaf(void *context, const struct thinx_md_leaf *l)
 		if (k < l->nr && le64_to_cpu(keys[k]) == b)
 			g->blocks[i].word = le64_to_cpu(values[k]);
 		else
-			g->blocks[i].word = THINX_MAP_HOLE;
+			g->blocks[i].word = THINX_WORD_HOLE;
 		/* We hold the range: the word is ours to store. */
 		thinx_map_cache_set(&g->volume->cache, b, 1, g->blocks[i].word);
 	}
@@ -102,7 +102,7 @@ static int learn_words(struct thinx_group *g)
 		g->blocks[i].word = thinx_map_cache_get(&v->cache,
 							g->begin + i);
 	for (i = 0; i < g->nr; i++) {
-		if (g->blocks[i].word != THINX_MAP_UNKNOWN)
+		if (g->blocks[i].word != THINX_WORD_UNKNOWN)
 			continue;
 		c.index = i;
 		r = thinx_md_lookup(v->dev, g->begin + i, learn_from_leaf, &c);
@@ -113,7 +113,7 @@ static int learn_words(struct thinx_group *g)
 					v->id, g->begin + i, r);
 			return r;
 		}
-		if (WARN_ON_ONCE(g->blocks[i].word == THINX_MAP_UNKNOWN))
+		if (WARN_ON_ONCE(g->blocks[i].word == THINX_WORD_UNKNOWN))
 			return -EIO;
 	}
 	return 0;
@@ -126,7 +126,7 @@ static void decide_reads(struct thinx_group *g)
 	u32 i;
 
 	for (i = 0; i < g->nr; i++)
-		g->blocks[i].fate = g->blocks[i].word == THINX_MAP_HOLE ?
+		g->blocks[i].fate = g->blocks[i].word == THINX_WORD_HOLE ?
 			THINX_HOLE : THINX_IN_PLACE;
 }
 
@@ -175,18 +175,6 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 
 /* ---- forming groups ---- */
 
-/* All bios of a group have the same port, so that they have the same origin. */
-static bool can_join(struct thinx_plane *plane, const struct thinx_group *g,
-		     thinx_vblock_t end, struct thinx_bio *tb)
-{
-	struct bio *bio = thinx_bio_of(tb);
-
-	return tb->port == g->port &&
-	       bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
-	       first_block(plane, bio) <= end &&
-	       end_block(plane, bio) - g->begin <= THINX_GROUP_BLOCKS;
-}
-
 /*
  * The group cannot be decided about.  If that is because a change failed half way
  * an abort is coming, after which the metadata answer again: try then.
@@ -208,27 +196,87 @@ static void give_up_group(struct thinx_group *g, int r)
 	thinx_group_put(g);
 }
 
-/*
- * How many blocks do the first write and those that adjoin it cover?  Reads
- * stay single: they need no data blocks, so nothing is won.
+/**
+ * struct run - bios at the front of a list that can be one group
+ * @begin: first block of any of them
+ * @end: one past the last
+ * @last: the last of them
  */
-static thinx_vblock_t group_end(struct thinx_plane *plane,
-				struct list_head *todo, struct thinx_group *g,
-				struct thinx_bio **last)
+struct run {
+	thinx_vblock_t begin;
+	thinx_vblock_t end;
+	struct thinx_bio *last;
+};
+
+/* All bios of a group have the same port, so that they have the same origin. */
+static bool can_join(struct thinx_plane *plane, const struct run *run,
+		     struct thinx_bio *tb)
+{
+	struct bio *bio = thinx_bio_of(tb);
+
+	return tb->port == run->last->port &&
+	       bio_op(bio) == REQ_OP_WRITE && !(bio->bi_opf & REQ_PREFLUSH) &&
+	       first_block(plane, bio) <= run->end &&
+	       end_block(plane, bio) - run->begin <= THINX_GROUP_BLOCKS;
+}
+
+/*
+ * The first bio and, if it writes, the writes that adjoin it.  Reads stay single:
+ * they need no data blocks, so nothing would be gained.
+ */
+static struct run collect_run(struct thinx_plane *plane, struct list_head *todo)
 {
 	struct thinx_bio *tb = list_first_entry(todo, struct thinx_bio, list);
-	thinx_vblock_t end = end_block(plane, thinx_bio_of(tb));
+	struct bio *bio = thinx_bio_of(tb);
+	struct run run = {
+		.begin = first_block(plane, bio),
+		.end = end_block(plane, bio),
+		.last = tb,
+	};
 
-	*last = tb;
-	if (!g->is_write)
-		return end;
+	if (bio_data_dir(bio) != WRITE)
+		return run;
 	list_for_each_entry_continue(tb, todo, list) {
-		if (!can_join(plane, g, end, tb))
+		if (!can_join(plane, &run, tb))
 			break;
-		end = max(end, end_block(plane, thinx_bio_of(tb)));
-		*last = tb;
+		run.end = max(run.end, end_block(plane, thinx_bio_of(tb)));
+		run.last = tb;
 	}
-	return end;
+	return run;
+}
+
+/*
+ * Move the bios of a run from @todo to their group and lock its range.  If somebody
+ * holds part of the range only the first bio waits there; the others are tried
+ * again by themselves.  Returns false if it waits.
+ */
+static bool lock_run(struct thinx_group *g, struct list_head *todo,
+		     struct run *run)
+{
+	struct thinx_bio *tb = list_first_entry(todo, struct thinx_bio, list);
+	struct thinx_range_lock *ranges = &g->volume->ranges;
+
+	if (run->last != tb &&
+	    thinx_range_is_held(ranges, run->begin, run->end)) {
+		run->last = tb;
+		run->end = end_block(g->volume->plane, thinx_bio_of(tb));
+		g->nr = run->end - run->begin;
+	}
+	list_cut_position(&g->bios, todo, &run->last->list);
+	if (run->last != tb) {
+		if (thinx_range_lock_or_wait(ranges, &g->range, NULL,
+					     run->begin, run->end))
+			return true;
+		list_splice(&g->bios, todo);
+		return false;
+	}
+	/* Its list entry is the waiter's. */
+	list_del_init(&tb->list);
+	if (!thinx_range_lock_or_wait(ranges, &g->range, &tb->waiter,
+				      run->begin, run->end))
+		return false;
+	list_add(&tb->list, &g->bios);
+	return true;
 }
 
 /*
@@ -239,52 +287,24 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 		       struct list_head *groups)
 {
 	struct thinx_bio *tb = list_first_entry(todo, struct thinx_bio, list);
-	struct thinx_bio *last;
 	struct thinx_plane *plane = v->plane;
-	struct bio *bio = thinx_bio_of(tb);
-	struct thinx_group probe, *g;
-	thinx_vblock_t end;
+	struct run run = collect_run(plane, todo);
+	struct thinx_group *g;
 	int r;
 
-	probe.is_write = bio_data_dir(bio) == WRITE;
-	probe.port = tb->port;
-	probe.begin = first_block(plane, bio);
-	end = group_end(plane, todo, &probe, &last);
-	g = thinx_group_alloc(v, end - probe.begin);
+	g = thinx_group_alloc(v, run.end - run.begin);
 	if (!g)
 		return false;
-	g->is_write = probe.is_write;
-	g->port = probe.port;
-	g->begin = probe.begin;
+	g->is_write = bio_data_dir(thinx_bio_of(tb)) == WRITE;
+	g->port = tb->port;
+	g->begin = run.begin;
 	/* Pairs with thinx_plane_abort(). */
 	g->nr_aborts = smp_load_acquire(&plane->nr_aborts);
-
-	/*
-	 * If somebody holds part of the range only the first bio waits there;
-	 * the others are tried again by themselves.
-	 */
-	if (last != tb &&
-	    thinx_range_is_held(&v->ranges, g->begin, end)) {
-		last = tb;
-		end = end_block(plane, bio);
-		g->nr = end - g->begin;
-	}
-	list_cut_position(&g->bios, todo, &last->list);
-	if (last == tb)
-		list_del_init(&tb->list);
-	if (!thinx_range_lock_or_wait(&v->ranges, &g->range,
-				      last == tb ? &tb->waiter : NULL,
-				      g->begin, end)) {
-		if (last != tb)
-			list_splice(&g->bios, todo);
+	if (!lock_run(g, todo, &run)) {
 		thinx_group_free_unused(g);
 		return true;
 	}
-	if (last == tb)
-		list_add(&tb->list, &g->bios);
-
-	trace_thinx_group(plane->dev, v->id, g->begin, g->nr,
-			  g->is_write);
+	trace_thinx_group(plane->dev, v->id, g->begin, g->nr, g->is_write);
 	r = learn_words(g);
 	if (r)
 		give_up_group(g, r);

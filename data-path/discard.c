@@ -125,7 +125,7 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 		thinx_vblock_t reached = rm->done ? rm->end : rm->begin;
 
 		thinx_map_cache_set(&v->cache, d->next, reached - d->next,
-				    THINX_MAP_HOLE);
+				    THINX_WORD_HOLE);
 		trace_thinx_discard_step(plane->dev, v->id,
 					 d->next, reached);
 		d->next = reached;

@@ -109,7 +109,7 @@ static bool same_way(const struct thinx_group_block *a,
  * been closed since: for a snapshot that made the block shared, or for an abort
  * that took the mapping back; then the bio is to try again.
  */
-static bool still_true(struct thinx_group *g, struct bio *bio, u64 word)
+static bool still_true(struct thinx_group *g, struct bio *bio, thinx_word_t word)
 {
 	struct thinx_volume *v = g->volume;
 
@@ -127,7 +127,7 @@ static bool is_refused(struct thinx_volume *v, struct bio *bio)
 
 /* Submit to an existing mapping. */
 static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
-			    struct bio *bio, u64 word, u32 offset)
+			    struct bio *bio, thinx_word_t word, u32 offset)
 {
 	struct thinx_volume *v = g->volume;
 	struct thinx_plane *plane = v->plane;

@@ -74,7 +74,7 @@ struct thinx_update {
  * @own: memory of the update that begins at this block
  */
 struct thinx_group_block {
-	u64 word;
+	thinx_word_t word;
 	enum thinx_fate fate;
 	struct thinx_update *update;
 	struct thinx_update own;

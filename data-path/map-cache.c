@@ -263,10 +263,10 @@ static void ensure_chunk(struct thinx_map_cache *mc, unsigned long index,
 
 /* ---- look-up ---- */
 
-static bool continues_run(u64 first, u64 word, unsigned int distance,
+static bool continues_run(thinx_word_t first, thinx_word_t word, unsigned int distance,
 			  u32 snapshotted_time)
 {
-	if (!thinx_map_is_mapping(first) || !thinx_map_is_mapping(word))
+	if (!thinx_word_is_mapping(first) || !thinx_word_is_mapping(word))
 		return word == first;
 	return thinx_mapping_block(word) ==
 			thinx_mapping_block(first) + distance &&
@@ -281,12 +281,12 @@ unsigned int thinx_map_cache_run(struct thinx_map_cache *mc, thinx_vblock_t b,
 	struct thinx_map_chunk *c;
 	unsigned int n = 1;
 
-	*first = THINX_MAP_UNKNOWN;
+	*first = THINX_WORD_UNKNOWN;
 	rcu_read_lock();
 	c = thinx_map_cache_chunk(mc, b);
 	if (c)
 		*first = thinx_map_chunk_word(c, b);
-	if (*first == THINX_MAP_UNKNOWN)
+	if (*first == THINX_WORD_UNKNOWN)
 		goto out;
 	for (; n < max; n++) {
 		if (!((b + n) & CHUNK_MASK)) {
@@ -305,23 +305,23 @@ out:
 
 /* ---- storing ---- */
 
-static void store_word(struct thinx_map_chunk *c, thinx_vblock_t b, u64 word)
+static void store_word(struct thinx_map_chunk *c, thinx_vblock_t b, thinx_word_t word)
 {
 	/* With the acquire of thinx_map_chunk_word(). */
 	smp_store_release(&c->words[b & CHUNK_MASK], word);
 }
 
 static int store_unknown(struct thinx_map_chunk *c, thinx_vblock_t begin,
-			 thinx_vblock_t end, const u64 *words)
+			 thinx_vblock_t end, const thinx_word_t *words)
 {
 	thinx_vblock_t b;
 	int nr = 0;
 
 	for (b = begin; b < end; b++) {
-		u64 word = words[b - begin];
+		thinx_word_t word = words[b - begin];
 
-		if (word == THINX_MAP_UNKNOWN ||
-		    READ_ONCE(c->words[b & CHUNK_MASK]) != THINX_MAP_UNKNOWN)
+		if (word == THINX_WORD_UNKNOWN ||
+		    READ_ONCE(c->words[b & CHUNK_MASK]) != THINX_WORD_UNKNOWN)
 			continue;
 		store_word(c, b, word);
 		nr++;
@@ -331,7 +331,7 @@ static int store_unknown(struct thinx_map_chunk *c, thinx_vblock_t begin,
 
 /* Fill blocks of one chunk; the section I1 speaks of. */
 static int fill_chunk(struct thinx_map_cache *mc, thinx_vblock_t begin,
-		      const u64 *words, unsigned int nr)
+		      const thinx_word_t *words, unsigned int nr)
 {
 	thinx_vblock_t b = begin, end = begin + nr, stop;
 	struct thinx_map_chunk *c;
@@ -358,7 +358,7 @@ static unsigned int left_in_chunk(thinx_vblock_t b)
 }
 
 int thinx_map_cache_fill(struct thinx_map_cache *mc, thinx_vblock_t begin,
-			 const u64 *words, unsigned int nr)
+			 const thinx_word_t *words, unsigned int nr)
 {
 	int nr_stored = 0;
 
@@ -394,7 +394,7 @@ static u32 first_entry(const __le64 *keys, u32 nr, thinx_vblock_t b)
  * Unpack [begin, end), part of one chunk, from a leaf.  Returns how many of the
  * blocks are mapped.
  */
-static unsigned int unpack_leaf(u64 *words, thinx_vblock_t begin,
+static unsigned int unpack_leaf(thinx_word_t *words, thinx_vblock_t begin,
 				thinx_vblock_t end, u32 nr, const __le64 *keys,
 				const __le64 *values)
 {
@@ -403,16 +403,16 @@ static unsigned int unpack_leaf(u64 *words, thinx_vblock_t begin,
 	thinx_vblock_t b;
 
 	for (b = begin; b < end; b++)
-		words[b - begin] = THINX_MAP_HOLE;
+		words[b - begin] = THINX_WORD_HOLE;
 	for (; i < nr && nr_mapped < CHUNK_WORDS; i++) {
-		u64 word = le64_to_cpu(values[i]);
+		thinx_word_t word = le64_to_cpu(values[i]);
 
 		b = le64_to_cpu(keys[i]);
 		if (b < begin || b >= end)
 			break;
 		/* No device has such a block; say nothing about it. */
-		if (!thinx_map_is_mapping(word))
-			word = THINX_MAP_UNKNOWN;
+		if (!thinx_word_is_mapping(word))
+			word = THINX_WORD_UNKNOWN;
 		words[b - begin] = word;
 		nr_mapped++;
 	}
@@ -425,7 +425,7 @@ int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
 			      u64 volume_blocks)
 {
 	thinx_vblock_t here = around & ~CHUNK_MASK, b, to;
-	u64 words[CHUNK_WORDS];
+	thinx_word_t words[CHUNK_WORDS];
 	bool around_hole;
 	int nr_stored = 0;
 
@@ -466,11 +466,11 @@ static void overwrite_chunk(struct thinx_map_cache *mc, unsigned long index,
 			    thinx_vblock_t end, u64 first)
 {
 	thinx_vblock_t from = index << THINX_MAP_CHUNK_SHIFT, b, to;
-	u64 step = thinx_map_is_mapping(first) ? 1ULL << THINX_TIME_BITS : 0;
+	u64 step = thinx_word_is_mapping(first) ? 1ULL << THINX_TIME_BITS : 0;
 
 	to = min(end, from + CHUNK_WORDS);
 	b = max(begin, from);
-	if (first == THINX_MAP_UNKNOWN && to - b == CHUNK_WORDS) {
+	if (first == THINX_WORD_UNKNOWN && to - b == CHUNK_WORDS) {
 		drop_chunk(mc, index);
 		return;
 	}
@@ -501,7 +501,7 @@ void thinx_map_cache_set(struct thinx_map_cache *mc, thinx_vblock_t begin,
 
 	if (!nr)
 		return;
-	if (first != THINX_MAP_UNKNOWN && nr <= SET_ALLOC_MAX)
+	if (first != THINX_WORD_UNKNOWN && nr <= SET_ALLOC_MAX)
 		for (i = index; i <= (end - 1) >> THINX_MAP_CHUNK_SHIFT; i++)
 			ensure_chunk(mc, i, GFP_NOWAIT);
 	while (overwrite_next(mc, &index, begin, end, first))
@@ -515,7 +515,7 @@ void thinx_map_cache_invalidate(struct thinx_map_cache *mc,
 
 	if (begin >= end)
 		return;
-	while (overwrite_next(mc, &index, begin, end, THINX_MAP_UNKNOWN))
+	while (overwrite_next(mc, &index, begin, end, THINX_WORD_UNKNOWN))
 		cond_resched();
 }
 

@@ -33,10 +33,6 @@
 
 struct thinx_range_lock;
 
-/* What a word says if it is not a mapping (thinx_mapping_t). */
-#define THINX_MAP_UNKNOWN	(~0ULL)
-#define THINX_MAP_HOLE		(~0ULL - 1)
-
 #define THINX_MAP_CHUNK_SHIFT	6
 #define THINX_MAP_CHUNK_WORDS	(1U << THINX_MAP_CHUNK_SHIFT)
 
@@ -49,7 +45,7 @@ struct thinx_range_lock;
 struct thinx_map_chunk {
 	struct rcu_head rcu;
 	bool accessed;
-	u64 words[THINX_MAP_CHUNK_WORDS];
+	thinx_word_t words[THINX_MAP_CHUNK_WORDS];
 };
 
 _Static_assert(sizeof(unsigned long) == sizeof(u64),
@@ -74,12 +70,6 @@ struct thinx_map_cache {
  * approached by the fills that follow.
  */
 extern unsigned long thinx_map_cache_limit_bytes;
-
-/** thinx_map_is_mapping() - is it a mapping, neither UNKNOWN nor HOLE? */
-static inline bool thinx_map_is_mapping(u64 word)
-{
-	return word < THINX_MAP_HOLE;
-}
 
 /**
  * thinx_map_cache_setup() - once, when the module is loaded
@@ -209,7 +199,7 @@ static inline u64 thinx_map_cache_get(struct thinx_map_cache *mc,
 				      thinx_vblock_t b)
 {
 	struct thinx_map_chunk *c;
-	u64 word = THINX_MAP_UNKNOWN;
+	thinx_word_t word = THINX_WORD_UNKNOWN;
 
 	rcu_read_lock();
 	c = thinx_map_cache_chunk(mc, b);
@@ -250,7 +240,7 @@ unsigned int thinx_map_cache_run(struct thinx_map_cache *mc, thinx_vblock_t b,
  * Return: number of words stored.
  */
 int thinx_map_cache_fill(struct thinx_map_cache *mc, thinx_vblock_t begin,
-			 const u64 *words, unsigned int nr);
+			 const thinx_word_t *words, unsigned int nr);
 
 /**
  * thinx_map_cache_fill_leaf() - remember what a leaf of the mapping tree says

@@ -102,7 +102,7 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	u32 offset, nr = 1, reach = 1;
 	bool whole = bio->bi_opf & REQ_NOWAIT;
 	thinx_vblock_t b;
-	u64 word;
+	thinx_word_t word;
 
 	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
 						  bio->bi_iter.bi_sector);
@@ -131,7 +131,7 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 	if (unlikely(whole) && reach < nr)
 		return defer_whole(tb, bio, nr);
 
-	if (likely(thinx_map_is_mapping(word)) &&
+	if (likely(thinx_word_is_mapping(word)) &&
 	    (bio_data_dir(bio) == READ || !thinx_volume_sees_shared(v, word))) {
 		cut_bio(plane, bio, offset, reach);
 		if (needs_commit(v, bio))
@@ -142,7 +142,7 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 			offset;
 		return DM_MAPIO_REMAPPED;
 	}
-	if (word == THINX_MAP_HOLE && bio_data_dir(bio) == READ &&
+	if (word == THINX_WORD_HOLE && bio_data_dir(bio) == READ &&
 	    (likely(!port->origin) ||
 	     !(bio->bi_opf & (REQ_NOWAIT | REQ_POLLED)))) {
 		cut_bio(plane, bio, offset, reach);

@@ -33,9 +33,9 @@
 
 /* ---- planning ---- */
 
-static bool needs_update(struct thinx_volume *v, u64 word)
+static bool needs_update(struct thinx_volume *v, thinx_word_t word)
 {
-	return word == THINX_MAP_HOLE || thinx_volume_sees_shared(v, word);
+	return word == THINX_WORD_HOLE || thinx_volume_sees_shared(v, word);
 }
 
 static void set_fate(struct thinx_group *g, u32 begin, u32 end,
@@ -48,7 +48,7 @@ static void set_fate(struct thinx_group *g, u32 begin, u32 end,
 /* One past the last block from @i on that is shared. */
 static u32 shared_end(struct thinx_group *g, u32 i)
 {
-	while (i < g->nr && g->blocks[i].word != THINX_MAP_HOLE &&
+	while (i < g->nr && g->blocks[i].word != THINX_WORD_HOLE &&
 	       thinx_volume_sees_shared(g->volume, g->blocks[i].word))
 		i++;
 	return i;
@@ -61,7 +61,7 @@ static u32 shared_end(struct thinx_group *g, u32 i)
 static int restamp_exclusive(struct thinx_group *g, u32 begin, u32 end)
 {
 	struct thinx_volume *v = g->volume;
-	thinx_mapping_t mappings[THINX_GROUP_BLOCKS];
+	thinx_word_t mappings[THINX_GROUP_BLOCKS];
 	bool exclusive[THINX_GROUP_BLOCKS];
 	u32 i;
 	int r;
@@ -87,16 +87,16 @@ static int restamp_exclusive(struct thinx_group *g, u32 begin, u32 end)
 /* How many blocks from @i on can be one update: holes, or one piece to copy. */
 static u32 alike_from(struct thinx_group *g, u32 i)
 {
-	u64 word = g->blocks[i].word;
+	thinx_word_t word = g->blocks[i].word;
 	u32 n = 1;
 
 	for (; i + n < g->nr; n++) {
 		if (g->blocks[i + n].fate != THINX_UPDATE)
 			break;
-		if (word == THINX_MAP_HOLE) {
-			if (g->blocks[i + n].word != THINX_MAP_HOLE)
+		if (word == THINX_WORD_HOLE) {
+			if (g->blocks[i + n].word != THINX_WORD_HOLE)
 				break;
-		} else if (g->blocks[i + n].word == THINX_MAP_HOLE ||
+		} else if (g->blocks[i + n].word == THINX_WORD_HOLE ||
 			   thinx_mapping_block(g->blocks[i + n].word) !=
 			   thinx_mapping_block(word) + n) {
 			break;
@@ -115,7 +115,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 	u->vbegin = g->begin + i;
 	u->dbegin = dbegin;
 	u->nr = nr;
-	u->copy = g->blocks[i].word != THINX_MAP_HOLE;
+	u->copy = g->blocks[i].word != THINX_WORD_HOLE;
 	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
 	u->status = BLK_STS_OK;
 	u->retried = false;
@@ -363,7 +363,7 @@ static bool take_prepared(struct thinx_volume *v, struct list_head *batch)
  */
 static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 {
-	thinx_mapping_t mapping;
+	thinx_word_t mapping;
 	int r = 0;
 
 	if (!u->status) {

@@ -183,7 +183,7 @@ void thinx_volumes_retry_starved(struct thinx_plane *plane);
  * it.
  */
 static inline bool thinx_volume_sees_shared(const struct thinx_volume *v,
-					    u64 word)
+					    thinx_word_t word)
 {
 	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
 }

@@ -213,7 +213,7 @@ static int ensure_insert(struct thinx_md_dev *dev, u64 nr)
 
 int thinx_mapping_insert_run(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 			     thinx_dblock_t dbegin, u64 nr,
-			     thinx_mapping_t *mapping)
+			     thinx_word_t *mapping)
 {
 	struct thinx_md *md = dev->md;
 	u64 keys[2] = { dev->id, vbegin };
@@ -253,7 +253,7 @@ struct restamp {
 	u64 vbegin;
 	u32 nr;
 	u32 time;
-	thinx_mapping_t *mappings;
+	thinx_word_t *mappings;
 	bool *exclusive;
 };
 
@@ -262,7 +262,7 @@ static int restamp_one(void *context, u64 key, void *value)
 	struct restamp *rs = context;
 	struct thinx_md *md = rs->dev->md;
 	u64 i = key - rs->vbegin;
-	thinx_mapping_t m;
+	thinx_word_t m;
 	__le64 disk;
 	bool ours = true;
 	int r;
@@ -298,7 +298,7 @@ static int restamp_one(void *context, u64 key, void *value)
 }
 
 int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
-			  u32 nr, thinx_mapping_t *mappings, bool *exclusive)
+			  u32 nr, thinx_word_t *mappings, bool *exclusive)
 {
 	struct thinx_md *md = dev->md;
 	struct restamp rs = {
@@ -317,7 +317,7 @@ int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	if (!nr || nr > THINX_MD_RUN_MAX || vbegin + nr < vbegin)
 		return -EINVAL;
 	for (i = 0; i < nr; i++) {
-		mappings[i] = THINX_MAPPING_NONE;
+		mappings[i] = THINX_WORD_HOLE;
 		exclusive[i] = false;
 	}
 

@@ -27,12 +27,12 @@ int __must_check thinx_mapping_lookup(struct thinx_md_dev *dev,
 int __must_check thinx_mapping_insert_run(struct thinx_md_dev *dev,
 					  thinx_vblock_t vbegin,
 					  thinx_dblock_t dbegin, u64 nr,
-					  thinx_mapping_t *mapping);
+					  thinx_word_t *mapping);
 
 /** thinx_mapping_restamp() - thinx_md_restamp_locked() */
 int __must_check thinx_mapping_restamp(struct thinx_md_dev *dev,
 				       thinx_vblock_t vbegin, u32 nr,
-				       thinx_mapping_t *mappings,
+				       thinx_word_t *mappings,
 				       bool *exclusive);
 
 /** thinx_mapping_remove_step() - thinx_md_remove_range_locked() */

@@ -93,7 +93,7 @@ static bool worked(int r)
 
 static void map_run(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
 {
-	thinx_mapping_t m;
+	thinx_word_t m;
 	u64 begin, got;
 
 	thinx_md_lock(w->e.md);
@@ -133,7 +133,7 @@ static void unmap(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
 
 static void restamp(struct workload *w, struct thinx_md_dev *dev, u64 v, u32 nr)
 {
-	thinx_mapping_t m[64];
+	thinx_word_t m[64];
 	bool ex[64];
 
 	thinx_md_lock(w->e.md);

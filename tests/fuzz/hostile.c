@@ -169,7 +169,7 @@ static int change_device(struct md_env *e, struct thinx_md_dev *dev,
 {
 	u32 what = in_u8(in), nr = in_u8(in) + 1;
 	u64 v = what & 64 ? in_u64(in) : in_u16(in);
-	thinx_mapping_t m[256];
+	thinx_word_t m[256];
 	bool ex[256];
 	u8 sum = 0;
 	u64 b;

@@ -34,7 +34,7 @@
 #define NR_DATA		16000
 #define CHECK_EVERY	500
 
-#define NONE	THINX_MAPPING_NONE
+#define NONE	THINX_WORD_HOLE
 #define insist(what) md_insist(what)
 
 struct twin_dev {
@@ -278,7 +278,7 @@ static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
 		   u64 nr)
 {
 	struct twin_dev *t = &m->now.devs[id];
-	thinx_mapping_t first;
+	thinx_word_t first;
 	u64 begin, got, i;
 
 	thinx_md_lock(m->e.md);
@@ -348,7 +348,7 @@ static void op_restamp(struct model *m, struct thinx_md_dev *dev, u32 id,
 		       u64 v, u32 nr)
 {
 	struct twin_dev *t = &m->now.devs[id];
-	thinx_mapping_t now[128];
+	thinx_word_t now[128];
 	bool ex[128], ok;
 	u32 i;
 

@@ -75,16 +75,16 @@ static void step_reader(unsigned int *seed)
 		return;
 	}
 	n = thinx_map_cache_run(&cache, v, 16, 3, &first);
-	for (round = 0; round < 2 && thinx_map_is_mapping(first); round++) {
+	for (round = 0; round < 2 && thinx_word_is_mapping(first); round++) {
 		for (i = 0; i < n; i++)
 			CHECK(owner[thinx_mapping_block(first) + i] == v + i);
 		threads_dawdle(seed, 100);
 	}
 	thinx_gate_leave(&gate, epoch);
-	if (first == THINX_MAP_UNKNOWN)
+	if (first == THINX_WORD_UNKNOWN)
 		look_up(seed, v);
 	else
-		count(first == THINX_MAP_HOLE ? &nr_holes : &nr_hits, 1);
+		count(first == THINX_WORD_HOLE ? &nr_holes : &nr_hits, 1);
 }
 
 /* ---- changers ---- */
@@ -120,12 +120,12 @@ static void unmap_locked(u64 v)
 {
 	u64 d = thinx_mapping_block(metadata[v]);
 
-	if (metadata[v] == THINX_MAP_HOLE)
+	if (metadata[v] == THINX_WORD_HOLE)
 		return;
 	CHECK(owner[d] == v);
 	owner[d] = NOBODY;
 	used[d] = false;
-	metadata[v] = THINX_MAP_HOLE;
+	metadata[v] = THINX_WORD_HOLE;
 }
 
 static u64 find_free_locked(unsigned int *seed)
@@ -152,7 +152,7 @@ static void map_locked(unsigned int *seed, u64 begin, u64 end)
 		}
 		thinx_map_cache_set(&cache, piece, v - piece,
 				    rand_r(seed) % 8 ? metadata[piece] :
-						       THINX_MAP_UNKNOWN);
+						       THINX_WORD_UNKNOWN);
 	}
 }
 
@@ -177,7 +177,7 @@ static void step_changer(unsigned int *seed)
 	if (rand_r(seed) % 4)
 		map_locked(seed, begin, end);
 	else
-		thinx_map_cache_set(&cache, begin, end - begin, THINX_MAP_HOLE);
+		thinx_map_cache_set(&cache, begin, end - begin, THINX_WORD_HOLE);
 	up_write(&metadata_lock);
 
 	threads_dawdle(seed, 100);
@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 	int i;
 
 	for (i = 0; i < NR_VBLOCKS; i++)
-		metadata[i] = THINX_MAP_HOLE;
+		metadata[i] = THINX_WORD_HOLE;
 	for (i = 0; i < NR_DBLOCKS; i++)
 		owner[i] = NOBODY;
 	init_rwsem(&metadata_lock);
@@ -241,9 +241,9 @@ int main(int argc, char **argv)
 		CHECK(roles[i].nr_steps > 0);
 	CHECK(nr_hits && nr_holes && nr_filled && nr_evicted && nr_waits);
 	for (i = 0; i < NR_VBLOCKS; i++) {
-		u64 word = thinx_map_cache_get(&cache, i);
+		thinx_word_t word = thinx_map_cache_get(&cache, i);
 
-		CHECK(word == THINX_MAP_UNKNOWN || word == metadata[i]);
+		CHECK(word == THINX_WORD_UNKNOWN || word == metadata[i]);
 	}
 	thinx_map_cache_exit(&cache);
 	CHECK(!thinx_map_cache_count());

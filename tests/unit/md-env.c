@@ -161,7 +161,7 @@ struct thinx_md_dev *md_create(struct md_env *e, u32 id)
 
 int md_try_map(struct md_env *e, struct thinx_md_dev *dev, u64 v, u64 nr)
 {
-	thinx_mapping_t m;
+	thinx_word_t m;
 	u64 begin, got;
 	int r = 0;
 
@@ -214,7 +214,7 @@ void md_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin, u64 end)
 
 struct find_one {
 	u64 v;
-	thinx_mapping_t m;
+	thinx_word_t m;
 	int calls;
 };
 
@@ -231,9 +231,9 @@ static void find_in_leaf(void *context, const struct thinx_md_leaf *l)
 			f->m = le64_to_cpu(values[i]);
 }
 
-thinx_mapping_t md_get(struct thinx_md_dev *dev, u64 v)
+thinx_word_t md_get(struct thinx_md_dev *dev, u64 v)
 {
-	struct find_one f = { .v = v, .m = THINX_MAPPING_NONE };
+	struct find_one f = { .v = v, .m = THINX_WORD_HOLE };
 
 	md_insist(!thinx_md_lookup(dev, v, find_in_leaf, &f));
 	md_insist(f.calls == 1);

@@ -73,8 +73,8 @@ int md_try_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin,
 		 u64 end);
 void md_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin, u64 end);
 
-/* THINX_MAPPING_NONE if nothing is mapped. */
-thinx_mapping_t md_get(struct thinx_md_dev *dev, u64 v);
+/* THINX_WORD_HOLE if nothing is mapped. */
+thinx_word_t md_get(struct thinx_md_dev *dev, u64 v);
 
 /*
  * All mappings of device @id as text, to compare; NULL if there is no such

@@ -114,7 +114,7 @@ static int change_meanwhile(void *context)
 	md_insist(thinx_md_dev_is_dirty(p->dev));
 	md_insist(thinx_md_dev_is_dirty(p->other));
 	/* Look-ups and changes go on. */
-	md_insist(md_get(p->dev, 0) != THINX_MAPPING_NONE);
+	md_insist(md_get(p->dev, 0) != THINX_WORD_HOLE);
 	md_map(p->e, p->dev, 100, 50);
 	md_unmap(p->e, p->dev, 0, 5);
 	md_insist(!thinx_md_create_thin(p->e->md, 9));
@@ -231,7 +231,7 @@ static void test_failed_data_flush_breaks_the_transaction(void **state)
 	assert_int_equal(thinx_md_commit(e.md, NULL), -EUCLEAN);
 	assert_true(thinx_md_is_broken(e.md));
 	/* The trees are sound: one may still look. */
-	assert_true(md_get(dev, 0) != THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 0) != THINX_WORD_HOLE);
 	assert_true(thinx_md_dev_is_dirty(dev));
 	assert_false(thinx_md_dev_lost_changes(dev));
 
@@ -239,7 +239,7 @@ static void test_failed_data_flush_breaks_the_transaction(void **state)
 	assert_false(thinx_md_is_broken(e.md));
 	assert_true(thinx_md_dev_lost_changes(dev));
 	assert_false(thinx_md_dev_is_dirty(dev));
-	assert_true(md_get(dev, 0) == THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 0) == THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
 	assert_true(thinx_md_open_generation(e.md) > gen + 1);
 	md_map(&e, dev, 0, 1);
@@ -277,7 +277,7 @@ static void test_abort_loses_the_open_generation_too(void **state)
 static void test_device_undone_by_an_abort_is_gone(void **state)
 {
 	struct thinx_md_dev *dev, *again;
-	thinx_mapping_t m;
+	thinx_word_t m;
 	struct md_env e;
 	bool ex;
 	u64 b;
@@ -315,7 +315,7 @@ static void test_abort_of_nothing_changes_nothing(void **state)
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	assert_false(thinx_md_dev_lost_changes(dev));
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 3);
-	assert_true(md_get(dev, 4) != THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 4) != THINX_WORD_HOLE);
 	thinx_md_close_device(dev);
 	md_end(&e);
 }
@@ -467,7 +467,7 @@ static void test_read_only_refuses_all_changes(void **state)
 			 -EPERM);
 	thinx_md_unlock(e.md);
 	/* Looking is fine, and so is a commit of nothing. */
-	assert_true(md_get(dev, 0) != THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 0) != THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_open_device(e.md, 1, &again), 0);
 	thinx_md_close_device(again);
 	assert_int_equal(thinx_md_commit(e.md, NULL), 0);

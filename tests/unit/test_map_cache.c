@@ -17,8 +17,8 @@
 #include "data-path/map-cache.h"
 #include "data-path/range-lock.h"
 
-#define UNKNOWN		THINX_MAP_UNKNOWN
-#define HOLE		THINX_MAP_HOLE
+#define UNKNOWN		THINX_WORD_UNKNOWN
+#define HOLE		THINX_WORD_HOLE
 #define CHUNK		THINX_MAP_CHUNK_WORDS
 #define BIG_LIMIT	(64UL << 20)
 

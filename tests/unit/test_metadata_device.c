@@ -346,7 +346,7 @@ static void test_deleted_and_made_again_it_is_empty(void **state)
 	assert_int_equal(thinx_md_delete(e.md, 1), 0);
 	dev = md_create(&e, 1);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
-	assert_true(md_get(dev, 0) == THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 0) == THINX_WORD_HOLE);
 	thinx_md_close_device(dev);
 	md_commit(&e);
 	md_end(&e);

@@ -80,7 +80,7 @@ out:
 
 static int restamp_some(struct md_env *e, u32 id, u64 v, u32 nr)
 {
-	thinx_mapping_t *m = calloc(nr, sizeof(*m));
+	thinx_word_t *m = calloc(nr, sizeof(*m));
 	bool *ex = calloc(nr, sizeof(*ex));
 	struct thinx_md_dev *dev;
 	int r;

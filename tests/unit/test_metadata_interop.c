@@ -184,7 +184,7 @@ static void test_handwritten_metadata_mean_what_they_say(void **state)
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 6);
 	assert_int_equal(thinx_md_dev_snapshotted_time(dev), 3);
 	assert_true(md_get(dev, 12) == thinx_mapping_pack(22, 1));
-	assert_true(md_get(dev, 15) == THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 15) == THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_dev_highest_mapped(dev, &b), 0);
 	assert_int_equal(b, 1000000);
 	thinx_md_close_device(dev);

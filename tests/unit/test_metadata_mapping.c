@@ -102,7 +102,7 @@ static void test_highest_mapped(void **state)
 static void test_inserted_run_maps_neighbours(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m;
+	thinx_word_t m;
 	struct md_env e;
 	u64 begin, nr, i;
 
@@ -117,8 +117,8 @@ static void test_inserted_run_maps_neighbours(void **state)
 	for (i = 0; i < nr; i++)
 		assert_true(md_get(dev, 50 + i) ==
 			    thinx_mapping_pack(begin + i, 0));
-	assert_true(md_get(dev, 49) == THINX_MAPPING_NONE);
-	assert_true(md_get(dev, 50 + nr) == THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 49) == THINX_WORD_HOLE);
+	assert_true(md_get(dev, 50 + nr) == THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 1000);
 	assert_int_equal(data_used(&e), 1000);
 	thinx_md_close_device(dev);
@@ -130,7 +130,7 @@ static void test_held_blocks_are_nobody_elses(void **state)
 	struct thinx_md_dev *dev;
 	u64 begin, nr, other, nr_other;
 	struct thinx_md_space s;
-	thinx_mapping_t m;
+	thinx_word_t m;
 	struct md_env e;
 
 	md_begin(&e, 128, 10);
@@ -193,7 +193,7 @@ static void test_overwritten_block_is_free_after_the_commit(void **state)
 static void test_insert_refuses_impossible_arguments(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m;
+	thinx_word_t m;
 	struct md_env e;
 
 	md_begin(&e, 128, 2000);
@@ -218,7 +218,7 @@ static void test_insert_refuses_impossible_arguments(void **state)
 /* ---- restamp ---- */
 
 static void restamp(struct md_env *e, struct thinx_md_dev *dev, u64 v, u32 nr,
-		    thinx_mapping_t *m, bool *exclusive)
+		    thinx_word_t *m, bool *exclusive)
 {
 	thinx_md_lock(e->md);
 	md_insist(!thinx_md_restamp_locked(dev, v, nr, m, exclusive));
@@ -228,7 +228,7 @@ static void restamp(struct md_env *e, struct thinx_md_dev *dev, u64 v, u32 nr,
 static void test_shared_block_is_not_exclusive(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m[3];
+	thinx_word_t m[3];
 	bool ex[3];
 	struct md_env e;
 
@@ -241,7 +241,7 @@ static void test_shared_block_is_not_exclusive(void **state)
 	restamp(&e, dev, 0, 3, m, ex);
 	assert_true(m[0] == 0);
 	assert_false(ex[0]);
-	assert_true(m[1] == THINX_MAPPING_NONE);
+	assert_true(m[1] == THINX_WORD_HOLE);
 	assert_false(ex[1]);
 	assert_int_equal(thinx_mapping_time(m[2]), 1);
 	assert_true(ex[2]);
@@ -255,7 +255,7 @@ static void test_shared_block_is_not_exclusive(void **state)
 static void test_block_left_by_all_others_is_restamped(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m[4];
+	thinx_word_t m[4];
 	bool ex[4];
 	struct md_env e;
 	int i;
@@ -283,7 +283,7 @@ static void test_block_left_by_all_others_is_restamped(void **state)
 static void test_block_a_crash_could_share_again_is_not_exclusive(void **state)
 {
 	struct thinx_md_dev *dev, *snap;
-	thinx_mapping_t m[1];
+	thinx_word_t m[1];
 	bool ex[1];
 	struct md_env e;
 
@@ -309,7 +309,7 @@ static void test_block_a_crash_could_share_again_is_not_exclusive(void **state)
 static void test_delete_makes_blocks_exclusive_only_when_durable(void **state)
 {
 	struct thinx_md_dev *snap;
-	thinx_mapping_t m[1];
+	thinx_word_t m[1];
 	struct md_env e;
 	bool ex[1];
 
@@ -340,7 +340,7 @@ struct restamp_beneath {
 static int restamp_beneath(void *context)
 {
 	struct restamp_beneath *rb = context;
-	thinx_mapping_t m;
+	thinx_word_t m;
 
 	restamp(rb->e, rb->dev, 0, 1, &m, &rb->exclusive);
 	return 0;
@@ -368,7 +368,7 @@ static void test_closing_a_delete_is_not_yet_durable(void **state)
 static void test_discard_of_shared_leaves_makes_exclusive_when_durable(void **state)
 {
 	struct thinx_md_dev *dev, *snap;
-	thinx_mapping_t m[1];
+	thinx_word_t m[1];
 	struct md_env e;
 	bool ex[1];
 
@@ -393,7 +393,7 @@ static void test_discard_of_shared_leaves_makes_exclusive_when_durable(void **st
 static void test_metadata_snapshot_keeps_blocks_from_being_exclusive(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m[1];
+	thinx_word_t m[1];
 	bool ex[1];
 	struct md_env e;
 
@@ -417,7 +417,7 @@ static void test_metadata_snapshot_keeps_blocks_from_being_exclusive(void **stat
 static void test_restamp_over_several_leaves(void **state)
 {
 	enum { NR = 1024 };
-	thinx_mapping_t *m = calloc(NR, sizeof(*m));
+	thinx_word_t *m = calloc(NR, sizeof(*m));
 	bool *ex = calloc(NR, sizeof(*ex));
 	struct thinx_md_dev *dev;
 	struct md_env e;
@@ -448,7 +448,7 @@ static void test_restamp_over_several_leaves(void **state)
 static void test_restamp_refuses_impossible_arguments(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m[2];
+	thinx_word_t m[2];
 	struct md_env e;
 	bool ex[2];
 
@@ -632,7 +632,7 @@ static void never(void *context, const struct thinx_md_leaf *l)
 static void test_mapping_beyond_the_data_device_is_noticed(void **state)
 {
 	struct thinx_md_dev *dev;
-	thinx_mapping_t m[10];
+	thinx_word_t m[10];
 	struct md_env e;
 	bool ex[10];
 

@@ -242,7 +242,7 @@ static void test_what_was_not_committed_is_not_there(void **state)
 	thinx_md_close_device(dev);
 	md_crash(&e);
 	dev = md_open(&e, 5);
-	assert_true(md_get(dev, 7) == THINX_MAPPING_NONE);
+	assert_true(md_get(dev, 7) == THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
 	thinx_md_close_device(dev);
 	md_end(&e);
