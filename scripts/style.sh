@@ -296,12 +296,10 @@ gate_clang_format()
 {
 	local n
 
-	tool || return
 	command -v clang-format > /dev/null ||
 		{ echo "no clang-format"; return $SKIP; }
 	n=$(for f in "${module[@]}"; do
-		clang-format --style="file:$tools/.clang-format" "$f" |
-			diff "$f" - | grep -c '^<'
+		clang-format "$f" | diff "$f" - | grep -c '^<'
 	done | awk '{ n += $1 } END { print n + 0 }')
 	echo "note: clang-format would change $n lines"
 }

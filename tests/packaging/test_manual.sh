@@ -35,6 +35,3 @@ words message $page docs/interface.md \
 	< <(sed -n 's/^\t{ "\([a-z_]*\)", [0-9], .*/\1/p' control/message.c)
 words target $page docs/interface.md \
 	< <(sed -n 's/.*\.name = "\(.*\)",.*/\1/p' control/*-target.c)
-
-version=$(export kernel_source_dir=; . ./dkms.conf; echo "$PACKAGE_VERSION")
-ok "page and dkms.conf have the same version" grep -q "\"thinx $version\"" $page

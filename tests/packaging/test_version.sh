@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 The thinx authors.
+#
+# One version: whoever tells it tells that of the module.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+version=$(sed -n 's/^MODULE_VERSION("\(.*\)");$/\1/p' dm-thinx.c)
+ok "the module has one" grep -qxE '[0-9]+\.[0-9]+\.[0-9]+' <<< "$version"
+ok "dkms.conf" grep -qxF "PACKAGE_VERSION=\"$version\"" dkms.conf
+ok "README.md" test "$(grep -oE 'thinx/[0-9.]+' README.md | sort -u)" = "thinx/$version"
+ok "the manual page" grep -qE "^\.TH THINX 7 [0-9-]+ \"thinx $version\"" docs/man/thinx.7
+ok "CHANGELOG.md begins with it" \
+	test "$(sed -n 's/^## \([0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)" = "$version"
+echo "1..$number"
