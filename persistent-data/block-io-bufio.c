@@ -3,32 +3,33 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * The block store on a real device: dm-bufio for all blocks but the first,
- * bios of its own for block 0.
+ * its own bios for block 0.
  *
  *   read, get_new, mark_dirty, release ──► dm-bufio ──┬──► metadata device
  *   read_super, write_super ──► one page, one bio ────┘
  *
- * dm-bufio may write a dirty buffer at any moment, also while somebody changes
- * it, and then takes it for clean.  So:
+ * dm-bufio may write a dirty buffer at any moment, even while it is being
+ * changed, and then considers it clean.  So:
  *
  * I1  A buffer marked dirty while held is marked dirty again by each release
- *     until nobody holds it: what was changed after an early write is written
- *     once more.  The early write itself may be torn.  That is harmless: only
+ *     until it is no longer held: what changed after an early write is written
+ *     again.  The early write itself may be torn.  That is harmless: only
  *     blocks of the open transaction are ever changed, and nothing durable
  *     refers to them yet.
- * I2  dm-bufio announces each buffer it takes for a block, new memory or reused,
- *     to buffer_taken(), which forgets what was known of its content.
+ * I2  dm-bufio calls buffer_taken() for each buffer it takes for a block, newly
+ *     allocated or reused; that forgets what was known about its content.
  * I3  Block 0 is never in dm-bufio, so no early write can ever touch it.
  * I4  drop empties the same client in place and needs no memory: an abort does
  *     not fail for lack of it.
  *
- * Context: process, never from map().  Buffers: the caller's metadata lock; only
- * who has it for writing marks a buffer dirty, but others may hold the buffer
- * for reading before and after, hence the atomic.  Block 0's page has a mutex.
+ * Context: process, never from map().  Buffers: the caller's metadata lock; a
+ * buffer is marked dirty only with the lock held for writing, but others may
+ * hold the buffer for reading before and after, hence the atomic.  Block 0's
+ * page has a mutex.
  * Crash: write_dirty ends with a flush of the device (dm-bufio's contract), so
- * what block 0 is going to refer to is durable before block 0 is written.  That
- * is one bio with FUA; all that ever changes in block 0 lies in its first sector,
- * so it is the old one or the new one.
+ * what block 0 will refer to is durable before block 0 is written.  That write
+ * is one bio with FUA; all that ever changes in block 0 lies in its first
+ * sector, so block 0 is either the old one or the new one.
  */
 #include "block-io.h"
 
@@ -52,8 +53,8 @@
 /*
  * Aux data of a buffer.
  * @aux: what the block manager sees; first
- * @nr_held: how often it is held
- * @changed: was it marked dirty since nobody held it?
+ * @nr_held: how many times it is held
+ * @changed: has it been marked dirty since it was last not held?
  */
 struct bufio_aux {
 	struct pd_buffer_aux aux;
@@ -67,7 +68,7 @@ struct bufio_aux {
  * @bdev: I
  * @client: I
  * @super_lock: protects *@super
- * @super: I; a page to read and write block 0 from
+ * @super: I; a page for reading and writing block 0
  */
 struct bufio_store {
 	struct pd_block_io io;
@@ -111,7 +112,7 @@ static pd_block_t bufio_nr_blocks(struct pd_block_io *io)
 	return bdev_nr_bytes(to_store(io)->bdev) / PD_BLOCK_SIZE;
 }
 
-/* dm-bufio passes on whatever the device said. */
+/* dm-bufio passes on whatever the device reported. */
 static int store_error(int r)
 {
 	return !r || r == -ENOMEM ? r : -EIO;

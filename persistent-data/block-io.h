@@ -11,11 +11,11 @@
  *
  * I1  A buffer handed out stays at its address until it is released.
  * I2  A dirty buffer may be written at any time; before each write of a buffer
- *     the store calls pd_block_io_prepare(), which seals block number and
- *     checksum.
+ *     the store calls pd_block_io_prepare(), which seals the block (number and
+ *     checksum).
  * I3  Block 0 is never read or written through buffers, only through
  *     read_super and write_super.
- * I4  One thread (the one with the metadata write lock) may hold up to
+ * I4  One thread (the holder of the metadata write lock) may hold up to
  *     PD_MAX_HELD_BUFFERS buffers; any other thread at most one.
  */
 #ifndef PD_BLOCK_IO_H
@@ -33,10 +33,10 @@ struct pd_validator;
 /**
  * struct pd_buffer_aux - what the block manager remembers about a buffer
  * @bm: the block manager it belongs to
- * @validator: the validator this content passed or will be sealed by; NULL
- *	directly after the content was read from the store
+ * @validator: the validator this content passed or will be sealed with; NULL
+ *	right after the content was read from the store
  *
- * The store keeps one for each buffer and zeroes it whenever it (re)uses the
+ * The store keeps one per buffer and zeroes it whenever it (re)uses the
  * buffer for another block or reads the content afresh.
  */
 struct pd_buffer_aux {
@@ -56,13 +56,13 @@ struct pd_buffer_aux {
  * @read_ahead: start reading a block, best effort, no result
  * @write_dirty: write all dirty buffers, wait, then flush the device; on
  *	return all buffers dirtied before the call are durable.  May run
- *	beside readers and writers.  0, -EIO
- * @read_super: read block 0 into 4096 bytes at @data, past all caches
+ *	concurrently with readers and writers.  0, -EIO
+ * @read_super: read block 0 into 4096 bytes at @data, bypassing all caches
  * @write_super: write block 0 from 4096 bytes at @data with FUA; atomic per
  *	512-byte sector, durable on return
- * @drop: forget every buffer, clean and dirty; nobody holds any.  Dirty ones
+ * @drop: forget every buffer, clean or dirty; none is held.  Dirty ones
  *	may or may not still be written.  0, -ENOMEM, -EIO
- * @destroy: free the store; nobody holds a buffer.  Dirty ones may be written
+ * @destroy: free the store; no buffer is held.  Dirty ones may be written
  */
 struct pd_block_io_ops {
 	pd_block_t (*nr_blocks)(struct pd_block_io *io);
@@ -84,8 +84,8 @@ struct pd_block_io_ops {
  * struct pd_block_io - embedded by each block store
  * @ops: the operations
  * @name: device name for log lines; lives as long as the store
- * @stable_writes: the device takes checksums of what it is given: buffers should
- *	not be changed while @ops->write_dirty is at work
+ * @stable_writes: the device checksums the data it is given: buffers should not
+ *	change while @ops->write_dirty is running
  */
 struct pd_block_io {
 	const struct pd_block_io_ops *ops;
@@ -103,12 +103,12 @@ struct block_device;
  * Kernel only.
  *
  * Context: May sleep.
- * Return: 0, -ENOMEM, or what dm-bufio reports.
+ * Return: 0, -ENOMEM, or any error of dm-bufio.
  */
 int __must_check pd_block_io_bufio_create(struct block_device *bdev,
 					  struct pd_block_io **result);
 
-/* Messages that begin with the name of the store's device. */
+/* Messages prefixed with the name of the store's device. */
 #define io_err(io, fmt, ...) \
 	DMERR("%s: " fmt, (io)->name, ##__VA_ARGS__)
 #define io_err_limit(io, fmt, ...) \

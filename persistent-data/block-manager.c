@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Gives out metadata blocks: checks them once when their content comes from
- * the device, seals them each time before they go there.
+ * Hands out metadata blocks: checks them once, when their content comes from
+ * the device, and seals them each time before they are written to it.
  *
  *   pd_bm_read() ──► buffer ──► validator set? ── yes ──► caller
  *                                     │ no: check number, checksum,
@@ -14,19 +14,19 @@
  * I1  aux.validator != NULL means: the content passed this validator, or was
  *     made here under it.  Bad content is never remembered as good.
  * I2  Number and checksum inside a cached block are stale until it is written;
- *     nobody looks at them.
+ *     nothing looks at them.
  * I3  A block held for changing is marked dirty when it is given back, not
- *     before: a flush running beside us may write a buffer we hold and thereby
- *     clean it, and the change made after that must not be lost.
- * I4  A store may write a block early, have that fail, and evict the block: what
- *     it reads back is some older content of the same number, with a checksum
- *     that is right.  The failure is reported by the flush, which may be a while
- *     away.  So of blocks made since the last complete transaction the checksums
- *     are remembered, and content that was not the last to be sealed is refused.
+ *     before: a concurrent flush may write a buffer we hold and thereby clean
+ *     it, and a change made after that must not be lost.
+ * I4  A store may write a block early, fail to, and evict the block: what it
+ *     reads back is older content with the same number and a correct checksum.
+ *     The failure is reported by the flush, which may come much later.  So the
+ *     checksums of blocks made since the last complete transaction are
+ *     remembered, and content that was not the last to be sealed is refused.
  *
  * Context: no locks here.  The metadata lock protects all blocks; several
  * readers may validate the same buffer at once, with the same result.
- * Crash: order of writes is the caller's (pd_bm_flush() before
+ * Crash: the order of writes is up to the caller (pd_bm_flush() before
  * pd_bm_write_super()); a block torn by a crash fails its checksum.
  */
 #include "block-manager.h"
@@ -46,8 +46,8 @@
  * struct pd_bm - the block manager
  * @io: the block store; set at creation
  * @read_only: refuse writes; read and written without a lock
- * @open: which of the two is of the open transaction; the other one is of the
- *	closed; written under the metadata lock
+ * @open: which of @made belongs to the open transaction; the other one belongs
+ *	to the closed one; written under the metadata lock
  * @made: their blocks; by number, UNSEALED or seal_entry(); see I4
  */
 struct pd_bm {
@@ -93,7 +93,7 @@ static int note_made(struct pd_bm *bm, pd_block_t b)
 	return xa_err(xa_store(&bm->made[bm->open], b, UNSEALED, GFP_NOIO));
 }
 
-/* The entry is there, so this needs no memory. */
+/* The entry exists, so this needs no memory. */
 static void note_sealed(struct xarray *made, pd_block_t b, const void *data)
 {
 	void *old = xa_load(made, b);
@@ -242,11 +242,11 @@ static void set_type(struct pd_bm *bm, const struct pd_validator *v,
 		     struct pd_buffer_aux *aux)
 {
 	aux->bm = bm;
-	/* Whoever seals it and sees the validator sees the block manager. */
+	/* Sealing code that sees the validator sees the block manager. */
 	smp_store_release(&aux->validator, v);
 }
 
-/* Has the buffer's content the type @v?  Remember it if so (I1). */
+/* Is the buffer's content of type @v?  Remember it if so (I1). */
 static int check_type(struct pd_bm *bm, pd_block_t b,
 		      const struct pd_validator *v, const void *data,
 		      struct pd_buffer_aux *aux)

@@ -2,11 +2,11 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Gives out metadata blocks, checked on the way in and sealed on the way out.
+ * Hands out metadata blocks, checked on the way in and sealed on the way out.
  *
  * The block manager has no locks of its own: the caller's one metadata lock
- * (many readers or one writer) protects all blocks.  Exceptions are named at
- * the functions that may run without it.
+ * (many readers or one writer) protects all blocks.  Functions that may run
+ * without it say so.
  */
 #ifndef PD_BLOCK_MANAGER_H
 #define PD_BLOCK_MANAGER_H
@@ -21,8 +21,8 @@ struct pd_block_io;
  * struct pd_validator - one block type
  * @name: for log lines, e.g. "btree node"
  * @csum_xor: salt of the checksum (docs/format.md section 2)
- * @check: further checks of content, after block number and checksum passed;
- *	may be NULL.  Returns 0 or -EILSEQ and logs why through @bm
+ * @check: further checks of the content, once block number and checksum have
+ *	passed; may be NULL.  Returns 0, or -EILSEQ and logs why through @bm
  */
 struct pd_validator {
 	const char *name;
@@ -35,8 +35,8 @@ struct pd_validator {
  * @nr: block number
  * @data: its 4096 bytes
  * @handle: the block store's buffer
- * @dirty: held for changing; marked dirty when it is given back, because the
- *	store may write (and thereby clean) a dirty buffer while it is held
+ * @dirty: held to be changed; marked dirty on release, because the store may
+ *	write (and thereby clean) a dirty buffer while it is held
  */
 struct pd_block {
 	pd_block_t nr;
@@ -47,7 +47,7 @@ struct pd_block {
 
 /**
  * pd_bm_create() - make a block manager
- * @io: the block store; owned by the block manager from now on, also when
+ * @io: the block store; owned by the block manager from now on, even if
  *	this fails
  * @result: the new block manager
  *
@@ -68,7 +68,7 @@ void pd_bm_destroy(struct pd_bm *bm);
 const char *pd_bm_name(const struct pd_bm *bm);
 
 /**
- * pd_bm_nr_blocks() - size of the device now
+ * pd_bm_nr_blocks() - current size of the device
  * @bm: block manager
  *
  * Return: 4 KiB blocks.
@@ -85,21 +85,21 @@ pd_block_t pd_bm_nr_blocks(const struct pd_bm *bm);
  * Context: May sleep.  Metadata lock held for reading or writing.
  * Return: 0; -EIO, -ENOMEM from the store; -ENOTBLK wrong block number;
  * -EILSEQ wrong checksum, wrong type or refused by the validator; -EINVAL @b is
- * 0 or beyond the device; -EIO also if the device has not what was written, see
- * I4 in block-manager.c.
+ * 0 or beyond the device; -EIO also if the device does not hold what was
+ * written, see I4 in block-manager.c.
  */
 int __must_check pd_bm_read(struct pd_bm *bm, pd_block_t b,
 			    const struct pd_validator *v, struct pd_block *blk);
 
 /**
- * pd_bm_write() - hold a block for changing in place
+ * pd_bm_write() - hold a block to change it in place
  * @bm: block manager
  * @b: block number
  * @v: the type it must have
  * @blk: the held block; dirty as soon as it is released
  *
- * Only for blocks allocated in the open transaction: everybody but the
- * transaction manager shadows instead.
+ * Only for blocks allocated in the open transaction: all users but the
+ * transaction manager shadow instead.
  *
  * Context: May sleep.  Metadata lock held for writing.
  * Return: as pd_bm_read(); -EPERM read-only.
@@ -124,7 +124,7 @@ int __must_check pd_bm_write_zero(struct pd_bm *bm, pd_block_t b,
 				  struct pd_block *blk);
 
 /**
- * pd_bm_release() - give a held block back
+ * pd_bm_release() - give back a held block
  * @bm: block manager
  * @blk: the block
  */
@@ -133,7 +133,7 @@ void pd_bm_release(struct pd_bm *bm, struct pd_block *blk);
 /**
  * pd_bm_prefetch() - start reading a block, best effort
  * @bm: block manager
- * @b: block number; an impossible one is ignored
+ * @b: block number; an invalid one is ignored
  */
 void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b);
 
@@ -141,9 +141,9 @@ void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b);
  * pd_bm_close() - a transaction closes
  * @bm: block manager
  *
- * Blocks made from now on belong to the next one.
+ * Blocks made from now on belong to the next transaction.
  *
- * Context: Metadata lock held for writing; the one closed before is complete.
+ * Context: Metadata lock held for writing; the previous one is complete.
  */
 void pd_bm_close(struct pd_bm *bm);
 
@@ -159,7 +159,7 @@ void pd_bm_complete(struct pd_bm *bm);
  * pd_bm_flush() - write all dirty blocks and flush the device
  * @bm: block manager
  *
- * Needs no metadata lock: other threads may go on reading and changing blocks.
+ * Needs no metadata lock: other threads may keep reading and changing blocks.
  *
  * Context: May sleep.
  * Return: 0, -EIO, -EPERM read-only.
@@ -197,7 +197,7 @@ int __must_check pd_bm_write_super(struct pd_bm *bm,
  * @bm: block manager; no block is held
  *
  * Context: May sleep.  Metadata lock held for writing.
- * Return: 0, -ENOMEM, -EIO: the block manager is unusable then.
+ * Return: 0; -ENOMEM, -EIO, and then the block manager is unusable.
  */
 int __must_check pd_bm_drop(struct pd_bm *bm);
 
@@ -226,7 +226,7 @@ struct pd_buffer_aux;
 
 /**
  * pd_block_io_prepare() - seal a block right before it is written
- * @aux: the buffer's aux data; if its validator is NULL nothing is done
+ * @aux: the buffer's aux data; if its validator is NULL, nothing is done
  * @b: block number
  * @data: the 4096 bytes
  *
@@ -238,7 +238,7 @@ struct pd_buffer_aux;
 void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
 			 void *data);
 
-/* Messages that begin with the name of the device. */
+/* Messages prefixed with the name of the device. */
 #define bm_err(bm, fmt, ...) \
 	DMERR("%s: " fmt, pd_bm_name(bm), ##__VA_ARGS__)
 #define bm_err_limit(bm, fmt, ...) \

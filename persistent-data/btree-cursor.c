@@ -8,13 +8,13 @@
  *                        └─► the next leaves: read ahead
  *
  * I1  The cursor keeps a copy of one leaf and holds no block between calls.
- * I2  The next leaf is found from the root again, for the key behind the last
- *     one this leaf decides about: a few cached blocks for 252 entries.
+ * I2  The next leaf is found by starting over at the root, with the key after
+ *     the last one this leaf covers: a few cached blocks per 252 entries.
  * I3  The copy has at least one entry, and the cursor stands on one, until
- *     pd_btree_cursor_next() returned -ENODATA.
+ *     pd_btree_cursor_next() returns -ENODATA.
  *
- * Context: metadata lock held for reading, all the time from begin to the last
- * next; may sleep.
+ * Context: metadata lock held for reading, without a break from begin to the
+ * last next; may sleep.
  */
 #include "btree-walk.h"
 
@@ -48,7 +48,7 @@ static void prefetch_behind(const struct pd_btree_cursor *c,
 		pd_bm_prefetch(c->tree.t->bm, pd_node_child(parent, i));
 }
 
-/* Copy the leaf that decides about @key. */
+/* Copy the leaf that covers @key. */
 static int load_leaf(struct pd_btree_cursor *c, u64 key)
 {
 	struct pd_bm *bm = c->tree.t->bm;
@@ -80,7 +80,7 @@ static int load_leaf(struct pd_btree_cursor *c, u64 key)
 	return 0;
 }
 
-/* Stand on the first entry at or behind @key. */
+/* Move to the first entry at or after @key. */
 static int seek_entry(struct pd_btree_cursor *c, u64 key)
 {
 	for (;;) {

@@ -2,19 +2,19 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Drops one reference of a whole tree and frees what nobody else refers to.
+ * Drops one reference to a whole tree and frees what nothing else refers to.
  *
  *   root 1 ─┬─ node 1 ─┬─ leaf 1     freed: root, node, and the leaves with
  *           │          └─ leaf 2     count 1 below them
  *           └─ node 2 ─── leaf 1     only loses a reference; the leaf below
- *                                    is still needed by whoever else has node
+ *                                    is still needed by node's other users
  *
  * Two walks over the same nodes: the first counts, the second frees.
  *
- * I1  A node is walked into only if its count is one and so are those of all
- *     nodes above it: those are the ones to be freed.
- * I2  Nothing is changed before the first walk came to its end within bounds.
- * I3  The second walk lets go of a node after everything below it.
+ * I1  A node is entered only if its count is one and so are those of all nodes
+ *     above it: these are the nodes to be freed.
+ * I2  Nothing is changed before the first walk has ended within bounds.
+ * I3  The second walk drops a node after everything below it.
  *
  * Context: metadata lock held for writing; may sleep.  Holds the path, at most
  * PD_BTREE_MAX_DEPTH blocks.
@@ -38,7 +38,7 @@ struct walk {
 	} path[PD_BTREE_MAX_DEPTH];
 };
 
-/* A reference to node @b: if it is the only one, go into the node. */
+/* A reference to node @b: if it is the only one, enter the node. */
 static int visit_node(struct walk *w, pd_block_t b, const struct pd_place *place)
 {
 	struct pd_tm *tm = w->tree.t->tm;
@@ -64,7 +64,7 @@ static int visit_node(struct walk *w, pd_block_t b, const struct pd_place *place
 	return 0;
 }
 
-/* Everything below the last node of the path was seen. */
+/* Everything below the last node of the path has been visited. */
 static int leave_node(struct walk *w)
 {
 	const struct pd_btree_value_type *v = &w->tree.t->value;

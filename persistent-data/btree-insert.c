@@ -2,15 +2,15 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Puts values into a btree: new ones, over old ones, or edited where they are.
+ * Puts values into a btree: inserted, overwritten, or edited in place.
  *
  * One walk from the root to a leaf, everything on the way shadowed.  A full
  * node is dealt with *before* it is entered, while its parent, which is not
  * full, is still held:
  *
  *   (a) the left sibling is unshared and has room: entries go there
- *   (b) the same with the right sibling
- *   (c) else the node is split in two, the parent gains an entry
+ *   (b) likewise with the right sibling
+ *   (c) else the node is split in two and the parent gains an entry
  *   (d) a full root is split beneath itself: it keeps its block and becomes
  *       the parent of two new nodes
  *
@@ -18,18 +18,18 @@
  *     (c)  [C D E F]           ->  [C D . .][E F . .]
  *     (c') [C D E F] + G       ->  [C D E .][F . . .] + G
  *
- * Keys that arrive in order always meet the node that is last in its range
- * full, with nothing of it behind the new key.  Then (a) fills the sibling to
- * the brim and (c') cuts as far right as the minimum allows, so that the nodes
- * left behind end up full.
+ * Keys that arrive in order always find the last node of their range full, with
+ * none of its keys after the new one.  Then (a) fills the sibling completely
+ * and (c') splits as far right as the minimum allows, so that the nodes left
+ * behind end up full.
  *
  * A full leaf is left as it is when the key is already in it.
  *
  * I1  A node entered has a free slot, unless it is a leaf with the key in it;
  *     so every split finds room in the parent.
  * I2  Both nodes of (a), (b) and (c) keep at least max_entries / 3 entries,
- *     and the one the key belongs to a free slot.
- * I3  Parent keys stay lower bounds: a key below key 0 lowers it on the way.
+ *     and the one the key belongs in has a free slot.
+ * I3  Parent keys stay lower bounds: a key below key 0 lowers it on descent.
  * I4  At most four blocks of a level are held: parent, node, sibling, and the
  *     new node.
  *
@@ -45,7 +45,7 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
-/* One walk down: what lies where. */
+/* One walk down: where it has got to. */
 struct descent {
 	const struct pd_tree *tree;
 	u64 key;
@@ -108,7 +108,7 @@ static bool needs_room(const struct pd_disk_node *n, u64 key)
 	       !(pd_node_is_leaf(n) && pd_node_has_key(n, key, &i));
 }
 
-/* Does @key arrive behind everything in the node? */
+/* Is @key after everything in the node? */
 static bool is_append(const struct pd_disk_node *n, u64 key)
 {
 	return key > pd_node_last_key(n);
@@ -162,7 +162,7 @@ static int open_sibling(struct descent *d, u32 j, struct pd_block *sibling)
 	return r ? r : 1;
 }
 
-/* Make @sibling, child @j, the node the walk goes on with. */
+/* Make @sibling, child @j, the node the walk continues with. */
 static void switch_to(struct descent *d, u32 j, struct pd_block *sibling)
 {
 	release_node(d->tree, &d->node);
@@ -283,7 +283,7 @@ out_release_left:
 	return r;
 }
 
-/* From d->node, an internal node, to the child that decides about d->key. */
+/* From d->node, an internal node, to the child that covers d->key. */
 static int step_down(struct descent *d)
 {
 	struct pd_disk_node *n = d->node.data;
@@ -313,8 +313,8 @@ out_release_parent:
 }
 
 /*
- * Hold the leaf that decides about @key, shadowed and, unless it has the key,
- * with a free slot.
+ * Hold the leaf that covers @key, shadowed and, unless it has the key, with a
+ * free slot.
  */
 static int descend_to_leaf(const struct pd_tree *tree, pd_block_t *root, u64 key,
 			   struct pd_block *leaf, struct pd_place *place)
@@ -345,7 +345,7 @@ static int descend_to_leaf(const struct pd_tree *tree, pd_block_t *root, u64 key
 	return 0;
 }
 
-/* A run of values on its way in. */
+/* A run of values being inserted. */
 struct run {
 	u64 key;		/* of the first */
 	const void *values;
@@ -358,7 +358,7 @@ static const void *run_value(const struct run *run, u64 key, u32 value_size)
 	return (const char *)run->values + (key - run->key) * value_size;
 }
 
-/* Entries [begin, end) of @n lose their values to those of the run. */
+/* The run's values replace those of entries [begin, end) of @n. */
 static int dec_replaced(const struct pd_tree *tree,
 			const struct pd_disk_node *n, u32 begin, u32 end,
 			const struct run *run)
@@ -388,7 +388,7 @@ static int dec_replaced(const struct pd_tree *tree,
 
 /*
  * Put as much of the run into the leaf as belongs there and fits, at least one
- * value: the present entries [begin, end) become @nr ones.
+ * value: the existing entries [begin, end) become @nr entries.
  */
 static int put_run_in_leaf(const struct pd_tree *tree, struct pd_disk_node *n,
 			   u64 last, struct run *run)
@@ -445,7 +445,7 @@ static int insert_run(const struct pd_tree *tree, pd_block_t *root,
 	return 0;
 }
 
-/* As pd_lower_begin(), but makes the tree if it is missing. */
+/* Like pd_lower_begin(), but creates the tree if it is missing. */
 static int create_lower(const struct pd_btree *t, pd_block_t *root,
 			const u64 *keys, struct pd_lower *l)
 {
@@ -513,7 +513,7 @@ int pd_btree_insert(const struct pd_btree *t, pd_block_t *root,
 	return r;
 }
 
-/* Hand the entries of one leaf that lie in [key, last] to @fn. */
+/* Pass the entries of one leaf that lie in [key, last] to @fn. */
 static int update_leaf(const struct pd_tree *tree, pd_block_t *root,
 		       u64 *key, u64 last, pd_btree_update_fn fn, void *context)
 {

@@ -2,13 +2,13 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Questions to a btree that change nothing.
+ * Read-only queries of a btree.
  *
  *   keys[0] ─► top tree ─► root ─► tree of the lowest level ─► leaf ─► value
  *
  * I1  One block is held at a time, and none on return.
  * I2  A neighbouring leaf is found by walking down once more for the key right
- *     behind the present leaf; every leaf but an empty root has entries, so
+ *     after the current leaf; every leaf but an empty root has entries, so
  *     one more walk is enough.
  *
  * Context: metadata lock held for reading; may sleep.
@@ -19,7 +19,7 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
-/* Hold the leaf of the lowest level that decides about @key. */
+/* Hold the lowest-level leaf that covers @key. */
 static int find_lower_leaf(const struct pd_btree *t, pd_block_t root,
 			   const u64 *keys, u64 key, struct pd_block *leaf,
 			   struct pd_place *place)
@@ -59,7 +59,7 @@ int pd_btree_lookup(const struct pd_btree *t, pd_block_t root, const u64 *keys,
 	return r;
 }
 
-/* The first entry at or behind @from. */
+/* The first entry at or after @from. */
 static int first_from(const struct pd_btree *t, pd_block_t root,
 		      const u64 *keys, u64 from, u64 *key, void *value)
 {
@@ -158,7 +158,7 @@ int pd_btree_extent(const struct pd_btree *t, pd_block_t root, u32 *depth,
 			pd_bm_release(t->bm, &blk);
 			return 0;
 		}
-		/* Of the root's children it is known how many there are. */
+		/* Only for the root is the number of children known. */
 		*nr_leaves *= *depth == 1 ? pd_node_nr(n) : pd_node_max(n);
 		b = pd_node_child(n, 0);
 		place = pd_place_child(&place, n, 0);

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The layout of a btree node: checked once when it comes from the device,
- * then searched and edited without further questions.
+ * The layout of a btree node: checked once, when it comes from the device, then
+ * searched and edited without further checks.
  *
  *   | header | k0 k1 k2 .. .. | v0 v1 v2 .. .. |      nr 3, max 5
  *                     '--'--------------'--'---- stale, ignored

@@ -7,10 +7,10 @@
  *   0        32                 32 + 8 * max_entries
  *   | header | keys[max_entries] | values[max_entries], packed |  slack  |
  *
- * Nodes that came through the validator have nr_entries <= max_entries, both
- * arrays inside the block, and keys that strictly increase; nothing here looks
- * beyond that.  Whether the values have the size the tree wants is for
- * btree-spine.h to ask.  Internal to the btree.
+ * Nodes that passed the validator have nr_entries <= max_entries, both arrays
+ * inside the block, and strictly increasing keys; nothing more is checked here.
+ * pd_tree_check_place() checks that the values have the size the tree wants.
+ * Internal to the btree.
  */
 #ifndef PD_BTREE_NODE_H
 #define PD_BTREE_NODE_H
@@ -40,7 +40,7 @@ static inline u32 pd_node_max(const struct pd_disk_node *n)
 	return le32_to_cpu(n->header.max_entries);
 }
 
-/* Fewest entries of a node that is not a root. */
+/* Fewest entries a node other than a root may have. */
 static inline u32 pd_node_min(const struct pd_disk_node *n)
 {
 	return pd_node_max(n) / 3;
@@ -100,7 +100,7 @@ static inline void pd_node_set_child(struct pd_disk_node *n, u32 i,
 }
 
 /**
- * pd_node_capacity() - how many entries fit a block
+ * pd_node_capacity() - how many entries fit in a block
  * @value_size: bytes per value
  *
  * Return: a multiple of three.
@@ -109,7 +109,7 @@ u32 pd_node_capacity(u32 value_size);
 
 /**
  * pd_node_init() - make a node empty
- * @n: node; everything in it but the block header is forgotten
+ * @n: node; everything in it but the block header is discarded
  * @flags: PD_NODE_LEAF or PD_NODE_INTERNAL
  * @max_entries: capacity
  * @value_size: bytes per value
@@ -147,12 +147,12 @@ bool pd_node_has_key(const struct pd_disk_node *n, u64 key, u32 *index);
  * pd_node_open_gap() - make room for new entries
  * @n: node with at least @nr free slots
  * @i: index of the first new entry
- * @nr: how many; their keys and values are for the caller to write
+ * @nr: how many; the caller writes their keys and values
  */
 void pd_node_open_gap(struct pd_disk_node *n, u32 i, u32 nr);
 
 /**
- * pd_node_close_gap() - forget entries
+ * pd_node_close_gap() - remove entries
  * @n: node
  * @i: index of the first one
  * @nr: how many
@@ -197,7 +197,7 @@ bool pd_node_same_shape(const struct pd_disk_node *a,
 			const struct pd_disk_node *b);
 
 /**
- * pd_node_shift_left() - move the first entries of @right behind those of @left
+ * pd_node_shift_left() - move the first entries of @right after those of @left
  * @left: has room for them
  * @right: the next sibling
  * @nr: how many

@@ -2,27 +2,27 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Takes entries out of a btree: one, or a range in small steps.
+ * Removes entries from a btree: one, or a range in small steps.
  *
  * Every change happens at the end of a spine of shadowed nodes.  Afterwards
  * the spine is mended from the bottom up; at each node below the root:
  *
  *   (a) enough entries          stop, nothing above can have changed
- *   (b) none                    its entry leaves the parent, its block is let go
- *   (c) it and a neighbour fit  the neighbour's entries come over, the
+ *   (b) none                    its entry leaves the parent, its block is freed
+ *   (c) it and a neighbour fit  the neighbour's entries move over, the
  *       one node                neighbour's entry leaves the parent
- *   (d) they do not             both get half of the entries
+ *   (d) they do not fit         both get half of the entries
  *
  *     (c)  [A][B C D . .]      ->  [A B C D .]
  *     (d)  [A][B C D E F]      ->  [A B C][D E F]
  *
- * and at last at the root, which keeps its block:
+ * and finally at the root, which keeps its block:
  *
  *   (e) internal, no entry      becomes an empty leaf
- *   (f) internal, one entry     takes over what is in the child
+ *   (f) internal, one entry     takes over the child's content
  *
  * A neighbour is any sibling under the same parent, preferably one that lives
- * in this tree alone.  (c) never copies it: its entries are read, and what they
+ * only in this tree.  (c) never copies it: its entries are read, and what they
  * refer to is counted once more if it lives on elsewhere.
  *
  * A step of a range removal finds the first entry left, walks down to it, and
@@ -32,7 +32,7 @@
  *   (s) leaves wholly inside: they leave their parent, a few at a time; one
  *       that lives on elsewhere is not even copied
  *   (t) parent of leaves, wholly inside, living on elsewhere: leaves its
- *       parent, after its leaves' entries were counted
+ *       parent, after its leaves' entries are counted
  *
  *   spine:  root' ── node' ── parent'        [ l l|l l l l|l ]
  *                                                 '--(s)--'
@@ -40,9 +40,9 @@
  * I1  Between steps every node but the root has max_entries / 3 entries.
  * I2  The last node of a spine may have any number of entries, down to none;
  *     its siblings, and those of all nodes above, obey I1.
- * I3  Counts are asked for only below shadowed nodes, where they are exact.
- * I4  A parent keeps the keys of the children it keeps: after entries went
- *     away they are lower than need be, which is allowed.
+ * I3  Counts are queried only below shadowed nodes, where they are exact.
+ * I4  A parent keeps the keys of the children it keeps: after removals they
+ *     may be lower than necessary, which is allowed.
  * I5  At most PD_BTREE_MAX_DEPTH + 3 blocks are held: the spine, a top-level
  *     leaf, and two neighbours.
  *
@@ -69,7 +69,7 @@ static int dec_values(const struct pd_tree *tree, const struct pd_disk_node *n,
 
 /* ---- mending ---- */
 
-/* The node at the end of the spine, its parent, and a neighbour of it. */
+/* The node at the end of the spine, its parent, and one of its neighbours. */
 struct pair {
 	const struct pd_tree *tree;
 	struct pd_step *up;
@@ -95,7 +95,7 @@ static int look_at_neighbour(struct pair *p, u32 j)
 	return r;
 }
 
-/* The left one, unless only the right one is unshared or there. */
+/* The left one, unless only the right one is unshared or exists. */
 static int choose_neighbour(struct pair *p)
 {
 	bool right = p->i + 1 < pd_node_nr(p->parent);
@@ -158,7 +158,7 @@ static int even_out(struct pair *p)
 	return 0;
 }
 
-/* The last node of the spine has too few entries, but some. */
+/* The last node of the spine has entries, but too few. */
 static int mend_with_neighbour(struct pd_spine *s)
 {
 	struct pd_step *step = pd_spine_last(s), *up = step - 1;
@@ -172,7 +172,7 @@ static int mend_with_neighbour(struct pd_spine *s)
 	int r;
 
 	if (pd_node_nr(p.parent) < 2) {
-		/* Of a root, (f); of another node there is none to begin with. */
+		/* A root: left to (f).  Other nodes have a neighbour. */
 		if (s->nr == 2)
 			return 0;
 		return pd_tree_damaged(s->tree, up->blk.nr, "entries", 2, 1);
@@ -199,7 +199,7 @@ static int mend_with_neighbour(struct pd_spine *s)
 	return merged ? pd_tm_dec(tm, p.b) : even_out(&p);
 }
 
-/* Case (b): the last node of the spine, not the root, has no entry. */
+/* Case (b): the last node of the spine, not the root, has no entries. */
 static int drop_empty(struct pd_spine *s)
 {
 	struct pd_step *step = pd_spine_last(s);
@@ -325,7 +325,7 @@ int pd_btree_remove(const struct pd_btree *t, pd_block_t *root,
 	pd_block_t sub;
 	int r;
 
-	/* -ENODATA comes before any change. */
+	/* Return -ENODATA before any change. */
 	r = pd_tree_find_lower(t, *root, keys, &sub);
 	if (!r)
 		r = pd_tree_next_key(&tree, sub, &found);
@@ -358,7 +358,7 @@ static void spend_leaves(struct removal *rm, u32 leaves)
 	rm->budget -= min(rm->budget, leaves);
 }
 
-/* Everything up to and with @key is gone. */
+/* Everything up to and including @key is gone. */
 static void advance_to(struct removal *rm, u64 key)
 {
 	rm->range->done = key >= rm->last;
@@ -402,9 +402,9 @@ static int cut_slice(struct removal *rm, struct pd_spine *s)
 }
 
 /*
- * Let go of one leaf if all its entries are inside the range; its parent is
- * shadowed and still refers to it.
- * Return: 1 let go, 0 not wholly inside, or an error.
+ * Drop one leaf if all its entries are inside the range; its parent is shadowed
+ * and still refers to it.
+ * Return: 1 dropped, 0 not wholly inside, or an error.
  */
 static int drop_leaf(struct removal *rm, pd_block_t b,
 		     const struct pd_place *place)
@@ -476,8 +476,8 @@ static void prefetch_children(const struct pd_tree *tree,
 }
 
 /*
- * Entries below a parent of leaves.
- * Return: 1 counted, 0 its children are no leaves, or an error.
+ * Count the entries below a parent of leaves.
+ * Return: 1 counted, 0 its children are not leaves, or an error.
  */
 static int count_entries(const struct pd_tree *tree,
 			 const struct pd_disk_node *parent,
@@ -508,7 +508,7 @@ static int count_entries(const struct pd_tree *tree,
 
 /*
  * Case (t): child @i of the last node, internal.
- * Return: 1 let go, 0 not to be let go as a whole, or an error.
+ * Return: 1 dropped, 0 cannot be dropped whole, or an error.
  */
 static int drop_parent(struct removal *rm, struct pd_spine *s, u32 i)
 {
@@ -563,7 +563,7 @@ static int drop_whole(struct removal *rm, struct pd_spine *s, u32 i)
 	return is_leaf ? drop_leaves(rm, s, i) : drop_parent(rm, s, i);
 }
 
-/* Remove something, beginning with the entry at rm->next. */
+/* Remove something, starting with the entry at rm->next. */
 static int remove_some(struct removal *rm, pd_block_t *root)
 {
 	struct pd_spine s;
@@ -594,7 +594,7 @@ static int remove_some(struct removal *rm, pd_block_t *root)
 	return r;
 }
 
-/* Find the first entry to be removed, or that there is none. */
+/* Find the next entry to remove; without one, the removal is done. */
 static int seek_next_key(struct removal *rm, pd_block_t root)
 {
 	int r;

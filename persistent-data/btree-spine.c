@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The way down a tree for changing: each node is shadowed, and then its number
- * written into the shadow above it.
+ * Walking down a tree to change it: each node is shadowed, and then its new
+ * number is written into the shadow above it.
  *
  *   root' ─► node' ─► leaf'
  *
@@ -78,7 +78,7 @@ static int push_step(struct pd_spine *s, pd_block_t b, const struct pd_place *pl
 	struct pd_step *step = &s->steps[s->nr];
 	int r;
 
-	/* pd_tree_shadow() refuses what does not fit steps[]. */
+	/* What does not fit in steps[], pd_tree_shadow() would refuse. */
 	if (s->nr >= PD_BTREE_MAX_DEPTH)
 		return pd_tree_check_depth(s->tree, b, place);
 	r = pd_tree_shadow(s->tree, b, place, &step->blk, &step->lives_on);
@@ -143,7 +143,7 @@ void pd_spine_end(struct pd_spine *s)
 		pd_spine_up(s);
 }
 
-/* Shadow the top-level path; on success the leaf alone stays held. */
+/* Shadow the top-level path; on success only the leaf stays held. */
 static int begin_below_top(struct pd_lower *l, pd_block_t *root, u64 key)
 {
 	struct pd_tree top = pd_tree_top(l->t);
@@ -187,7 +187,7 @@ int pd_lower_begin(const struct pd_btree *t, pd_block_t *root, const u64 *keys,
 	if (t->levels == 1)
 		return 0;
 
-	/* Find out without changing anything whether it is there. */
+	/* Check that it is there before changing anything. */
 	r = pd_tree_find_lower(t, *root, keys, &sub);
 	if (r)
 		return r;

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The way down a tree for changing: every node on it is shadowed.  Internal to the
- * btree.
+ * Walking down a tree to change it: every node on the way is shadowed.
+ * Internal to the btree.
  */
 #ifndef PD_BTREE_SPINE_H
 #define PD_BTREE_SPINE_H
@@ -14,7 +14,7 @@
  * struct pd_step - one node of a spine
  * @blk: the shadowed node
  * @place: its place
- * @index: which child of the step before it is
+ * @index: which child of the previous step it is
  * @lives_on: another tree kept the original when this node was shadowed
  */
 struct pd_step {
@@ -25,7 +25,7 @@ struct pd_step {
 };
 
 /**
- * struct pd_spine - held shadows of all nodes from the root to somewhere
+ * struct pd_spine - held shadows of all nodes from the root down to some node
  * @tree: the tree
  * @nr: nodes held
  * @steps: the root first
@@ -37,13 +37,13 @@ struct pd_spine {
 };
 
 /**
- * struct pd_lower - a tree of the lowest level while it is being changed
+ * struct pd_lower - a lowest-level tree while it is being changed
  * @tree: the tree
  * @root: its root, to be updated in place
  * @t: kind of tree
  * @leaf: two levels: the held top-level leaf that refers to it
  * @slot: two levels: where in @leaf
- * @sub: two levels: what @root points at
+ * @sub: two levels: what @root points to
  */
 struct pd_lower {
 	struct pd_tree tree;
@@ -65,14 +65,14 @@ static inline struct pd_step *pd_spine_last(struct pd_spine *s)
 }
 
 /**
- * pd_tree_shadow() - hold a node for changing
+ * pd_tree_shadow() - hold a node to change it
  * @tree: the tree
  * @b: the node
  * @place: its place
  * @blk: the held block; the caller stores its number in place of @b
  * @lives_on: the original stays alive in another tree; may be NULL
  *
- * What the node refers to was counted.
+ * What the node refers to has been counted.
  *
  * Return: 0, or any error of pd_tm_shadow(), -EILSEQ does not belong here.
  */
@@ -81,13 +81,13 @@ int __must_check pd_tree_shadow(const struct pd_tree *tree, pd_block_t b,
 				struct pd_block *blk, bool *lives_on);
 
 /**
- * pd_tree_shadow_child() - the same for child @i of the shadowed node @parent
+ * pd_tree_shadow_child() - pd_tree_shadow() child @i of shadowed node @parent
  * @tree: the tree
  * @parent: internal node; its entry @i is updated
  * @i: which child
- * @place: of the child
+ * @place: the child's place
  * @blk: the held child
- * @lives_on: as pd_tree_shadow()
+ * @lives_on: as for pd_tree_shadow()
  */
 int __must_check pd_tree_shadow_child(const struct pd_tree *tree,
 				      struct pd_disk_node *parent, u32 i,
@@ -105,7 +105,7 @@ int __must_check pd_spine_begin(struct pd_spine *s, const struct pd_tree *tree,
 /** pd_spine_down() - shadow and hold child @i of the last node */
 int __must_check pd_spine_down(struct pd_spine *s, u32 i);
 
-/** pd_spine_to_leaf() - go down to the leaf that decides about @key */
+/** pd_spine_to_leaf() - go down to the leaf that covers @key */
 int __must_check pd_spine_to_leaf(struct pd_spine *s, u64 key);
 
 /** pd_spine_up() - give back the last node */
@@ -115,9 +115,9 @@ void pd_spine_up(struct pd_spine *s);
 void pd_spine_end(struct pd_spine *s);
 
 /**
- * pd_lower_begin() - shadow the way to the tree of the lowest level
+ * pd_lower_begin() - shadow the path to the lowest-level tree
  * @t: kind of tree
- * @root: root of the whole, updated
+ * @root: root of the whole tree, updated
  * @keys: one key per level, the last one is ignored
  * @l: the tree; holds one block if there are two levels
  *
@@ -126,7 +126,7 @@ void pd_spine_end(struct pd_spine *s);
 int __must_check pd_lower_begin(const struct pd_btree *t, pd_block_t *root,
 				const u64 *keys, struct pd_lower *l);
 
-/** pd_lower_end() - store the tree's changed root and let go */
+/** pd_lower_end() - store the tree's changed root and release the leaf */
 void pd_lower_end(struct pd_lower *l);
 
 #endif /* PD_BTREE_SPINE_H */

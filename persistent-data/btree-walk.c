@@ -2,13 +2,13 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The way down a tree for reading: one block is held, and the number and the place
- * of the next one are copied before it is let go.
+ * Walking down a tree to read it: one block is held, and the number and place
+ * of the next one are copied before it is released.
  *
  *   root ─► node ─► leaf
  *
- * I1  A node is used only after pd_tree_check_place(): the right kind of values,
- *     keys inside what the nodes above promise, not empty below the root, not
+ * I1  A node is used only after pd_tree_check_place(): right kind of values,
+ *     keys within what the nodes above promise, not empty below the root, not
  *     deeper than PD_BTREE_MAX_DEPTH.  So a damaged tree can neither loop nor
  *     lead one walk to the same leaf twice.
  *

@@ -2,16 +2,16 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The way down a tree for reading.  It needs the block manager alone, so whatever
- * reads through it cannot change anything.  Internal to the btree.
+ * Walking down a tree to read it.  This needs only the block manager, so code
+ * that reads this way cannot change anything.  Internal to the btree.
  *
  *            root          place [0, max], depth 0
  *          /   |   \
  *        10    40   70     place of the middle one: [40, 69], depth 1
  *
  * A *place* is what the nodes above say about a node: the keys it may hold.
- * Every node is compared with its place when it is met, so no node can be
- * reached in two places of one tree, and every walk in key order ends.
+ * Every node is checked against its place when it is read, so no node can be
+ * reached at two places in one tree, and every walk in key order terminates.
  */
 #ifndef PD_BTREE_WALK_H
 #define PD_BTREE_WALK_H
@@ -24,8 +24,8 @@
 /**
  * struct pd_tree - one level of a &struct pd_btree: what its functions share
  * @t: the kind of tree
- * @value_size: of the leaves on this level
- * @lowest: the leaves hold @t's values; else roots of the trees below
+ * @value_size: of the leaves at this level
+ * @lowest: the leaves hold @t's values; otherwise, roots of the trees below
  */
 struct pd_tree {
 	const struct pd_btree *t;
@@ -34,10 +34,10 @@ struct pd_tree {
 };
 
 /**
- * struct pd_place - where in its tree a node lies
+ * struct pd_place - where a node lies in its tree
  * @begin: the parents send every key of [@begin, @last] here ...
  * @last: ... inclusive
- * @first: and promised that none below @first is there; @first >= @begin
+ * @first: and promise that none below @first is there; @first >= @begin
  * @depth: 0 for the root
  */
 struct pd_place {
@@ -60,7 +60,7 @@ struct pd_place pd_place_root(void);
 struct pd_place pd_place_child(const struct pd_place *place,
 			       const struct pd_disk_node *n, u32 i);
 
-/** pd_tree_child_index() - which child of @n decides about @key */
+/** pd_tree_child_index() - which child of @n covers @key */
 u32 pd_tree_child_index(const struct pd_disk_node *n, u64 key);
 
 /** pd_tree_max_entries() - capacity of new nodes with values of this size */
@@ -71,8 +71,8 @@ u32 pd_tree_max_entries(const struct pd_tree *tree, u32 value_size);
  * @tree: the tree
  * @b: the node
  * @what: in words
- * @wanted: number that would have been right
- * @got: number found
+ * @wanted: the number expected
+ * @got: the number found
  *
  * Return: -EILSEQ.
  */
@@ -92,7 +92,7 @@ int __must_check pd_tree_check_place(const struct pd_tree *tree,
 				     const struct pd_place *place);
 
 /**
- * pd_tree_check_depth() - may there be a node so deep?
+ * pd_tree_check_depth() - may a node be this deep?
  * @tree: the tree
  * @b: the node
  * @place: its place
@@ -103,7 +103,7 @@ int __must_check pd_tree_check_depth(const struct pd_tree *tree, pd_block_t b,
 				     const struct pd_place *place);
 
 /**
- * pd_tree_read() - hold a node for reading and compare it with its place
+ * pd_tree_read() - hold a node for reading and check it against its place
  * @tree: the tree
  * @b: the node
  * @place: its place
@@ -116,7 +116,7 @@ int __must_check pd_tree_read(const struct pd_tree *tree, pd_block_t b,
 			      struct pd_block *blk);
 
 /**
- * pd_tree_find_leaf() - hold the leaf that decides about a key, for reading
+ * pd_tree_find_leaf() - hold the leaf that covers a key, for reading
  * @tree: the tree
  * @root: its root
  * @key: key
@@ -128,7 +128,7 @@ int __must_check pd_tree_find_leaf(const struct pd_tree *tree, pd_block_t root,
 				   struct pd_place *place);
 
 /**
- * pd_tree_next_key() - the first key at or behind @key
+ * pd_tree_next_key() - the first key at or after @key
  * @tree: the tree
  * @root: its root
  * @key: where to begin; updated
@@ -139,11 +139,11 @@ int __must_check pd_tree_next_key(const struct pd_tree *tree, pd_block_t root,
 				  u64 *key);
 
 /**
- * pd_tree_find_lower() - the root of the tree that keys[] name
+ * pd_tree_find_lower() - find the root of the tree that keys[] names
  * @t: kind of tree
- * @root: root of the whole
+ * @root: root of the whole tree
  * @keys: one key per level, the last one is ignored
- * @sub: root of the tree of the lowest level
+ * @sub: root of the lowest-level tree
  *
  * Return: 0, -ENODATA an upper level's key is not there.
  */

@@ -3,19 +3,19 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * B+trees with u64 keys and fixed-size values, copy-on-write through the
- * transaction manager (docs/format.md section 4), one or two levels: in a
+ * transaction manager (docs/format.md section 4), with one or two levels: in a
  * two-level tree the values of the top tree are roots of the trees below.
  *
  * struct pd_btree describes a *kind* of tree; a root is just a block number
  * that the caller keeps.  Functions that change a tree update the root in
- * place.  After any error of a changing function the tree may be half changed:
- * the caller must abort the transaction (-ENODATA and the errors of bad
- * arguments come before any change).
+ * place.  After any error of such a function the tree may be half changed and
+ * the caller must abort the transaction (-ENODATA and errors for bad arguments
+ * are returned before any change).
  *
  * keys[] has one key per level, the top level first.
  *
  * I1  Every node but a root has at least max_entries / 3 entries, whenever the
- *     metadata lock is let go.
+ *     metadata lock is released.
  * I2  All leaves have the same depth; at most PD_BTREE_MAX_DEPTH levels.
  * I3  Counts of values below a node are exact only after the path down to it
  *     was shadowed: test sharing after shadowing, never before.
@@ -39,9 +39,9 @@ struct pd_tm;
 /**
  * struct pd_btree_value_type - what the leaves hold
  * @size: bytes
- * @inc: @nr values at @values gained a reference each; NULL if values refer
- *	to nothing
- * @dec: the same for losing one
+ * @inc: each of the @nr values at @values gained a reference; NULL if values
+ *	refer to nothing
+ * @dec: as @inc, but each lost one
  * @equal: do two values refer to the same thing?  Used when a value is
  *	overwritten: an equal one is neither dec'ed nor inc'ed.  NULL: never
  * @context: for the three functions
@@ -56,12 +56,12 @@ struct pd_btree_value_type {
 
 /**
  * struct pd_btree - a kind of tree
- * @bm: block manager: all that reading needs
+ * @bm: block manager, all that reading needs
  * @tm: transaction manager, for changing
  * @levels: 1 or 2
  * @value: the values of the lowest level
- * @max_entries: capacity of new nodes, a multiple of 3; 0: what fits a block.
- *	Only tests set it
+ * @max_entries: capacity of new nodes, a multiple of 3; 0: whatever fits in a
+ *	block.  Only tests set it
  * @name: for log lines
  */
 struct pd_btree {
@@ -89,7 +89,7 @@ int __must_check pd_btree_lookup(const struct pd_btree *t, pd_block_t root,
 				 const u64 *keys, void *value);
 
 /**
- * pd_btree_lookup_next() - the first entry at or behind a key
+ * pd_btree_lookup_next() - the first entry at or after a key
  * @t: kind of tree
  * @root: its root
  * @keys: upper levels exact, the last one is where to begin
@@ -101,22 +101,22 @@ int __must_check pd_btree_lookup(const struct pd_btree *t, pd_block_t root,
 int __must_check pd_btree_lookup_next(const struct pd_btree *t, pd_block_t root,
 				      const u64 *keys, u64 *key, void *value);
 
-/** pd_btree_lowest() - lowest key; keys[] as in lookup, the last is ignored */
+/** pd_btree_lowest() - lowest key; keys[] as in lookup, the last ignored */
 int __must_check pd_btree_lowest(const struct pd_btree *t, pd_block_t root,
 				 const u64 *keys, u64 *key, void *value);
 
-/** pd_btree_highest() - highest key; keys[] as in lookup, the last is ignored */
+/** pd_btree_highest() - highest key; keys[] as in lookup, the last ignored */
 int __must_check pd_btree_highest(const struct pd_btree *t, pd_block_t root,
 				  const u64 *keys, u64 *key, void *value);
 
 /**
- * pd_btree_extent() - how large a tree is, at most
+ * pd_btree_extent() - how large a tree is at most
  * @t: kind of tree, one level
  * @root: its root
  * @depth: nodes from the root to a leaf, exactly
- * @nr_leaves: exact up to a depth of two, else not fewer than there are
+ * @nr_leaves: exact up to a depth of two, otherwise an upper bound
  *
- * Reads one node of each level.
+ * Reads one node per level.
  *
  * Return: 0, -EIO, -EILSEQ.
  */
@@ -124,9 +124,9 @@ int __must_check pd_btree_extent(const struct pd_btree *t, pd_block_t root,
 				 u32 *depth, u64 *nr_leaves);
 
 /**
- * struct pd_btree_leaf - one leaf's whole knowledge
- * @begin: the leaf decides about keys [begin, last]: those not listed are not
- *	in the tree
+ * struct pd_btree_leaf - everything one leaf knows
+ * @begin: the leaf covers keys [begin, last]: those not listed are not in the
+ *	tree
  * @last: inclusive; U64_MAX for the last leaf
  * @nr: entries
  * @keys: little-endian, strictly increasing, unaligned access not needed
@@ -143,7 +143,7 @@ struct pd_btree_leaf {
 typedef void (*pd_btree_leaf_fn)(void *context, const struct pd_btree_leaf *l);
 
 /**
- * pd_btree_lookup_leaf() - show the leaf that decides about a key
+ * pd_btree_lookup_leaf() - show the leaf that covers a key
  * @t: kind of tree
  * @root: its root
  * @keys: one key per level
@@ -172,10 +172,10 @@ int __must_check pd_btree_insert(const struct pd_btree *t, pd_block_t *root,
 				 bool *inserted);
 
 /**
- * pd_btree_insert_run() - insert or overwrite values of neighbouring keys
+ * pd_btree_insert_run() - insert or overwrite values of consecutive keys
  * @t: kind of tree
  * @root: its root, updated
- * @keys: upper levels, and the first of the neighbours
+ * @keys: upper levels, and the first key of the run
  * @values: @nr packed values
  * @nr: how many, >= 1
  * @nr_inserted: how many of them were not there before
@@ -192,12 +192,11 @@ typedef int (*pd_btree_update_fn)(void *context, u64 key, void *value);
  * pd_btree_update() - shadow the path to a run of keys and edit values in place
  * @t: kind of tree
  * @root: its root, updated
- * @keys: upper levels, and the first of the neighbours
- * @nr: how many neighbours
- * @fn: called for each entry that is there, in key order, after its leaf was
- *	shadowed (so that counts are exact); may change what it points at, does
- *	not change reference counts.  A negative result ends the walk and is
- *	returned
+ * @keys: upper levels, and the first key of the run
+ * @nr: how many keys
+ * @fn: called for each existing entry, in key order, after its leaf was
+ *	shadowed (so that counts are exact); may change the value, but not
+ *	reference counts.  A negative result ends the walk and is returned
  * @context: for @fn
  */
 int __must_check pd_btree_update(const struct pd_btree *t, pd_block_t *root,
@@ -218,9 +217,9 @@ int __must_check pd_btree_remove(const struct pd_btree *t, pd_block_t *root,
 /**
  * struct pd_btree_range - a range removal that may take several steps
  * @begin: first key to remove; moves forward from step to step
- * @end: one past the last key to remove; 0 means behind the last possible key
+ * @end: one past the last key to remove; 0 means past the last possible key
  * @nr_removed: entries removed by this step
- * @removed: called with the values of each leaf before they are dec'ed and
+ * @removed: called with the values of each leaf before they are dec'ed, and
  *	only for leaves whose values lose a reference (a leaf that lives on
  *	in another tree keeps them); may be NULL
  * @context: for @removed
@@ -241,12 +240,12 @@ struct pd_btree_range {
  * @t: kind of tree
  * @root: its root, updated
  * @keys: upper levels; the last is ignored
- * @range: what to remove and how far this step came
+ * @range: what to remove and how far this step got
  * @max_leaves: bound of this step's work, >= 1
  *
  * Call again until @range->done.  After each step the tree is well-formed.
- * Nodes that lie wholly inside the range and live on in another tree are let
- * go without being copied.
+ * Nodes that lie wholly inside the range and live on in another tree are
+ * dropped without being copied.
  *
  * Return: 0, -ENODATA an upper level's key is not there.
  */
@@ -256,12 +255,12 @@ int __must_check pd_btree_remove_range(const struct pd_btree *t,
 				       u32 max_leaves);
 
 /**
- * pd_btree_delete() - drop one reference of a whole one-level tree
+ * pd_btree_delete() - drop one reference to a whole one-level tree
  * @t: kind of tree, @t->levels == 1
  * @root: its root
  * @max_nodes: bound of the work: nodes that would have to be freed
  *
- * Frees what nobody else refers to.  Counts first, changes nothing if the
+ * Frees what nothing else refers to.  Counts first and changes nothing if the
  * bound is exceeded.
  *
  * Return: 0, -E2BIG more than @max_nodes would be freed.
@@ -270,22 +269,22 @@ int __must_check pd_btree_delete(const struct pd_btree *t, pd_block_t root,
 				 u32 max_nodes);
 
 /*
- * Walks one tree of the lowest level in key order.
+ * Walks one lowest-level tree in key order.
  *
- * Keeps copies, holds no block between calls; the tree must not change
+ * Keeps copies and holds no block between calls; the tree must not change
  * meanwhile.
  */
 struct pd_btree_cursor;
 
 /**
- * pd_btree_cursor_begin() - start at the first entry at or behind a key
+ * pd_btree_cursor_begin() - start at the first entry at or after a key
  * @t: kind of tree
  * @root: its root
  * @keys: upper levels exact, the last one is where to begin
  * @prefetch: read neighbouring leaves ahead
  * @c: the new cursor
  *
- * Return: 0, -ENODATA empty from there on.
+ * Return: 0, -ENODATA nothing from there on.
  */
 int __must_check pd_btree_cursor_begin(const struct pd_btree *t,
 				       pd_block_t root, const u64 *keys,
@@ -296,7 +295,7 @@ int __must_check pd_btree_cursor_begin(const struct pd_btree *t,
 void pd_btree_cursor_get(const struct pd_btree_cursor *c, u64 *key,
 			 void *value);
 
-/** pd_btree_cursor_next() - step; -ENODATA behind the last entry */
+/** pd_btree_cursor_next() - step; -ENODATA past the last entry */
 int __must_check pd_btree_cursor_next(struct pd_btree_cursor *c);
 
 /** pd_btree_cursor_end() - free the cursor */

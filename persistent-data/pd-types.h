@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Types every file of the library shares.
+ * Types shared by every file of the library.
  */
 #ifndef PD_TYPES_H
 #define PD_TYPES_H
@@ -14,7 +14,7 @@
 typedef u64 pd_block_t;
 
 /*
- * Expensive self-checks: compiled to something in tests and debug builds only.
+ * Expensive self-checks: compiled in only for tests and debug builds.
  * PD_DEBUG is set on the compiler's command line.
  */
 #ifdef PD_DEBUG

@@ -8,14 +8,14 @@
  *                 │          = bitmap ∪ open ∪ closed overlay ∪ held
  *                 └ full? skip        ─► next zero bits
  *
- * I1  A busy bit that is zero is right: the block is free.  One that is set
+ * I1  A busy bit that is clear is right: the block is free.  One that is set
  *     may be out of date after a completion; then the slots are invalid and
- *     are built again.
+ *     are rebuilt.
  * I2  A bitmap is skipped only if its slot was looked at (full), or, in a first
- *     round, if its nr_free says zero and it is not the last one.  What the
- *     first round skipped is looked at in a second one, unless the map as a
- *     whole claims to have nothing: a wrong hint costs time, not space.  If the
- *     second one finds nothing either, the claim is wrong and corrected.
+ *     round, if its nr_free is zero and it is not the last one.  What the first
+ *     round skipped is looked at in a second one, unless nr_allocatable is
+ *     zero: a wrong hint costs time, not space.  If the second one finds
+ *     nothing either, nr_allocatable is wrong and is corrected.
  * I3  An allocation costs a bit search; a bitmap is read when the cursor enters
  *     it.  When nothing is free every bitmap is marked full and no search
  *     happens.
@@ -37,7 +37,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-/* How far a search for a run looks around once it has something. */
+/* How far a search for a run goes on once it has found something. */
 #define MAX_BITMAPS_LOOKED_AT	3
 #define MAX_RUNS_LOOKED_AT	512
 
@@ -56,8 +56,8 @@ static void add_overlay(struct pd_sm_slot *slot, struct xarray *overlay)
 
 /*
  * Read the bitmap; correct nr_free in memory on the way, since old tools trim
- * it.  The index on disk gets it when the bitmap is changed: closing must not
- * need more blocks because somebody searched.
+ * it.  The index on disk gets it when the bitmap is changed: a mere search must
+ * not make closing need more blocks.
  */
 static int read_bitmap(struct pd_sm *sm, struct pd_sm_slot *slot, u32 i)
 {
@@ -150,7 +150,7 @@ static void search_slot(const struct pd_sm_slot *slot, u32 from, u32 end,
 	s->nr_bitmaps++;
 }
 
-/* May bitmap @i be passed over without a look?  See I2. */
+/* May bitmap @i be skipped without a look?  See I2. */
 static bool is_skipped(const struct pd_sm *sm, u32 i, bool trust_hints)
 {
 	const struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
@@ -177,7 +177,7 @@ static int search_bitmap(struct pd_sm *sm, u32 i, u32 from, u32 end,
 	return 0;
 }
 
-/* Once around from the cursor; its own bitmap is visited in two parts. */
+/* Once around from the cursor, whose own bitmap is visited in two parts. */
 static int search_round(struct pd_sm *sm, bool trust_hints, struct search *s)
 {
 	u32 from, first = pd_sm_index_of(sm->cursor, &from), n;
@@ -213,7 +213,7 @@ static void believe_bitmaps(struct pd_sm *sm)
 	sm->nr_allocatable = 0;
 }
 
-/* Find up to @want free blocks in a row and move the cursor behind them. */
+/* Find up to @want free blocks in a row and move the cursor past them. */
 static int search_run(struct pd_sm *sm, u32 want, pd_block_t *begin, u32 *nr)
 {
 	struct search s = { .want = want };
@@ -282,7 +282,7 @@ static void put_held(struct pd_sm *sm, u32 i, struct pd_sm_held *held)
 }
 
 /*
- * @b got reason H in addition to what it had: keep I1 and I2 of the header.
+ * @b gained reason H on top of what it had: keep I1 and I2 of the header.
  * Its count in the bitmap is zero.  Returns 1 if it was free.
  */
 static u32 account_hold(struct pd_sm *sm, pd_block_t b)

@@ -2,23 +2,23 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * From the overlay into the bitmaps, when a transaction closes.
+ * Applies the overlay to the bitmaps when a transaction closes.
  *
  *   open overlay, block order ──► bitmap i: shadow, set entries, hints
- *                                    └─ counts of three and more ─► overflow
+ *                                    └─ counts of three or more ─► overflow
  *   then: open overlay ──► closed overlay ──complete──► forgotten
  *
  * The metadata map counts its own blocks: shadowing a bitmap or an overflow
- * node makes new entries in the very overlay that is being applied.  So rounds
- * are made until no entry is pending.  That ends: each block is shadowed at
- * most once in a transaction.
+ * node makes new entries in the very overlay that is being applied.  So this
+ * goes in rounds until no entry is pending.  It terminates: each block is
+ * shadowed at most once in a transaction.
  *
  * I1  At any moment working count = entry in the bitmap + delta: an entry's
- *     bits and its APPLIED flag change together, nothing allocates between.
+ *     bits and its APPLIED flag change together, with no allocation between.
  * I2  A block stays busy throughout (space-map-common.h, I3), so nothing freed
- *     here is handed out while the close goes on.
- * I3  nr_free and none_free_before are computed from the bitmap whenever it was
- *     written, never adjusted.
+ *     here is handed out during the close.
+ * I3  nr_free and none_free_before are recomputed from the bitmap each time it
+ *     is written, never adjusted.
  *
  * Context: metadata lock, for writing.
  * Crash: only blocks of the open transaction are changed; nothing points to
@@ -41,7 +41,7 @@
 
 /* ---- one entry ---- */
 
-/* Bring the overflow tree from @before to @after references of @b. */
+/* Take @b from @before to @after references in the overflow tree. */
 static int update_overflow(struct pd_sm *sm, pd_block_t b, u32 before,
 			   u32 after)
 {
@@ -153,7 +153,7 @@ static int apply_bitmap(struct pd_sm *sm, u32 i)
 	if (r)
 		return r;
 
-	/* Behind the shadow, which may have made entries for this bitmap. */
+	/* After shadowing, which may have made entries for this bitmap. */
 	bitmap->pending = false;
 	bitmap->blocknr = blk.nr;
 	r = apply_entries(sm, i, blk.data);
@@ -162,7 +162,7 @@ static int apply_bitmap(struct pd_sm *sm, u32 i)
 	return r;
 }
 
-/* Blocks of a map that can be shadowed and so may ask for another round. */
+/* Blocks of a map that can be shadowed and so may require another round. */
 static u64 max_rounds(const struct pd_sm *sm)
 {
 	return 16 + (u64)sm->nr_bitmaps * 2;

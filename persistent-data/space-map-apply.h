@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * From the overlay into the bitmaps.
+ * Applying the overlay to the bitmaps.
  */
 #ifndef PD_SPACE_MAP_APPLY_H
 #define PD_SPACE_MAP_APPLY_H
@@ -10,7 +10,7 @@
 #include "space-map-common.h"
 
 /**
- * pd_sm_apply() - bring the open overlay into the bitmaps
+ * pd_sm_apply() - apply the open overlay to the bitmaps
  * @sm: space map
  *
  * Return: 0, or any error of shadowing: the transaction must be aborted.

@@ -8,8 +8,8 @@
  *   bits of an entry:       even bit = high bit of the count,
  *                           odd bit  = low bit  (swapped; see format.md 6.4)
  *
- * I1  An entry is used iff any of its two bits is set, so "used" needs no
- *     swapping and goes 32 entries at a time.
+ * I1  An entry is used iff either of its two bits is set, so testing for "used"
+ *     needs no swapping and handles 32 entries at a time.
  */
 #include "space-map-bitmap.h"
 

@@ -35,22 +35,22 @@ unsigned int pd_bitmap_get(const struct pd_disk_bitmap *bm, u32 e);
 void pd_bitmap_set(struct pd_disk_bitmap *bm, u32 e, unsigned int value);
 
 /**
- * pd_bitmap_nr_used() - entries other than zero
+ * pd_bitmap_nr_used() - number of non-zero entries
  * @bm: bitmap block
  * @nr: only the first @nr entries are looked at
  */
 u32 pd_bitmap_nr_used(const struct pd_disk_bitmap *bm, u32 nr);
 
 /**
- * pd_bitmap_first_free() - lowest entry of zero
+ * pd_bitmap_first_free() - lowest entry that is zero
  * @bm: bitmap block
  *
- * Return: PD_ENTRIES_PER_BITMAP if there is none.
+ * Return: its index; PD_ENTRIES_PER_BITMAP if no entry is zero.
  */
 u32 pd_bitmap_first_free(const struct pd_disk_bitmap *bm);
 
 /**
- * pd_bitmap_used_bits() - one bit per entry: is it other than zero?
+ * pd_bitmap_used_bits() - one bit per entry: is it non-zero?
  * @bm: bitmap block
  * @bits: PD_ENTRIES_PER_BITMAP bits, overwritten
  */

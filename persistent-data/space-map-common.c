@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What every space map has: its size, its index entries in core, which blocks are
- * looked at and held, and what its owner wants to be told.
+ * What every space map has: its size, its index entries in core, which blocks
+ * are looked at and held, and what its owner wants to be told.
  *
  * Context: metadata lock, for writing where anything changes.
  */
@@ -186,7 +186,7 @@ int pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps)
 	return 0;
 }
 
-/* nr_free of a bitmap that will not be the partial last one: undo trimming. */
+/* Undo the trimming of nr_free: no longer the partial last bitmap. */
 static int refresh_nr_free(struct pd_sm *sm, u32 i)
 {
 	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
@@ -293,9 +293,9 @@ u32 pd_sm_nr_dirty_index(const struct pd_sm *sm)
 }
 
 /*
- * A transaction takes a few blocks more than it keeps, for the copies of what it
- * changes.  Close to the threshold each one would cross it, were a little more
- * enough.
+ * A transaction takes a few more blocks than it keeps, for the copies of what
+ * it changes.  With a smaller margin, each one close to the threshold would
+ * cross it.
  */
 void pd_sm_arm_threshold(struct pd_sm *sm)
 {

@@ -2,8 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the files of the space map share; nobody else includes this.  From the
- * bottom up:
+ * What the space map files share; private to them.  From the bottom up:
  *
  *   space-map-common    size, index entries, slots, holds
  *   space-map-counts    overlay and counts, completion  (pd_sm_inc(), ...)
@@ -12,12 +11,12 @@
  *   space-map-disk      index in a btree
  *   space-map-metadata  index in one block
  *
- * A block is *busy*, not to be handed out, for any of these reasons:
+ * A block is *busy* (must not be handed out) for any of these reasons:
  *
  *   B  its count in the bitmaps is not zero
  *   O  it has an entry in the open overlay (even if the delta is zero again)
  *   C  it has an entry in the closed overlay: the closing transaction
- *      touched, maybe freed it
+ *      touched and maybe freed it
  *   H  it is held
  *
  * I1  nr_allocatable = number of blocks with none of B, O, C, H.
@@ -46,8 +45,8 @@ struct pd_validator;
 #define PD_SM_NR_SLOTS 4
 
 /*
- * Fewest entries of an overflow leaf that is not a root.  So a run of n windows
- * of as many blocks lies in n + 1 leaves at most.
+ * Fewest entries an overflow leaf other than a root may have.  So a run of n
+ * windows of this many blocks spans at most n + 1 leaves.
  */
 #define PD_SM_WINDOW 112
 
@@ -56,12 +55,12 @@ struct pd_validator;
 /**
  * struct pd_sm_bitmap - an index entry in core
  * @blocknr: where the bitmap is
- * @nr_free: entries of zero in all 16320; a hint until we wrote it
- * @none_free_before: no entry of zero below; a hint until we wrote it
+ * @nr_free: zero entries among all 16320; a hint until we have written it
+ * @none_free_before: no zero entry below; a hint until we have written it
  * @touched: bit n: overlay n has, or had, an entry for this bitmap
  * @pending: the open overlay has entries that are not applied yet
  * @index_dirty: differs from the index on disk
- * @full: looked at and found without a block to hand out
+ * @full: looked at, and found to have no block to hand out
  */
 struct pd_sm_bitmap {
 	pd_block_t blocknr;
@@ -76,7 +75,7 @@ struct pd_sm_bitmap {
 /**
  * struct pd_sm_slot - which blocks of one bitmap are busy
  * @valid: the other fields mean something
- * @index: of the bitmap
+ * @index: number of the bitmap
  * @busy: one bit per block
  */
 struct pd_sm_slot {
@@ -106,8 +105,8 @@ struct pd_sm_ops {
 };
 
 /**
- * struct pd_sm - a space map; all under the metadata lock
- * @bm: block manager: all that reading needs
+ * struct pd_sm - a space map; all of it under the metadata lock
+ * @bm: block manager, all that reading needs
  * @tm: transaction manager, for changing
  * @ops: kind
  * @name: for log lines
@@ -115,16 +114,16 @@ struct pd_sm_ops {
  * @nr_allocated: blocks with a working count of one or more
  * @nr_allocatable: I1
  * @nr_freed: I2
- * @first_usable: blocks below are never handed out, whatever their count says
+ * @first_usable: blocks below are never handed out, whatever their count
  * @index_root: data: root of the index tree; metadata: the index block
- * @overflow: the tree of counts of three and more
+ * @overflow: the tree of counts of three or more
  * @overflow_root: its root
  * @overflow_known: the next two fields are about @overflow_root
  * @overflow_depth: see struct pd_sm_overflow
  * @overflow_leaves: see struct pd_sm_overflow
- * @windows: windows of PD_SM_WINDOW blocks with changed counts of three and more
+ * @windows: windows of PD_SM_WINDOW blocks with changed counts of three or more
  * @nr_windows: how many
- * @nr_window_runs: so many runs of neighbours they form
+ * @nr_window_runs: how many runs of adjacent windows they form
  * @nr_moved: see struct pd_sm_overflow
  * @bitmaps: index entries in core
  * @nr_bitmaps: how many
@@ -137,9 +136,9 @@ struct pd_sm_ops {
  * @closing: the open overlay is being applied
  * @held: bitmap number → struct pd_sm_held
  * @cursor: where to look for free blocks first
- * @slots: bitmap i is looked at in slot i % PD_SM_NR_SLOTS
+ * @slots: bitmap i uses slot i % PD_SM_NR_SLOTS
  * @threshold: see pd_sm_set_threshold()
- * @threshold_armed: fire at or below
+ * @threshold_armed: fire at or below @threshold
  * @threshold_fn: NULL: none
  * @threshold_context: for @threshold_fn
  */
@@ -198,7 +197,7 @@ extern const struct pd_validator pd_sm_bitmap_validator;
 #define PD_SM_FLAG_BITS	3
 #define PD_SM_BIAS	(1LL << 40)
 
-/* 41 bits of delta and the flags have to fit an xarray value. */
+/* 41 bits of delta and the flags must fit in an xarray value. */
 static_assert(BITS_PER_LONG == 64, "overlay entries need 64-bit xarray values");
 
 static inline void *pd_sm_mk_entry(s64 delta, unsigned int flags)
@@ -228,13 +227,13 @@ static inline struct xarray *pd_sm_closed_overlay(struct pd_sm *sm)
 
 /* ---- geometry ---- */
 
-/* Bitmaps of a space of @nr_blocks. */
+/* Number of bitmaps for a space of @nr_blocks. */
 u64 pd_sm_bitmaps_for(pd_block_t nr_blocks);
 
-/* The bitmap that counts block @b, and the entry therein. */
+/* The bitmap that counts block @b, and the entry in it. */
 u32 pd_sm_index_of(pd_block_t b, u32 *entry);
 
-/* First block bitmap @i counts. */
+/* First block that bitmap @i counts. */
 static inline pd_block_t pd_sm_first_block(u32 i)
 {
 	return (pd_block_t)i * PD_ENTRIES_PER_BITMAP;
@@ -250,14 +249,14 @@ u32 pd_sm_nr_entries(const struct pd_sm *sm, u32 i);
  * @ops: kind
  * @name: for log lines
  *
- * Return: an empty space map, NULL out of memory.
+ * Return: an empty space map, or NULL if out of memory.
  */
 struct pd_sm *pd_sm_init(struct pd_bm *bm, struct pd_tm *tm,
 			 const struct pd_sm_ops *ops, const char *name);
 
 /**
- * pd_sm_empty() - erase all entries, values, of an array
- * @xa: array, maybe of millions
+ * pd_sm_empty() - erase all entries (values) of an array
+ * @xa: array, maybe of millions of entries
  *
  * Entry by entry: xa_destroy() would free them all with interrupts off.
  */
@@ -284,14 +283,14 @@ int __must_check pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps);
  *
  * Corrects nr_free of the bitmap that was the last one.
  *
- * Return: 0, or what reading that bitmap gives, and then nothing is changed.
+ * Return: 0, or any error of reading that bitmap; then nothing is changed.
  */
 int __must_check pd_sm_set_size(struct pd_sm *sm, pd_block_t nr_blocks);
 
 /**
  * pd_sm_set_index_entry() - take over an entry read from disk
  * @sm: space map
- * @i: which; there is room for it
+ * @i: its number; there is room for it
  * @e: the entry
  *
  * Return: 0, -EILSEQ impossible block number (logged).
@@ -302,7 +301,7 @@ int __must_check pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
 /** pd_sm_mark_index_dirty() - entry @i differs from the index on disk */
 void pd_sm_mark_index_dirty(struct pd_sm *sm, u32 i);
 
-/** pd_sm_get_index_entry() - an entry as it is to be written */
+/** pd_sm_get_index_entry() - an entry in the form to be written */
 void pd_sm_get_index_entry(const struct pd_sm *sm, u32 i,
 			   struct pd_disk_index_entry *e);
 
@@ -312,7 +311,7 @@ void pd_sm_pack_root(const struct pd_sm *sm, void *root);
 /** pd_sm_lose_allocatable() - @nr blocks became busy; maybe tell the owner */
 void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr);
 
-/** pd_sm_arm_threshold() - arm it again if enough is free */
+/** pd_sm_arm_threshold() - rearm the threshold if enough is free */
 void pd_sm_arm_threshold(struct pd_sm *sm);
 
 /** pd_sm_slot_of() - the slot of bitmap @i if it is valid, else NULL */
@@ -324,16 +323,16 @@ struct pd_sm_held *pd_sm_held_of(struct pd_sm *sm, u32 i);
 /** pd_sm_is_held() - is the block held? */
 bool pd_sm_is_held(struct pd_sm *sm, pd_block_t b);
 
-/** pd_sm_invalidate_slots() - busy bits may be too many now */
+/** pd_sm_invalidate_slots() - too many busy bits may be set now */
 void pd_sm_invalidate_slots(struct pd_sm *sm);
 
-/** pd_sm_set_full() - note that bitmap @i has, or may again have, free blocks */
+/** pd_sm_set_full() - bitmap @i has no free blocks, or may again have some */
 void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full);
 
 /** pd_sm_free_holds() - forget all holds */
 void pd_sm_free_holds(struct pd_sm *sm);
 
-/* Messages that begin with the names of the device and of the map. */
+/* Messages prefixed with the names of the device and of the map. */
 #define pd_sm_log(log, sm, fmt, ...)					\
 do {									\
 	const struct pd_sm *_sm = (sm);					\

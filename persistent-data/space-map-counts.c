@@ -15,8 +15,8 @@
  * I3  For entries of "many" (three or more) the exact count is looked up only
  *     where it matters: the overflow tree is not touched while the transaction
  *     is open.
- * I4  Changes of counts of three and more are noted by window: so many leaves of
- *     the overflow tree the close will copy, and nobody knows it before.
+ * I4  Changes of counts of three or more are noted by window: the windows bound
+ *     how many overflow leaves the close will copy, which is otherwise unknown.
  *
  * Context: metadata lock, for writing where anything changes.
  * Crash: nothing here is on disk before the transaction closes.
@@ -97,7 +97,7 @@ static int read_base(struct pd_sm *sm, pd_block_t b, u32 *count)
 
 /*
  * A block allocated in the open transaction had a count of zero at the last
- * close; no bitmap needs to be read unless it was changed since by closing.
+ * close; no bitmap needs to be read unless closing has changed it since.
  */
 static bool is_new_unapplied(const struct pd_sm *sm, const void *entry)
 {
@@ -215,7 +215,7 @@ static void look_at_overflow(struct pd_sm *sm)
 					      &sm->overflow_leaves);
 	if (sm->overflow_known)
 		return;
-	/* Whoever needs it will be told that it cannot be read, not -ENOSPC. */
+	/* Users of the tree will get the read error, not -ENOSPC. */
 	sm->overflow_depth = 1;
 	sm->overflow_leaves = 1;
 }
@@ -276,14 +276,14 @@ int pd_sm_take(struct pd_sm *sm, pd_block_t b)
 	return 0;
 }
 
-/* @b got reason O in addition to what it had: keep I1 and I2 of the header. */
+/* @b gained reason O on top of what it had: keep I1 and I2 of the header. */
 static void account_touch(struct pd_sm *sm, pd_block_t b, const void *old,
 			  bool base_is_zero)
 {
 	const void *c;
 
 	if (old) {
-		/* Applied in this very close, and now changed again. */
+		/* Applied by this very close, and now changed again. */
 		if (pd_sm_entry_flags(old) & PD_SM_ZERO &&
 		    !pd_sm_is_held(sm, b))
 			sm->nr_freed--;

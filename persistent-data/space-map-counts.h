@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Counts of a space map, between its files and the transaction manager.
+ * Counts of a space map, for its own files and the transaction manager.
  */
 #ifndef PD_SPACE_MAP_COUNTS_H
 #define PD_SPACE_MAP_COUNTS_H
@@ -10,7 +10,7 @@
 #include "space-map-common.h"
 
 /**
- * pd_sm_take() - enter a block known to be free as allocated
+ * pd_sm_take() - record a block known to be free as allocated
  * @sm: space map
  * @b: block, not busy
  *
@@ -25,7 +25,7 @@ bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b);
 int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,
 				       u32 *count);
 
-/** pd_sm_forget_overflow() - a transaction ends: nothing is changed */
+/** pd_sm_forget_overflow() - a transaction ends: forget the noted changes */
 void pd_sm_forget_overflow(struct pd_sm *sm);
 
 #endif /* PD_SPACE_MAP_COUNTS_H */

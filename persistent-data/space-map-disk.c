@@ -3,16 +3,16 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * The space map of another device, the data device: index in a btree, one
- * entry per bitmap.  Its blocks are counted by the metadata map.
+ * entry per bitmap.  The map's own blocks are counted by the metadata map.
  *
  *   superblock root ─► index btree: 0 → bitmap, 1 → bitmap, …
  *                  └─► overflow tree
  *
- * I1  The index is in core as a whole; the btree is read when opened and
- *     written, dirty entries only, when the transaction closes.
+ * I1  The whole index is in core; the btree is read on open and written, dirty
+ *     entries only, when the transaction closes.
  *
  * Context: metadata lock, for writing.
- * Crash: all writes go to blocks of the open transaction; the new root is in
+ * Crash: all writes go to blocks of the open transaction; the new root takes
  * effect with the superblock.
  */
 #include "space-map-apply.h"
@@ -205,7 +205,7 @@ int pd_sm_disk_open(struct pd_tm *tm, const void *root, struct pd_sm **result)
 	sm->index_root = le64_to_cpu(disk.bitmap_root);
 	sm->overflow_root = le64_to_cpu(disk.ref_count_root);
 
-	/* Each bitmap takes a metadata block: more is a damaged root. */
+	/* Each bitmap takes a metadata block: more means a damaged root. */
 	nr_bitmaps = pd_sm_bitmaps_for(sm->nr_blocks);
 	if (nr_bitmaps > min_t(u64, pd_bm_nr_blocks(tm->bm),
 			       PD_MAX_METADATA_BLOCKS)) {

@@ -3,21 +3,21 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * The space map of the metadata device itself: index in one block of 255
- * entries, and among the blocks it counts are its own.
+ * entries, and its own blocks are among those it counts.
  *
  *   superblock root ─► index block ─► bitmap 0 … bitmap 254
  *                  └─► overflow tree
  *
- * I1  Formatting and growing take blocks one after the other from the first
- *     one that was never used, so both work when nothing else is free and the
+ * I1  Formatting and growing take blocks one after another, starting with the
+ *     first one never used, so both work when nothing else is free and the
  *     layout of a new device is that of docs/format.md 10.3.
  * I2  The index block is shadowed before the overlay is applied, since that is
  *     an allocation too; it is filled in last.
- * I3  nr_allocated is counted from the bitmaps when opened (docs/format.md
- *     13.4): 255 blocks at most.
+ * I3  nr_allocated is counted from the bitmaps on open (docs/format.md 13.4):
+ *     255 blocks at most.
  *
  * Context: metadata lock, for writing.
- * Crash: all writes go to blocks of the open transaction; the new root is in
+ * Crash: all writes go to blocks of the open transaction; the new root takes
  * effect with the superblock.
  */
 #include "space-map-metadata.h"
@@ -41,7 +41,7 @@ const struct pd_validator pd_sm_index_validator = {
 	.csum_xor = PD_INDEX_CSUM_XOR,
 };
 
-/* A bitmap of zeros at block @b, known to be free, is to be number @i. */
+/* Make bitmap number @i, all zeros, at block @b, known to be free. */
 static int add_bitmap(struct pd_sm *sm, u32 i, pd_block_t b)
 {
 	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
@@ -133,7 +133,7 @@ static int take_bitmaps(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 		if (r)
 			return r;
 	}
-	sm->cursor = b;		/* all that follows comes from behind, too */
+	sm->cursor = b;		/* all later blocks come after them, too */
 	return 0;
 }
 
@@ -315,7 +315,7 @@ int pd_sm_metadata_close(struct pd_sm *sm, void *root)
 {
 	int r = 0;
 
-	/* With nothing changed the index stays as it is. */
+	/* If nothing changed, the index stays as it is. */
 	if (is_changed(sm)) {
 		r = shadow_index(sm);
 		if (!r)

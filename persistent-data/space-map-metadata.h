@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The space map of the metadata device itself; for transaction.c alone.
+ * The space map of the metadata device itself; for transaction.c only.
  */
 #ifndef PD_SPACE_MAP_METADATA_H
 #define PD_SPACE_MAP_METADATA_H
@@ -17,7 +17,7 @@ extern const struct pd_validator pd_sm_index_validator;
 
 /**
  * pd_sm_metadata_create() - format the metadata map
- * @tm: transaction manager; pd_tm_sm() gives the map before anything is
+ * @tm: transaction manager; pd_tm_sm() returns the map before anything is
  *	allocated
  * @result: where pd_tm_sm() looks
  *

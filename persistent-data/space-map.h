@@ -6,7 +6,7 @@
  *
  * Counts changed in the open transaction live in memory (the *overlay*) and
  * are applied to the bitmaps in block order when the transaction closes, so n
- * neighbours cost one bitmap update:
+ * adjacent blocks cost one bitmap update:
  *
  *   count(b) = bitmap/overflow count as of the last close + overlay(b)
  *
@@ -19,11 +19,11 @@
  *     (docs/format.md 13.4) and exact when written.
  *
  * Two kinds: the disk map (data blocks; index in a btree) and the metadata map
- * (the blocks of the metadata device, its own among them; index in one block).
+ * (the blocks of the metadata device, its own included; index in one block).
  * pd_tm_create() and pd_tm_open() make the latter.
  *
  * Context of all functions unless said otherwise: may sleep; metadata lock
- * held for writing; those marked (R) are satisfied with reading.
+ * held for writing, or for functions marked (R) at least for reading.
  */
 #ifndef PD_SPACE_MAP_H
 #define PD_SPACE_MAP_H
@@ -97,24 +97,24 @@ int __must_check pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b,
 					   bool *result);
 
 /**
- * pd_sm_inc() - one more reference to each block of a range
+ * pd_sm_inc() - add a reference to each block of a range
  * @sm: space map
  * @begin: first block
  * @end: one past the last block
  *
  * Return: 0; -EINVAL beyond the space; -EOVERFLOW the count does not fit u32
- * (for counts of three and more only pd_sm_close() finds out); -ENOMEM, -EIO,
+ * (for counts of three or more only pd_sm_close() finds out); -ENOMEM, -EIO,
  * -EILSEQ.
  */
 int __must_check pd_sm_inc(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
 
 /**
- * pd_sm_dec() - one reference to each block of a range fewer
+ * pd_sm_dec() - drop a reference to each block of a range
  * @sm: space map
  * @begin: first block
  * @end: one past the last block
  *
- * Return: 0; -EINVAL beyond the space or a count was zero already (the map
+ * Return: 0; -EINVAL beyond the space or a count already was zero (the map
  * does not match the trees: damaged metadata); -ENOMEM, -EIO, -EILSEQ.
  */
 int __must_check pd_sm_dec(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
@@ -129,17 +129,17 @@ int __must_check pd_sm_dec(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
 int __must_check pd_sm_alloc(struct pd_sm *sm, pd_block_t *b);
 
 /**
- * pd_sm_find_run() - find and hold free neighbours
+ * pd_sm_find_run() - find and hold a run of free blocks
  * @sm: space map
  * @want: how many blocks would be best, >= 1
  * @begin: first block of the run found
  * @nr: its length, 1 .. @want
  *
- * Best effort: the first run of @want free blocks from the cursor within a
- * bounded look around, else the longest seen there; a run of one if nothing
- * better exists.  The blocks are held (pd_sm_hold()) with count zero: enter
- * them with pd_sm_inc() and drop the hold, or just drop the hold.  The cursor
- * moves behind the run.
+ * Best effort: the first run of @want free blocks found by a bounded search
+ * from the cursor, else the longest one seen; a run of one if nothing better
+ * exists.  The blocks are held (pd_sm_hold()) with count zero: enter them with
+ * pd_sm_inc() and drop the hold, or just drop the hold.  The cursor moves past
+ * the run.
  *
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EILSEQ.
  */
@@ -177,30 +177,30 @@ void pd_sm_unhold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
  * was trimmed by old tools gets the right number.
  *
  * Return: 0, -EINVAL not larger or too large, -ENOSPC, -ENOMEM, -EIO, -EILSEQ;
- * after any but the first the transaction must be aborted.
+ * after any error but the first the transaction must be aborted.
  */
 int __must_check pd_sm_extend(struct pd_sm *sm, pd_block_t nr_blocks);
 
 typedef void (*pd_sm_threshold_fn)(void *context);
 
 /**
- * pd_sm_set_threshold() - be told when free blocks get few
+ * pd_sm_set_threshold() - be told when free blocks run low
  * @sm: space map
  * @threshold: blocks
  * @fn: called on the allocation that takes nr_allocatable from above the
- *	threshold to at or below it; again only after a *commit* left a quarter
- *	of @threshold more, at least 16 blocks more.
- *	NULL switches it off.  Called with the metadata lock held: must not sleep
+ *	threshold to at or below it; again only after a *commit* left more than
+ *	a quarter of @threshold, and more than 16 blocks, above the threshold.
+ *	NULL switches it off.  Called under the metadata lock: must not sleep
  * @context: for @fn
  */
 void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 			 pd_sm_threshold_fn fn, void *context);
 
 /**
- * pd_sm_nr_changed() - blocks whose counts the open transaction has touched; (R)
+ * pd_sm_nr_changed() - blocks whose counts the open transaction touched; (R)
  * @sm: space map
  *
- * So much memory it takes, and so long its close.
+ * Its memory use and the time its close takes are proportional to this.
  */
 u64 pd_sm_nr_changed(const struct pd_sm *sm);
 
@@ -208,8 +208,8 @@ u64 pd_sm_nr_changed(const struct pd_sm *sm);
  * pd_sm_nr_dirty_bitmaps() - bitmaps the open transaction has touched; (R)
  * @sm: space map
  *
- * So many a close will write.  The metadata map adds those that count the
- * blocks the close itself takes and gives up.
+ * A close will write this many.  For the metadata map, add those that count
+ * the blocks the close itself takes and gives up.
  */
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm);
 
@@ -222,7 +222,7 @@ u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm);
 u32 pd_sm_nr_dirty_index(const struct pd_sm *sm);
 
 /**
- * struct pd_sm_overflow - counts of three and more, and what a close does there
+ * struct pd_sm_overflow - counts of three or more, and what a close does there
  * @depth: of the tree that holds them
  * @nr_leaves: of that tree, at most
  * @nr_touched: leaves the open transaction's changes fall into, at most
@@ -238,7 +238,7 @@ struct pd_sm_overflow {
 /**
  * pd_sm_get_overflow() - how much of the overflow tree a close will change
  * @sm: space map
- * @o: result; of a tree that cannot be read at the moment as if it was small
+ * @o: result; as if the tree were small if it cannot be read at the moment
  */
 void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o);
 
@@ -254,7 +254,7 @@ void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o);
 int __must_check pd_sm_close(struct pd_sm *sm, void *root);
 
 /**
- * pd_sm_complete() - the closed transaction is durable: let go what it freed
+ * pd_sm_complete() - the closed transaction is durable: release what it freed
  * @sm: disk map
  */
 void pd_sm_complete(struct pd_sm *sm);

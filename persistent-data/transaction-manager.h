@@ -23,7 +23,7 @@ struct pd_sm;
 struct pd_validator;
 
 /**
- * struct pd_tm - the transaction manager; what changing needs
+ * struct pd_tm - the transaction manager: what is needed to change blocks
  * @bm: block manager below
  * @sm: the metadata space map
  */
@@ -38,20 +38,20 @@ struct pd_tm {
  * @v: its type
  * @blk: the held block, marked dirty
  *
- * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EPERM, and what reading a bitmap gives.
+ * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EPERM, or any error of reading a bitmap.
  */
 int __must_check pd_tm_new_block(struct pd_tm *tm, const struct pd_validator *v,
 				 struct pd_block *blk);
 
 /**
- * pd_tm_shadow() - hold a block for changing
+ * pd_tm_shadow() - hold a block to change it
  * @tm: transaction manager
  * @orig: the block to change
  * @v: its type
  * @blk: the held block, marked dirty; its number differs from @orig if a copy
- *	was made, and then one reference of @orig was given up
- * @inc_children: set if @orig lives on beside the copy, so that everything it
- *	refers to gained a reference the caller must count
+ *	was made, and then one reference to @orig was given up
+ * @inc_children: set if @orig lives on alongside the copy, so that everything
+ *	it refers to gained a reference the caller must count
  *
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EILSEQ, -ENOTBLK, -EINVAL, -EPERM.
  */
@@ -59,10 +59,10 @@ int __must_check pd_tm_shadow(struct pd_tm *tm, pd_block_t orig,
 			      const struct pd_validator *v,
 			      struct pd_block *blk, bool *inc_children);
 
-/** pd_tm_inc() - one more reference to metadata block @b */
+/** pd_tm_inc() - add a reference to metadata block @b */
 int __must_check pd_tm_inc(struct pd_tm *tm, pd_block_t b);
 
-/** pd_tm_dec() - one reference to metadata block @b fewer */
+/** pd_tm_dec() - drop a reference to metadata block @b */
 int __must_check pd_tm_dec(struct pd_tm *tm, pd_block_t b);
 
 /** pd_tm_get_count() - working reference count of metadata block @b */

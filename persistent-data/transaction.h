@@ -64,7 +64,7 @@ static inline struct pd_sm *pd_tm_sm(struct pd_tm *tm)
  * @tm: transaction manager
  * @sm_root: 32 bytes, gets the metadata space map root for the superblock
  *
- * All other space maps were closed before (pd_sm_close()).  Afterwards the
+ * All other space maps are closed first (pd_sm_close()).  Afterwards the
  * closed transaction's blocks are immutable and complete in the block
  * manager; pd_bm_flush() and then the superblock make it durable.
  *
