@@ -248,7 +248,7 @@ static void test_shared_block_is_not_exclusive(void **state)
 	assert_true(md_get(dev, 0) == 0);
 	thinx_md_close_device(dev);
 	md_commit(&e);
-	assert_true(md_tools_check(&e) || true);
+	assert_true(md_tools_check(&e));
 	md_end(&e);
 }
 
@@ -276,7 +276,7 @@ static void test_block_left_by_all_others_is_restamped(void **state)
 	assert_true(thinx_md_dev_is_dirty(dev));
 	thinx_md_close_device(dev);
 	md_commit(&e);
-	assert_true(md_tools_check(&e) || true);
+	assert_true(md_tools_check(&e));
 	md_end(&e);
 }
 
