@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * A bio and its state: how each is found from the other, where a read of a hole
- * leads, how a bio goes down and how it is put aside.
+ * goes, how a bio is submitted and how it is deferred.
  */
 #include "data-path/bio.h"
 
@@ -30,14 +30,14 @@ void thinx_bio_defer(struct thinx_bio *tb)
 
 	spin_lock_irqsave(&v->lock, flags);
 	list_add_tail(&tb->list, &v->deferred);
-	/* Inside: once unlocked the bio may end, and with it the volume. */
+	/* Under the lock: after it the bio may end, and the volume with it. */
 	thinx_volume_kick(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 }
 
 /*
- * A bio that straddles the end of the origin is zeroed as a whole first, and then
- * made to end where the origin does.
+ * A bio that straddles the end of the origin is first zeroed as a whole, then
+ * trimmed to end where the origin does.
  */
 bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
 {
@@ -57,8 +57,8 @@ bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
 }
 
 /*
- * dm core charges the I/O to the control group it comes from, and accounts for its
- * own bio when the first piece goes down.
+ * dm core charges the I/O to the control group it comes from, and accounts for
+ * its own bio when the first piece goes down.
  */
 void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 {

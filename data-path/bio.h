@@ -18,18 +18,19 @@ struct thinx_update;
  * struct thinx_bio - what a bio carries through the data path
  * @port: where it came in
  * @update: the update that waits for this bio's data, or NULL
- * @parent: for a piece: the bio it was cut off
- * @list: in one of the lists above or in thinx_commit.waiters
+ * @parent: for a piece: the bio it was cut from
+ * @list: in a list of the volume, a group or an update, or in
+ *	thinx_commit.waiters
  * @waiter: while it waits for a range
  * @epoch: of the gate, if @in_gate
  * @in_gate: must leave the gate when it completes
  * @await_commit: once its data is written, hold it until a commit
  * @fua: was submitted with REQ_FUA, which the block layer may have cleared
- * @is_piece: cut off another bio, lives in thinx_plane.pieces
- * @is_counted: in thinx_plane.nr_reserved
- * @is_cut: a part of it is on its way in pieces, so that all of it has to be
+ * @is_piece: cut from another bio, lives in thinx_plane.pieces
+ * @is_counted: counted in thinx_plane.nr_reserved
+ * @is_cut: part of it is under way as pieces, so the rest has to be pieces, too
  *
- * dm core keeps it beside its clones and does not clear it.
+ * dm core keeps it next to its clone and does not clear it.
  */
 struct thinx_bio {
 	struct thinx_port *port;
@@ -68,7 +69,7 @@ struct bio *thinx_bio_of(struct thinx_bio *tb);
 struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio);
 
 /**
- * thinx_bio_enter_gate() - let a bio run on mappings of its volume
+ * thinx_bio_enter_gate() - let a bio use mappings of its volume
  * @tb: its state, outside the gate
  *
  * Context: Any.
@@ -80,7 +81,7 @@ static inline bool thinx_bio_enter_gate(struct thinx_bio *tb)
 	return tb->in_gate;
 }
 
-/** thinx_bio_leave_gate() - it runs on none any more */
+/** thinx_bio_leave_gate() - it uses none any more */
 static inline void thinx_bio_leave_gate(struct thinx_bio *tb)
 {
 	tb->in_gate = false;
@@ -88,7 +89,7 @@ static inline void thinx_bio_leave_gate(struct thinx_bio *tb)
 }
 
 /**
- * thinx_bio_defer() - leave a bio to the worker of its volume
+ * thinx_bio_defer() - hand a bio to its volume's worker
  * @tb: its state, outside the gate
  *
  * Context: Any.
@@ -96,11 +97,11 @@ static inline void thinx_bio_leave_gate(struct thinx_bio *tb)
 void thinx_bio_defer(struct thinx_bio *tb);
 
 /**
- * thinx_bio_read_hole() - let a read see what is where nothing is mapped
+ * thinx_bio_read_hole() - serve a read where nothing is mapped
  * @port: where it came in
  * @bio: bio or piece, its sectors those of the volume
  *
- * Zeros, or the external origin and zeros behind its end.
+ * It reads zeros, or the external origin and zeros past its end.
  *
  * Return: true if the bio is ready to be submitted to the origin, false if it
  * holds zeros and can complete.
@@ -113,8 +114,8 @@ bool __must_check thinx_bio_read_hole(struct thinx_port *port,
  * @tb: its state
  * @bio: bio or piece
  *
- * Context: The volume's worker, and nobody else: dm core takes one piece of a bio
- * at a time.
+ * Context: The volume's worker, and nobody else: dm core takes one piece of a
+ * bio at a time.
  */
 void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio);
 

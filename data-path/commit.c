@@ -2,22 +2,22 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Commits and who waits for them.
+ * Commits and what waits for them.
  *
  *   flush of a dirty volume, FUA write ─► waiters ─┐
  *   starved writes ────────────────────► retry ────┤
  *   a second after a change ───────────► tick ─────┴─► committer
  *                                                        │ close
- *                                                        │ flush the data device
+ *                                                        │ flush data device
  *                                                        │ metadata, superblock
  *      waiters complete ◄── freed blocks are free ◄──────┘
  *
- * I1  The committer takes the waiters first and commits then: what they wait for
- *     was changed before, so one commit covers all of them.
- * I2  If that commit found nothing to write, another one covered the changes, and
- *     it may have flushed the data device before the waiters' last writes ended.
- *     Their flushes go back to their volumes then, whose workers send them down to
- *     the data device.
+ * I1  The committer first takes the waiters and then commits: what they wait
+ *     for was changed before, so one commit covers all of them.
+ * I2  If that commit found nothing to write, another one covered the changes,
+ *     and it may have flushed the data device before the waiters' last writes
+ *     ended.  Flushes then go back to their volumes, whose workers send them
+ *     down to the data device.
  */
 #include "data-path/commit.h"
 
@@ -25,10 +25,10 @@
 #include "data-path/passdown.h"
 #include "include/trace/events/thinx.h"
 
-/* How long a change may stay uncommitted if nobody asks. */
+/* How long a change may stay uncommitted if nobody asks for a commit. */
 #define COMMIT_DELAY HZ
 
-/* Between attempts of starved writes for which a commit could do nothing. */
+/* Between attempts of starved writes that a commit could not help. */
 #define RETRY_DELAY msecs_to_jiffies(20)
 
 static int commit_and_tell(struct thinx_plane *plane, bool *flushed)
@@ -93,10 +93,10 @@ static void commit_work(struct work_struct *work)
 		end_waiter(tb, r, flushed);
 	if (for_discards)
 		thinx_volumes_retry_starved(plane);
-	/* The end of the discards lets them try, too. */
+	/* The end of the discards lets them try again, too. */
 	if (!for_space || thinx_passdown_pending(plane))
 		return;
-	/* Nothing came free: what is missing is held by writes under way. */
+	/* Nothing became free: writes under way hold what is missing. */
 	if (flushed)
 		thinx_volumes_retry_starved(plane);
 	else
@@ -128,12 +128,12 @@ void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio)
 
 	spin_lock_irqsave(&plane->commit.lock, flags);
 	list_add_tail(&tb->list, &plane->commit.waiters);
-	/* Inside: once unlocked the bio may end, and with it the pool. */
+	/* Under the lock: after it the bio may end, and the pool with it. */
 	queue_work(plane->wq, &plane->commit.work);
 	spin_unlock_irqrestore(&plane->commit.lock, flags);
 }
 
-/* Commit for those that set @flag of thinx_commit. */
+/* Set @flag, one of thinx_commit, and commit. */
 static void commit_for(struct thinx_plane *plane, bool *flag)
 {
 	unsigned long flags;
@@ -183,7 +183,7 @@ void thinx_commit_exit(struct thinx_plane *plane)
 {
 	cancel_delayed_work_sync(&plane->commit.tick);
 	cancel_work_sync(&plane->commit.work);
-	/* The work may have set the timer again. */
+	/* The work may have armed the timer again. */
 	cancel_delayed_work_sync(&plane->commit.tick);
 	cancel_delayed_work_sync(&plane->commit.later);
 }

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Commits of a pool: whoever wants one queues up with the one committer.
+ * Commits of a pool: all requests go to the one committer.
  */
 #ifndef THINX_COMMIT_H
 #define THINX_COMMIT_H
@@ -19,18 +19,19 @@ void thinx_commit_exit(struct thinx_plane *plane);
  * thinx_commit_now() - commit now
  * @plane: plane
  *
- * Everything changed before the call is durable on return.  A failure was
- * reported through the operations already.
+ * Everything changed before the call is durable on return.  A failure has
+ * already been reported through the operations.
  *
- * Context: May sleep; no lock.
+ * Context: May sleep; no locks held.
  * Return: 0 or the commit's error.
  */
 int thinx_commit_now(struct thinx_plane *plane);
 
 /**
- * thinx_commit_note_change() - a change was made: commit within a second, or soon
- * if there are many
+ * thinx_commit_note_change() - a change was made, schedule a commit
  * @plane: plane
+ *
+ * It comes within a second, or soon if there are many changes.
  *
  * Context: Any.
  */
@@ -57,7 +58,7 @@ void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio);
 void thinx_commit_for_space(struct thinx_plane *plane);
 
 /**
- * thinx_commit_for_discards() - commit a heavy transaction, then kick the volumes
+ * thinx_commit_for_discards() - commit a heavy transaction, kick the volumes
  * @plane: plane
  *
  * Context: Any.

@@ -2,30 +2,31 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What a write does not cover of its new blocks: zeros in a hole's place, or the
- * external origin; a copy of the old block where sharing is broken.  Whoever
- * covers whole blocks pays nothing.
+ * Fills in what a write does not cover of its new blocks: zeros or the external
+ * origin in place of a hole; a copy of the old block where sharing is broken.
+ * A write that covers whole blocks pays nothing.
  *
- * Behind the end of an external origin there are always zeros, even if new
- * blocks are not zeroed: its volume is read as if it were longer.
+ * Past the end of an external origin there are always zeros, even if new blocks
+ * are not zeroed: the volume reads as if the origin were longer.
  *
  *   update   |........|........|........|      blocks
  *   bios       [----------]  [---------]       sorted by sector, may overlap
  *   gaps     ##            ##           #      written here
  *
- * Gaps are written beside the bios.  But a copy costs more by the piece than by
- * the sector, so if the bios between the first gap and the last cover but
- * a small part of what is there, all of it is copied in one piece, and the bios
- * are written over it afterwards.
+ * Gaps are written alongside the bios.  But a copy costs more by the piece than
+ * by the sector, so if the bios between the first gap and the last cover only a
+ * small part of that span, all of it is copied in one piece, and the bios are
+ * written over it afterwards.
  *
- * I1  No bio of an update is under way together with a copy to its sectors.
+ * I1  No bio of an update is under way at the same time as a copy to its
+ *     sectors.
  */
 #include "data-path/copy.h"
 
 #include <linux/dm-kcopyd.h>
 
 /**
- * struct gaps - what the bios of an update leave
+ * struct gaps - what the bios of an update leave uncovered
  * @begin: of the first gap, in sectors from the start of the update
  * @end: of the last gap
  * @nr: how many gaps
@@ -61,7 +62,7 @@ static void copy_done(int read_err, unsigned long write_err, void *context)
 
 /*
  * Zeros are written as pages.  REQ_OP_WRITE_ZEROES would save little on less
- * than a block, and a device that claims to know it may still refuse it
+ * than a block, and a device that claims to support it may refuse it
  * (loop on a file system without hole punching), failing the user's write.
  */
 static void zero_gap(struct thinx_update *u, sector_t offset, sector_t nr)

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What a write does not cover of its new blocks.
+ * Fills in what a write does not cover of its new blocks.
  */
 #ifndef THINX_COPY_H
 #define THINX_COPY_H
@@ -15,8 +15,8 @@
  *
  * Starts the writes; each ends in thinx_update_part_done().
  *
- * Return: true if the bios may be written meanwhile; else that happens as soon
- * as what they lie in is written.
+ * Return: true if the bios may be written meanwhile; else they are written once
+ * the copy that surrounds them is.
  */
 bool thinx_copy_fill_gaps(struct thinx_update *u);
 

@@ -3,15 +3,16 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * The worker of a volume: takes what is deferred, sorts it, merges neighbouring
- * writes into groups, learns what the metadata says about their blocks and sends
- * every bio its way.
+ * writes into groups, learns what the metadata says about their blocks and
+ * sends every bio on its way.
  *
- *   deferred ─┬ gives back (noflush suspend)
- *             ├ flush ──────────────────► committer or data device
- *             ├ discard ────────────────► discard.c
- *             └ read, write ─► group ─► range ─► words ─► thinx_provision_plan() ─► dispatch.c
+ * deferred ─┬ given back (noflush suspend)
+ *           ├ flush ──────────────────► committer or data device
+ *           ├ discard ────────────────► discard.c
+ *           └ read, write ─► group ─► range ─► words ─► provision.c, dispatch.c
  *
- * I1  While the gate is closed only updates under way go on; bios stay deferred.
+ * I1  While the gate is closed, only updates under way go on; bios stay
+ *     deferred.
  * I2  Memory: a group comes from kmalloc, or else from a mempool; if that is
  *     empty, too, the bio stays deferred until a group ends.
  */
@@ -29,16 +30,16 @@
 #include "data-path/provision.h"
 #include "include/trace/events/thinx.h"
 
-/* Groups decided about in one hold of the metadata lock. */
+/* Groups planned in one critical section of the metadata lock. */
 #define GROUPS_PER_PASS 64
 
 /*
- * The count of free blocks comes from the metadata device and may be wrong; after
- * so many passes that found none it is not believed any more.
+ * The count of free blocks comes from the metadata device and may be wrong;
+ * after this many passes that found none it is no longer believed.
  */
 #define MAX_FRUITLESS 16
 
-/* Rounds before the work item lets others have its thread. */
+/* Rounds before the work item yields its thread to others. */
 #define ROUNDS_PER_RUN 16
 
 /* ---- blocks of a bio ---- */
@@ -119,7 +120,7 @@ static int learn_words(struct thinx_group *g)
 	return 0;
 }
 
-/* ---- running them ---- */
+/* ---- running groups ---- */
 
 static void decide_reads(struct thinx_group *g)
 {
@@ -131,7 +132,7 @@ static void decide_reads(struct thinx_group *g)
 }
 
 /*
- * Writes found no free data block: some may come free with a commit or when
+ * Writes found no free data block: some may become free with a commit or when
  * discards have reached the data device; else the pool is full.
  */
 static void ask_for_space(struct thinx_plane *plane)
@@ -150,7 +151,7 @@ static void ask_for_space(struct thinx_plane *plane)
 		plane->ops->no_data_space(plane->context, sure);
 }
 
-/* Returns true if a bio is deferred again, for want of memory. */
+/* Returns true if a bio is deferred again for lack of memory. */
 static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_group *g, *tmp;
@@ -176,8 +177,8 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 /* ---- forming groups ---- */
 
 /*
- * The group cannot be decided about.  If that is because a change failed half way
- * an abort is coming, after which the metadata answer again: try then.
+ * The group cannot be planned.  If that is because a change failed halfway, an
+ * abort is coming, after which the metadata answers again: try then.
  */
 static void give_up_group(struct thinx_group *g, int r)
 {
@@ -221,8 +222,8 @@ static bool can_join(struct thinx_plane *plane, const struct run *run,
 }
 
 /*
- * The first bio and, if it writes, the writes that adjoin it.  Reads stay single:
- * they need no data blocks, so nothing would be gained.
+ * The first bio and, if it writes, the writes that adjoin it.  Reads stay
+ * single: they need no data blocks, so nothing would be gained.
  */
 static struct run collect_run(struct thinx_plane *plane, struct list_head *todo)
 {
@@ -246,9 +247,9 @@ static struct run collect_run(struct thinx_plane *plane, struct list_head *todo)
 }
 
 /*
- * Move the bios of a run from @todo to their group and lock its range.  If somebody
- * holds part of the range only the first bio waits there; the others are tried
- * again by themselves.  Returns false if it waits.
+ * Move the bios of a run from @todo to their group and lock its range.  If part
+ * of the range is held, only the first bio waits there; the others are tried
+ * again on their own.  Returns false if it waits.
  */
 static bool lock_run(struct thinx_group *g, struct list_head *todo,
 		     struct run *run)
@@ -270,7 +271,7 @@ static bool lock_run(struct thinx_group *g, struct list_head *todo,
 		list_splice(&g->bios, todo);
 		return false;
 	}
-	/* Its list entry is the waiter's. */
+	/* Its list entry is also the waiter's. */
 	list_del_init(&tb->list);
 	if (!thinx_range_lock_or_wait(ranges, &g->range, &tb->waiter,
 				      run->begin, run->end))
@@ -281,7 +282,7 @@ static bool lock_run(struct thinx_group *g, struct list_head *todo,
 
 /*
  * Form a group from the front of @todo, lock its range and learn.  Returns
- * false if there is no memory; the bios are still in @todo then.
+ * false if there is no memory; the bios are then still in @todo.
  */
 static bool form_group(struct thinx_volume *v, struct list_head *todo,
 		       struct list_head *groups)
@@ -393,8 +394,8 @@ static bool process_deferred(struct thinx_volume *v)
 }
 
 /*
- * Fast devices have ended the I/O of an update when its submission returns, so
- * there is often something prepared again at once.
+ * A fast device has often ended the I/O of an update by the time its submission
+ * returns, so something may be prepared again at once.
  */
 void thinx_deferred_work(struct work_struct *work)
 {

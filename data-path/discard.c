@@ -2,17 +2,17 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Discards unmap the whole blocks they cover; ragged ends are left alone.
+ * Discards unmap the whole blocks they cover; partial ones are left alone.
  *
  *   deferred ─► hold the range ─► forget it in the map cache ─► drain the gate
  *            ─► step: unmap a few leaves, store holes │ again until done
- *            ─► let the range go, complete
- *            ─► after the commit: discard what came free (passdown.c)
+ *            ─► release the range, complete
+ *            ─► after the commit: discard what became free (passdown.c)
  *
  * A big discard is worked on step by step, with other bios of the volume in
- * between; only those that meet its range wait for it.  It waits itself while the
- * open transaction, or what is to be passed down, has grown large: memory for them
- * is bounded, however slow the devices are.
+ * between; only those that overlap its range wait for it.  It waits itself
+ * while the open transaction, or what is to be passed down, has grown large:
+ * memory for them is bounded, however slow the devices are.
  *
  * Crash: each step is a consistent change of the metadata; a discard that did
  * not complete has unmapped a part of its range, from the front.
@@ -154,9 +154,9 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 }
 
 /*
- * A suspend that gives bios back must not wait for what keeps discards from making
- * steps: neither for the discard nor for those behind its range.  What it has
- * unmapped already is unmapped; the rest comes again.
+ * A suspend that gives bios back must not wait for what keeps discards from
+ * making steps: neither a discard nor the bios that wait for its range may hold
+ * it up.  What is already unmapped stays unmapped; the rest comes again.
  */
 static void give_back(struct thinx_volume *v)
 {
@@ -168,8 +168,8 @@ static void give_back(struct thinx_volume *v)
 }
 
 /*
- * Is the open transaction so large that it should not grow?  It may be again after
- * the commit, because of others: then it is our turn, for one step.
+ * Is the open transaction so large that it should not grow?  Others may have
+ * made it so again after the commit: then it is our turn, for one step.
  */
 static bool awaits_commit(struct thinx_volume *v)
 {
@@ -188,8 +188,8 @@ static bool awaits_commit(struct thinx_volume *v)
 }
 
 /*
- * Is so much on its way to the data device that nobody should add to it?  Only what
- * is not durable needs a commit: the device may be slow already.
+ * Is so much on its way to the data device that nobody should add to it?  Only
+ * what is not durable needs a commit: the device may be slow already.
  */
 static bool awaits_passdown(struct thinx_volume *v)
 {

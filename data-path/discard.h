@@ -10,10 +10,10 @@
 #include "data-path/bio.h"
 
 /**
- * thinx_discard_start() - a deferred discard
+ * thinx_discard_start() - start a deferred discard
  * @v: volume
- * @tb: the bio; completed, queued behind a range, or added to @started
- * @started: struct thinx_discard that hold their range now
+ * @tb: the bio; completed, queued for a range, or added to @started
+ * @started: every struct thinx_discard that now holds its range
  */
 void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
 			 struct list_head *started);
@@ -22,7 +22,7 @@ void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
 void thinx_discard_drain(struct thinx_volume *v, struct list_head *started);
 
 /**
- * thinx_discard_process() - some steps of the volume's discards
+ * thinx_discard_process() - do some steps of the volume's discards
  * @v: volume
  *
  * Return: true if there is more to do.

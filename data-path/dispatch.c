@@ -13,8 +13,8 @@
  * I1  A bio whose blocks have different fates is cut into pieces, all of them
  *     clones; the bio itself then does no I/O and completes after them.  So no
  *     bio is in the gate or in an update while it waits for another one.
- * I2  Nobody waits for a piece: only the worker ends the updates that hold others.
- *     What is left of a bio when there is none for it is deferred again.
+ * I2  Nobody waits for a free piece: only the worker ends the updates that hold
+ *     the others.  If there is none, what is left of the bio is deferred again.
  */
 #include "data-path/dispatch.h"
 
@@ -41,13 +41,13 @@ static void piece_end_io(struct bio *piece)
 }
 
 /*
- * From the slab, or else from the reserve.  What takes nothing from it does not
- * count: a piece may be held as long as the pool is full.
+ * From the slab, or else from the reserve.  A piece that takes nothing from the
+ * reserve does not count: it may be held as long as the pool is full.
  */
 static struct bio *alloc_piece(struct thinx_plane *plane, struct bio *bio,
 			       bool *counted)
 {
-	/* Who submits it says where to. */
+	/* The submitter sets the device. */
 	struct bio *piece = bio_alloc_clone(bio->bi_bdev, bio,
 					    GFP_NOWAIT | __GFP_NOWARN,
 					    &plane->pieces);
@@ -87,7 +87,7 @@ static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
 	return piece;
 }
 
-/* Do two neighbouring blocks go the same way, so that one bio can cross? */
+/* Do two neighbouring blocks go the same way, so that one bio can span both? */
 static bool same_way(const struct thinx_group_block *a,
 		     const struct thinx_group_block *b)
 {
@@ -105,9 +105,9 @@ static bool same_way(const struct thinx_group_block *a,
 }
 
 /*
- * May the bio, inside the gate now, use what the group learned?  The gate may have
- * been closed since: for a snapshot that made the block shared, or for an abort
- * that took the mapping back; then the bio is to try again.
+ * May the bio, now inside the gate, use what the group learned?  The gate may
+ * have been closed since: for a snapshot that made the block shared, or for an
+ * abort that took the mapping back; then the bio has to try again.
  */
 static bool still_true(struct thinx_group *g, struct bio *bio, thinx_word_t word)
 {
@@ -118,7 +118,7 @@ static bool still_true(struct thinx_group *g, struct bio *bio, thinx_word_t word
 	return bio_data_dir(bio) == READ || !thinx_volume_sees_shared(v, word);
 }
 
-/* Like map(), no write may be called durable after the volume lost some. */
+/* As in map(): no write may be called durable after the volume lost some. */
 static bool is_refused(struct thinx_volume *v, struct bio *bio)
 {
 	return !(thinx_plane_caps(v->plane) & THINX_CAN_MAP) ||
@@ -156,8 +156,8 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 
 /*
  * No data block was free.  Hold the bio if something may change that; the
- * capabilities are looked at under the lock that thinx_volumes_retry_starved()
- * takes after they changed, so that nobody is forgotten.
+ * capabilities are checked under the lock that thinx_volumes_retry_starved()
+ * takes after they changed, so that no bio is forgotten.
  */
 static void starve_bio(struct thinx_volume *v, struct thinx_bio *tb,
 		       struct bio *bio)
@@ -211,9 +211,10 @@ static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio
 }
 
 /*
- * Cut the bio where the fate of its blocks changes and send the pieces off.  What
- * no piece could be made for is tried again; an update that other bios wait in
- * fills in what it would have written, as it does for all that is not covered.
+ * Cut the bio where the fate of its blocks changes and send the pieces off.  If
+ * no piece can be made, the rest is tried again; an update that other bios wait
+ * in fills in what it would have written, as it does for all that is not
+ * covered.
  */
 static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 			 struct thinx_pass *pass)
@@ -255,10 +256,10 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 }
 
 /*
- * An update that no bio waits in, since there were no pieces, comes to nothing: its
- * I/O would keep no table alive, so the volume could go before it ends.  Like this
- * it ends at the beginning of the worker's next pass, before the bio it was made
- * for can be given back.
+ * An update that no bio waits in, for lack of pieces, is abandoned: its I/O
+ * would keep no table alive, so the volume could go before it ends.  This way
+ * it ends at the beginning of the worker's next pass, before the bio it was
+ * made for can be given back.
  */
 static void start_update(struct thinx_update *u)
 {

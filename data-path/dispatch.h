@@ -12,7 +12,7 @@
 /**
  * struct thinx_pass - what became of the bios of one pass of the worker
  * @starved: one found no free data block
- * @no_memory: one is deferred again for want of memory
+ * @no_memory: one is deferred again for lack of memory
  */
 struct thinx_pass {
 	bool starved;
@@ -20,7 +20,7 @@ struct thinx_pass {
 };
 
 /**
- * thinx_dispatch_group() - send the bios of a group their ways, start its updates
+ * thinx_dispatch_group() - send a group's bios on their way, start its updates
  * @g: every block has a fate; the reference is consumed
  * @pass: what became of them is added
  *

@@ -14,8 +14,8 @@
 #include "data-path/commit.h"
 
 /*
- * If no change of the volume waits for a commit the data device's own flush says
- * it all.
+ * If no change of the volume waits for a commit, the data device's own flush is
+ * enough.
  */
 enum thinx_flush_way thinx_flush_way(struct thinx_bio *tb)
 {

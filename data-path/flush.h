@@ -18,11 +18,11 @@ enum thinx_flush_way {
 };
 
 /**
- * thinx_flush_way() - decide about an empty flush
+ * thinx_flush_way() - decide where an empty flush goes
  * @tb: its state
  *
  * Judged inside the gate, which an abort closes and drains: no changes can be
- * lost between looking for lost and for uncommitted ones.
+ * lost between the checks for lost and for uncommitted ones.
  *
  * Context: Any.
  */

@@ -2,55 +2,55 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Waits for bios that run on an old mapping, at next to no cost for bios when
+ * Waits for bios that use an old mapping, at next to no cost to bios when
  * nobody waits.
  *
  *              epoch 0                epoch 1
  *   CPU 0   entered  left          entered  left      enter: entered[epoch]++
  *   CPU 1   entered  left          entered  left      leave: left[epoch]++
- *     :        Σ  ==  Σ ?             Σ  ==  Σ ?      on whatever CPU one is
+ *     :        Σ  ==  Σ ?             Σ  ==  Σ ?      on the current CPU
  *
  * An epoch is empty when both sums are equal.  A drain looks at both epochs;
  * new bios enter the one that is not being waited for.
  *
- * I1  left is summed up before entered.  Each leave that is counted in has its
- *     enter counted in too (enter comes first, and barriers M1 and M2 keep it
- *     so for whoever sees the leave), so equal sums mean: all whose enter was
- *     seen have left.  Summing in the other order could balance a bio that
- *     is inside by the leave of one whose enter was missed.
- * I2  Whose enter is not seen, sees everything stored before the drain: his
- *     count is followed by M1 and then by his look-ups; the drain has M3
- *     between the caller's stores and the sums.  One of the two sees the other.
- *     The same holds for @closed in place of the caller's stores, so close and
- *     then drain leave nobody inside.
+ * I1  left is summed up before entered.  Each exit in the sum has its entry in
+ *     the sum too (the entry comes first, and barriers M1 and M2 keep it so for
+ *     anybody who sees the exit), so equal sums mean that every bio whose entry
+ *     was seen has left.  Summing in the other order could offset a bio still
+ *     inside with the exit of one whose entry was missed.
+ * I2  A bio whose entry the drain misses will itself see everything stored
+ *     before the drain: its count is followed by M1 and then by its look-ups;
+ *     the drain has M3 between the caller's stores and the sums.  One of the
+ *     two sees the other.  The same holds for @closed in place of the caller's
+ *     stores, so a close and then a drain leave nobody inside.
  * I3  From I1 and I2: a drain is over once each epoch was found empty, at any
- *     time after M3 and not necessarily at the same time.  Nothing in this
- *     rests on @epoch; that only sees to an end of the waiting:
- * I4  First the other epoch, which nobody is sent to now.  It holds what is left
- *     from before, and stragglers who read @epoch before it changed and counted
- *     themselves later, each once.  Then @epoch is switched and the previous
+ *     time after M3 and not necessarily at the same time.  None of this depends
+ *     on @epoch, which only makes sure that the waiting ends:
+ * I4  First the other epoch, which new bios do not enter.  It holds what is
+ *     left from before, and stragglers that read @epoch before it changed and
+ *     were counted later, each once.  Then @epoch is switched and the previous
  *     one runs dry likewise.
- * I5  A drain that began after I came does my work as well: it has the same M3
- *     after the same stores.  @nr_drains tells: I read it behind a barrier (M4),
- *     and the drain raises it before its M3.
- * I6  The drainer says which epoch he sleeps on, M5, then looks at the sums; who
- *     leaves counts himself, M2, then looks whether somebody sleeps.  One of the
+ * I5  A drain that began after a caller arrived serves that caller as well: it
+ *     has the same M3 after the same stores.  @nr_drains tells: the caller
+ *     reads it after a barrier (M4), and the drain raises it before its M3.
+ * I6  The drainer says which epoch it sleeps on, M5, then looks at the sums; a
+ *     leaving bio counts its exit, M2, then looks for a sleeper.  One of the
  *     two sees the other: no wake-up is lost, and without a sleeper nobody pays
  *     for one.
  *
- * The counts are atomic although they are per CPU: an atomic add is already the
- * full barrier that has to follow it on x86, so a pair of enter and leave costs
- * two locked instructions on memory of one's own, where plain adds would cost
- * three barriers.  It also makes interrupts and moves between CPUs harmless.
+ * The counts are atomic although they are per CPU: on x86 an atomic add already
+ * is the full barrier that has to follow it, so a pair of enter and leave costs
+ * two locked instructions on CPU-local memory, where plain adds would cost
+ * three barriers.  It also makes interrupts and CPU migration harmless.
  * Counts may wrap; only differences matter.
  *
- * Context: enter and leave anywhere.  Who leaves still looks at the gate after
- * he was counted out: under RCU, so that thinx_gate_exit() can wait for him.
+ * Context: enter and leave anywhere.  A leave still looks at the gate after it
+ * was counted: under RCU, so that thinx_gate_exit() can wait for it.
  * Crash: nothing here is persistent.
  * Rejected: SRCU (wants its reader to leave in the same context, and its grace
  * periods wait for a work queue and usually for more than the readers);
  * percpu_ref (killing it takes an RCU grace period, for each copy-on-write);
- * a list of bios per block (what this is to replace).
+ * a list of bios per block (which this replaces).
  */
 #include "gate.h"
 
@@ -153,7 +153,7 @@ void thinx_gate_drain(struct thinx_gate *g)
 		WRITE_ONCE(g->epoch, !e);
 		await_epoch(g, e);
 	}
-	smp_mb();		/* M7: what they did is done for the caller */
+	smp_mb();		/* M7: the caller sees what they did */
 out:
 	mutex_unlock(&g->drain_lock);
 }

@@ -2,16 +2,16 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Counts the bios that run on a volume's cached mappings, so that somebody who
- * wants to change a mapping can wait until no bio runs on the old one.
+ * Counts the bios that use a volume's cached mappings, so that whoever wants to
+ * change a mapping can wait until no bio uses the old one.
  *
  * Rules for callers
  *
- * R1  Enter before the map cache is asked; leave when the I/O is complete.
+ * R1  Enter before looking into the map cache; leave when the I/O is complete.
  * R2  Leave before anything that may wait: a deferred bio, or one that waits
  *     for a range, is not inside.
- * R3  Who drains holds no lock that somebody inside needs to get out, and is
- *     not inside himself.
+ * R3  The drainer holds no lock that anybody inside needs to get out, and is
+ *     not inside itself.
  */
 #ifndef THINX_GATE_H
 #define THINX_GATE_H
@@ -24,8 +24,8 @@
 
 /**
  * struct thinx_gate_counts - one CPU's share of the counts, by epoch
- * @entered: how often somebody entered on this CPU
- * @left: how often somebody left on this CPU
+ * @entered: how often the gate was entered on this CPU
+ * @left: how often it was left on this CPU
  */
 struct thinx_gate_counts {
 	atomic_long_t entered[2];	/* A */
@@ -37,8 +37,8 @@ struct thinx_gate_counts {
  * @counts: I; per-CPU counts
  * @closed: A; number of closes not yet undone
  * @epoch: written under @drain_lock, read by all; 0 or 1
- * @awaited: the same; 1 + the epoch a drainer sleeps on, 0 for none
- * @nr_drains: the same; drains begun
+ * @awaited: likewise; 1 + the epoch a drainer sleeps on, 0 for none
+ * @nr_drains: likewise; drains begun
  * @drain_lock: one drain at a time
  * @wait: where the drainer sleeps
  */
@@ -53,7 +53,7 @@ struct thinx_gate {
 };
 
 /**
- * thinx_gate_init() - make a gate; it is open
+ * thinx_gate_init() - initialize a gate; it starts open
  * @g: gate
  *
  * Context: May sleep.
@@ -65,41 +65,41 @@ int __must_check thinx_gate_init(struct thinx_gate *g);
  * thinx_gate_exit() - free what thinx_gate_init() made
  * @g: gate; nobody is inside and nobody enters any more
  *
- * Waits an RCU grace period, for those whose leave was just counted.
+ * Waits for an RCU grace period, for those whose leave was just counted.
  *
  * Context: May sleep.
  */
 void thinx_gate_exit(struct thinx_gate *g);
 
 /**
- * thinx_gate_enter() - go in
+ * thinx_gate_enter() - enter the gate
  * @g: gate
- * @epoch: result, to be given to thinx_gate_leave()
+ * @epoch: result, to be passed to thinx_gate_leave()
  *
- * Whoever is in sees everything that was stored before the beginning of each
- * drain that does not wait for him.
+ * A bio inside sees everything that was stored before the start of any drain
+ * that does not wait for it.
  *
  * Context: Any, never sleeps.
- * Return: false if the gate is closed: not inside, do not leave.
+ * Return: false if the gate is closed: the bio is not inside, do not leave.
  */
 bool __must_check thinx_gate_enter(struct thinx_gate *g, unsigned int *epoch);
 
 /**
- * thinx_gate_leave() - go out
+ * thinx_gate_leave() - leave the gate
  * @g: gate
- * @epoch: what thinx_gate_enter() gave
+ * @epoch: result of thinx_gate_enter()
  *
  * Context: Any, hard interrupt included; any CPU, any task.
  */
 void thinx_gate_leave(struct thinx_gate *g, unsigned int epoch);
 
 /**
- * thinx_gate_drain() - wait until everybody who entered before has left
+ * thinx_gate_drain() - wait until all that entered before have left
  * @g: gate; open or closed
  *
- * Does not wait for those who enter meanwhile.  What they did inside is visible
- * to the caller afterwards.  Any number of callers: one drain runs at a time,
- * and those that wait meanwhile share the next one.
+ * Does not wait for those that enter meanwhile.  What the others did inside is
+ * visible to the caller on return.  Any number of callers: one drain runs at a
+ * time, and callers that wait meanwhile share the next one.
  *
  * Context: May sleep.  See R3 above.
  */
@@ -109,8 +109,8 @@ void thinx_gate_drain(struct thinx_gate *g);
  * thinx_gate_close() - let nobody in
  * @g: gate
  *
- * Nests: as many thinx_gate_open() are needed.  Those inside stay inside:
- * after close and then drain nobody is in.
+ * Nests: each close needs its own thinx_gate_open().  Those inside stay inside:
+ * after a close and then a drain nobody is.
  *
  * Context: Any.
  */

@@ -2,10 +2,10 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Life of groups and updates.
+ * Life cycle of groups and updates.
  *
- * A group comes from kmalloc, or else from the plane's mempool; nobody waits for
- * either.  It counts as busy in the plane from the beginning to the end.
+ * A group comes from kmalloc, or else from the plane's mempool; nobody waits
+ * for either.  It keeps the plane busy from allocation to free.
  */
 #include "data-path/group.h"
 
@@ -81,7 +81,7 @@ void thinx_update_part_done(struct thinx_update *u, blk_status_t status)
 
 	if (status)
 		WRITE_ONCE(u->status, status);
-	/* Orders the status before the worker's look at it. */
+	/* Orders the status before the worker reads it. */
 	if (atomic_dec_and_test(&u->pending))
 		add_update(v, u, &v->prepared);
 }

@@ -3,8 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * The objects of the slow path: the group, a handful of neighbouring blocks
- * decided about together, and the update, a run of them that gets new data
- * blocks.
+ * handled together, and the update, a run of them that gets new data blocks.
  *
  *   deferred bios ──sort, merge──► group (holds one range)
  *                                    │ learn: what does the metadata say?
@@ -14,8 +13,8 @@
  *                                                                        │
  *            bios complete ◄── map cache, mappings, counts changed ◄─────┘
  *
- * I1  The group's range is held from before learning until every bio of it was
- *     submitted in place, completed, put aside, or its update is done.
+ * I1  The group's range is held from before learning until each of its bios is
+ *     submitted in place, completed, put aside, or has its update done.
  * I2  An update's mappings are inserted only after all its data (the bios',
  *     the zeros, the copies) is written; its bios complete only after that.
  */
@@ -24,13 +23,13 @@
 
 #include "data-path/bio.h"
 
-/* A group, and so a run that one update maps, has at most so many blocks. */
+/* Most blocks in a group, and so in a run that one update maps. */
 #define THINX_GROUP_BLOCKS 64
 
 /* What is to happen to the bios of a block. */
 enum thinx_fate {
-	THINX_IN_PLACE,		/* submit to the block in thinx_group_block.word */
-	THINX_HOLE,		/* a hole is read */
+	THINX_IN_PLACE,		/* submit to thinx_group_block.word */
+	THINX_HOLE,		/* read a hole */
 	THINX_UPDATE,		/* wait for thinx_group_block.update */
 	THINX_STARVED,		/* no data block is free */
 	THINX_REFUSED,		/* fail with EIO */
@@ -46,10 +45,10 @@ enum thinx_fate {
  * @copy: break sharing: keep what the bios do not cover; else it is a hole
  * @source: first old data block if @copy; the others follow
  * @bios: W; struct thinx_bio by sector, whose data goes to the new blocks
- * @pending: A; writes and copies under way, and one while it is started
+ * @pending: A; writes and copies under way, plus one while it is started
  * @status: A; first error of any of them
- * @retried: W; inserting met a lack of metadata space once
- * @bios_wait: I once started; the bios are written when the copy is
+ * @retried: W; inserting ran out of metadata space once
+ * @bios_wait: I once started; the bios are written after the copy
  */
 struct thinx_update {
 	struct list_head list;
@@ -81,12 +80,12 @@ struct thinx_group_block {
 };
 
 /**
- * struct thinx_group - neighbouring blocks decided about together
+ * struct thinx_group - neighbouring blocks handled together
  * @list: W; in the list of groups of one pass
  * @volume: I
  * @port: I; of all its bios
  * @range: held
- * @refs: A; one of the planner, one of each update
+ * @refs: A; one for the planner, one for each update
  * @bios: W; struct thinx_bio by sector
  * @begin: I; first virtual block
  * @nr: I; blocks
@@ -114,33 +113,33 @@ struct thinx_group {
 size_t thinx_group_size(unsigned int nr);
 
 /**
- * thinx_group_alloc() - a group without bios, range and words
+ * thinx_group_alloc() - allocate a group without bios, range or words
  * @v: volume
  * @nr: blocks, at most THINX_GROUP_BLOCKS
  *
- * Context: May not sleep.
- * Return: the group, or NULL if there is no memory, the reserve's included.
+ * Context: May sleep, but waits for no memory that others hold.
+ * Return: the group, or NULL if there is no memory, not even in the reserve.
  */
 struct thinx_group *thinx_group_alloc(struct thinx_volume *v, u32 nr);
 
-/** thinx_group_free_unused() - free a group that holds no range and has no bios */
+/** thinx_group_free_unused() - free a group without range and bios */
 void thinx_group_free_unused(struct thinx_group *g);
 
-/** thinx_group_put() - drop a reference; the last one lets the range go */
+/** thinx_group_put() - drop a reference; the last one releases the range */
 void thinx_group_put(struct thinx_group *g);
 
 /**
  * thinx_update_part_done() - one of the writes of an update ended
  * @u: update
- * @status: how
+ * @status: its status
  *
  * Context: Any.
  */
 void thinx_update_part_done(struct thinx_update *u, blk_status_t status);
 
 /**
- * thinx_update_copied() - the copy that the bios of an update waited for is written
- * @u: update; its part that is the copy becomes the worker's
+ * thinx_update_copied() - the copy that an update's bios waited for is written
+ * @u: update; the copy's part of @pending passes to the worker
  *
  * Context: Any.
  */

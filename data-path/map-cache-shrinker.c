@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Gives the map caches' chunks back to a kernel that is short of memory.  Apart
- * from map-cache.c, because only a kernel has shrinkers.
+ * Gives the map caches' chunks back to a kernel that is short of memory.
+ * Separate from map-cache.c because only a kernel has shrinkers.
  */
 #include "map-cache.h"
 

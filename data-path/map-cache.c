@@ -9,18 +9,19 @@
  *              UNKNOWN ──fill, set──► HOLE or data block << 24 | time
  *                      ◄──set, invalidate, chunk leaves the xarray──
  *
- * The rule that keeps one tenant's data out of another's volume: nobody uses a
- * mapping after the metadata changed.  Who may store what:
+ * The rule that keeps one tenant's data out of another's volume: no mapping is
+ * used after the metadata changed.  What may be stored when:
  *
- * I1  A fill stores only over UNKNOWN, only what a look-up found in the same
- *     hold of the metadata lock, and only where nobody holds the range; the last
- *     two tests and the stores are one section of the range lock's spinlock.
+ * I1  A fill stores only what a look-up found in the same critical section of
+ *     the metadata lock, only over UNKNOWN, and only where nobody holds the
+ *     range; the last two tests and the stores are one critical section of the
+ *     range lock's spinlock.
  * I2  set and invalidate store into held ranges only, and only the holder calls
  *     them; set in the write-locked section that changes the metadata, or with
- *     what a look-up found in the same hold of the lock.
+ *     what a look-up found in the same critical section.
  * I3  A chunk that left the xarray never comes back and is freed a grace period
  *     later.  What is still stored in it is lost, which is always allowed: its
- *     place in the xarray says "ask", or a newer chunk does.
+ *     slot in the xarray says "ask", or a newer chunk does.
  *
  * Why a fill never puts back what an invalidation removed
  *
@@ -29,49 +30,50 @@
  *          ▼
  *     fill b := M ?
  *
- *   - The change comes before the look-up, or after the fill, never between:
- *     both are in one hold of the metadata lock (I1).  So at the time of the
- *     fill M is right; only a change still to come can make it wrong.
- *   - If the holder of that coming change has the range already, the fill sees
- *     it held and stores nothing.
- *   - If he takes it later, his taking it comes after the fill's section of
- *     the same spinlock.  So his invalidate, which comes later still, sees M in
- *     its chunk and removes it.
- *   - While he holds the range only he stores (I1, I2), so it stays UNKNOWN
- *     until his set, and then says what the metadata say.
+ *   - The change comes before the look-up or after the fill, never between:
+ *     those two are in one critical section of the metadata lock (I1).  So at
+ *     the time of the fill M is right; only a later change can make it wrong.
+ *   - If the range is already held for that change, the fill sees it held and
+ *     stores nothing.
+ *   - If the range is locked later, that comes after the fill's section of the
+ *     same spinlock.  So the holder's invalidate, which comes later still, sees
+ *     M in its chunk and removes it.
+ *   - While the range is held only its holder stores (I1, I2), so the word
+ *     stays UNKNOWN until the holder's set, and then says what the metadata
+ *     says.
  *
  * Why nobody uses an answer that was removed
  *
- *   - Who got it from the word before it was overwritten entered the gate
- *     before the look-up; the drain waits for him, or, if it does not see him
- *     enter, he sees what was stored before the drain (I2 of gate.c).
- *   - Who got it from a chunk that had left the xarray, which invalidate does
- *     not see: the invalidate saw the chunk gone, so whoever the drain does not
- *     wait for sees it gone as well, with the same barriers.
- *   - Holes are replaced without a drain.  Who answers from a hole is a read that
- *     began before the write completed, and may return either.
+ *   - A reader that got it from the word before it was overwritten entered the
+ *     gate before the look-up; the drain waits for it or, if it misses that
+ *     entry, the reader sees what was stored before the drain (I2 of gate.c).
+ *   - A reader may get it from a chunk that left the xarray, which invalidate
+ *     does not see.  But invalidate saw the chunk gone, so any reader that the
+ *     drain does not wait for sees it gone as well, by the same barriers.
+ *   - Holes are replaced without a drain.  A read answered from a hole began
+ *     before the write completed, and may return either.
  *
- * Why eviction needs no thought: it makes blocks UNKNOWN, and may at any time,
- * because UNKNOWN is never wrong.  A set that hits a chunk just evicted is lost;
- * the place then holds nothing, or a newer chunk in which the held blocks are
- * UNKNOWN, because they were held when it was filled.
+ * Why eviction needs no care: it makes blocks UNKNOWN, and may at any time,
+ * because UNKNOWN is never wrong.  A set that hits a chunk just evicted is
+ * lost; its slot then holds nothing, or a newer chunk in which the held blocks
+ * are UNKNOWN, because they were held when it was filled.
  *
  * Memory: 536 bytes for 64 words, from a slab of its own, that is 8.5 bytes a
- * word, and the xarray's node.  All caches share one limit and one eviction
- * hand, which goes round the caches and their chunks: a chunk used since it came
- * by last gets a second chance.
+ * word, plus the xarray's node.  All caches share one limit and one eviction
+ * hand, which goes round the caches and their chunks: a chunk used since the
+ * hand last came by gets a second chance.
  *
  * Locks, outermost first, all spinlocks in process context:
  *   metadata lock (the callers')
  *     caches_lock           eviction; filling only tries it
  *       xa_lock             inside the xarray's functions
  *     thinx_range_lock.lock a fill's section, at most 64 stores long
- * Nothing is allocated under the spinlocks but xarray nodes, without waiting.
+ * Only xarray nodes are allocated under the spinlocks, without waiting.
  *
  * Crash: nothing here is persistent.
  * Rejected: one word per xarray entry (24 bytes and a node walk for each word);
- * cmpxchg in fills (the spinlock has to be there for the held ranges, so it may
- * as well order the stores).
+ * cmpxchg in fills (the held ranges need the spinlock anyway, so it may as well
+ * order the stores).
  */
 #include "map-cache.h"
 
@@ -90,15 +92,15 @@
 #define CHUNK_WORDS	THINX_MAP_CHUNK_WORDS
 #define CHUNK_MASK	((u64)CHUNK_WORDS - 1)
 
-/* Chunks a leaf may fill before and behind the one that was asked for. */
+/* Chunks a leaf may fill before and after the requested one. */
 #define WINDOW_BEFORE	4
 #define WINDOW_BEHIND	8
 
-/* What a new chunk that hits the limit looks at, and evicts, at most. */
+/* Most chunks a new one that hits the limit looks at, and evicts. */
 #define ROOM_SCAN	32
 #define ROOM_EVICT	2
 
-/* A longer set fills the chunks that are there and allocates none. */
+/* A longer set stores into existing chunks and allocates none. */
 #define SET_ALLOC_MAX	1024
 
 unsigned long thinx_map_cache_limit_bytes = 128UL << 20;
@@ -107,7 +109,7 @@ static struct kmem_cache *chunk_slab;
 static atomic_long_t nr_chunks;
 
 static DEFINE_SPINLOCK(caches_lock);
-static LIST_HEAD(caches);		/* L:caches_lock; the hand is at the first */
+static LIST_HEAD(caches);		/* L:caches_lock; hand at the first */
 
 int thinx_map_cache_setup(void)
 {
@@ -222,8 +224,9 @@ unsigned long thinx_map_cache_evict(unsigned long nr_scan)
 }
 
 /*
- * May a chunk more be allocated?  At the limit others go for it, used ones too
- * if the hand finds nothing better soon: what is asked for now is worth more.
+ * May one more chunk be allocated?  At the limit others are evicted for it,
+ * even used ones if the hand finds nothing better soon: what is asked for now
+ * is worth more.
  */
 static bool make_room(void)
 {
@@ -240,7 +243,7 @@ static bool make_room(void)
 	return room && limit >= sizeof(struct thinx_map_chunk);
 }
 
-/* See to it that the chunk exists; best effort. */
+/* Make sure that the chunk exists; best effort. */
 static void ensure_chunk(struct thinx_map_cache *mc, unsigned long index,
 			 gfp_t gfp)
 {
@@ -254,7 +257,7 @@ static void ensure_chunk(struct thinx_map_cache *mc, unsigned long index,
 	c->accessed = false;
 	memset(c->words, 0xff, sizeof(c->words));	/* UNKNOWN */
 	atomic_long_inc(&nr_chunks);
-	/* Not NULL: somebody was faster, or no memory for a node. */
+	/* Not NULL: lost a race, or no memory for a node. */
 	if (xa_cmpxchg(&mc->chunks, index, NULL, c, gfp | __GFP_NOWARN)) {
 		atomic_long_dec(&nr_chunks);
 		kmem_cache_free(chunk_slab, c);
@@ -307,7 +310,7 @@ out:
 
 static void store_word(struct thinx_map_chunk *c, thinx_vblock_t b, thinx_word_t word)
 {
-	/* With the acquire of thinx_map_chunk_word(). */
+	/* Pairs with the acquire in thinx_map_chunk_word(). */
 	smp_store_release(&c->words[b & CHUNK_MASK], word);
 }
 
@@ -329,7 +332,7 @@ static int store_unknown(struct thinx_map_chunk *c, thinx_vblock_t begin,
 	return nr;
 }
 
-/* Fill blocks of one chunk; the section I1 speaks of. */
+/* Fill blocks of one chunk; the spinlock section of I1. */
 static int fill_chunk(struct thinx_map_cache *mc, thinx_vblock_t begin,
 		      const thinx_word_t *words, unsigned int nr)
 {
@@ -431,7 +434,7 @@ int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
 
 	if (around >= volume_blocks)
 		return 0;
-	end = min(end - 1, volume_blocks - 1) + 1;	/* 0 was 2^64 */
+	end = min(end - 1, volume_blocks - 1) + 1;	/* 0 stood for 2^64 */
 	if (around < begin || around >= end)
 		return 0;
 
@@ -446,7 +449,7 @@ int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
 		to = b + min_t(u64, left_in_chunk(b), end - b);
 		/*
 		 * Other chunks are worth their memory if something is mapped
-		 * there, or if somebody seems to read on through a hole.
+		 * there, or if a reader seems to go on through a hole.
 		 */
 		if (!unpack_leaf(words, b, to, nr, keys, values) &&
 		    (b & ~CHUNK_MASK) != here && !(around_hole && b > around))
@@ -459,7 +462,7 @@ int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
 
 /*
  * Store a run, or one word everywhere, in one chunk.  A chunk that would only
- * say UNKNOWN goes.
+ * say UNKNOWN is dropped.
  */
 static void overwrite_chunk(struct thinx_map_cache *mc, unsigned long index,
 			    struct thinx_map_chunk *c, thinx_vblock_t begin,
@@ -478,7 +481,7 @@ static void overwrite_chunk(struct thinx_map_cache *mc, unsigned long index,
 		store_word(c, b, first + (b - begin) * step);
 }
 
-/* The same in the first chunk at or behind *@index; false if there is none. */
+/* The same in the first chunk at or after *@index; false if that was all. */
 static bool overwrite_next(struct thinx_map_cache *mc, unsigned long *index,
 			   thinx_vblock_t begin, thinx_vblock_t end, u64 first)
 {

@@ -6,18 +6,18 @@
  * all.
  *
  * Absence means "ask the metadata", never "unmapped".  What may be stored when,
- * and why no reader ever acts on an old answer, is told in map-cache.c; callers
- * keep these rules:
+ * and why no reader ever acts on an old answer, is explained in map-cache.c;
+ * callers follow these rules:
  *
  * R1  A reader is inside the volume's gate from before the look-up until it
  *     no longer uses the answer.
- * R2  Fills happen inside the same hold of the metadata lock, for reading or
- *     writing, as the look-up they come from.
- * R3  Who changes the metadata of a block holds a range lock over the block,
- *     invalidates it and drains the gate before (unless it is a hole), and
- *     calls thinx_map_cache_set() in the same write-locked section as the
- *     change.  A holder may also set what a look-up found, in the same hold
- *     of the metadata lock.
+ * R2  A fill happens in the same critical section of the metadata lock, read or
+ *     write, as the look-up it comes from.
+ * R3  Whoever changes the metadata of a block holds a range lock over the
+ *     block, invalidates it and drains the gate before (unless it is a hole),
+ *     and calls thinx_map_cache_set() in the same write-locked section as the
+ *     change.  A holder may also set what a look-up found, in the same critical
+ *     section of the metadata lock.
  */
 #ifndef THINX_MAP_CACHE_H
 #define THINX_MAP_CACHE_H
@@ -39,7 +39,7 @@ struct thinx_range_lock;
 /**
  * struct thinx_map_chunk - the words of 64 neighbouring virtual blocks
  * @rcu: frees it a grace period after it left the xarray
- * @accessed: was it looked at since the eviction hand came by last?
+ * @accessed: was it used since the eviction hand last came by?
  * @words: UNKNOWN, HOLE or a mapping; loaded and stored whole
  */
 struct thinx_map_chunk {
@@ -66,13 +66,13 @@ struct thinx_map_cache {
 };
 
 /*
- * What thinx_map_cache_bytes() may grow to; a module parameter.  A new value is
- * approached by the fills that follow.
+ * What thinx_map_cache_bytes() may grow to; a module parameter.  A new value
+ * takes effect gradually, with the fills that follow.
  */
 extern unsigned long thinx_map_cache_limit_bytes;
 
 /**
- * thinx_map_cache_setup() - once, when the module is loaded
+ * thinx_map_cache_setup() - once, at module load
  *
  * Context: May sleep.
  * Return: 0, -ENOMEM.
@@ -80,7 +80,7 @@ extern unsigned long thinx_map_cache_limit_bytes;
 int __must_check thinx_map_cache_setup(void);
 
 /**
- * thinx_map_cache_teardown() - once, when the module goes; no cache is left
+ * thinx_map_cache_teardown() - once, at module unload; no cache is left
  *
  * Context: May sleep.
  */
@@ -109,7 +109,7 @@ void thinx_map_cache_shrinker_unregister(void);
  * thinx_map_cache_bytes() - what the chunks of all caches use, bytes
  *
  * The xarrays' own nodes are not counted: 9 bytes a chunk where chunks are
- * neighbours, 576 where they are lonely.
+ * neighbours, 576 where they are isolated.
  *
  * Context: Any.
  */
@@ -123,7 +123,7 @@ unsigned long thinx_map_cache_bytes(void);
 unsigned long thinx_map_cache_count(void);
 
 /**
- * thinx_map_cache_evict() - look at some chunks, evict those nobody used
+ * thinx_map_cache_evict() - look at some chunks, evict unused ones
  * @nr_scan: how many to look at
  *
  * Context: Process, never sleeps.
@@ -132,7 +132,7 @@ unsigned long thinx_map_cache_count(void);
 unsigned long thinx_map_cache_evict(unsigned long nr_scan);
 
 /**
- * thinx_map_cache_init() - make an empty cache
+ * thinx_map_cache_init() - initialize an empty cache
  * @mc: cache
  * @rl: the volume's range lock
  *
@@ -151,7 +151,7 @@ int __must_check thinx_map_cache_init(struct thinx_map_cache *mc,
 void thinx_map_cache_exit(struct thinx_map_cache *mc);
 
 /**
- * thinx_map_cache_chunk() - the chunk of a block, noted as used
+ * thinx_map_cache_chunk() - get the chunk of a block, mark it used
  * @mc: cache
  * @b: virtual block
  *
@@ -181,7 +181,7 @@ static inline u64 thinx_map_chunk_word(struct thinx_map_chunk *c,
 				       thinx_vblock_t b)
 {
 	/*
-	 * With the release in store_word(): what is read through a mapping is
+	 * Pairs with the release in store_word(): a read through a mapping sees
 	 * at least what was written before the mapping was stored.
 	 */
 	return smp_load_acquire(&c->words[b & (THINX_MAP_CHUNK_WORDS - 1)]);
@@ -218,9 +218,9 @@ static inline u64 thinx_map_cache_get(struct thinx_map_cache *mc,
  * @first: the word of @b
  *
  * Context: Any, never sleeps; see R1.
- * Return: 1 .. @max, the number of blocks from @b on that continue @first: holes
- * if @first is HOLE; if it is a mapping, mappings to the data blocks that follow
- * it, all of which look shared or all not.  1 if it is UNKNOWN.
+ * Return: 1 .. @max, the number of blocks from @b on that continue @first:
+ * holes if @first is HOLE; if it is a mapping, mappings to the data blocks that
+ * follow it, all of which look shared or none of which do.  1 if it is UNKNOWN.
  */
 unsigned int thinx_map_cache_run(struct thinx_map_cache *mc, thinx_vblock_t b,
 				 unsigned int max, u32 snapshotted_time,
@@ -233,8 +233,8 @@ unsigned int thinx_map_cache_run(struct thinx_map_cache *mc, thinx_vblock_t b,
  * @words: HOLE or mapping of each block; UNKNOWN: nothing to say
  * @nr: how many, blocks
  *
- * Best effort: stores nothing over a known word, nothing into a range somebody
- * holds, and nothing where memory is short.
+ * Best effort: stores nothing over a known word, nothing into a held range,
+ * and nothing where memory is short.
  *
  * Context: Process, may sleep (GFP_NOIO); see R2.
  * Return: number of words stored.
@@ -245,15 +245,15 @@ int thinx_map_cache_fill(struct thinx_map_cache *mc, thinx_vblock_t begin,
 /**
  * thinx_map_cache_fill_leaf() - remember what a leaf of the mapping tree says
  * @mc: cache
- * @around: the block that was looked for
- * @begin: the leaf decides about [@begin, @end)
+ * @around: the block that was looked up
+ * @begin: the leaf covers [@begin, @end)
  * @end: one past the last block; 0 stands for 2^64
  * @nr: entries
  * @keys: virtual blocks, strictly increasing
  * @values: their mappings
  * @volume_blocks: size of the volume; nothing beyond is stored
  *
- * As thinx_map_cache_fill(), for a window of chunks near @around.
+ * Like thinx_map_cache_fill(), for a window of chunks near @around.
  *
  * Context: Process, never sleeps (GFP_NOWAIT); see R2.
  * Return: number of words stored.
@@ -264,14 +264,14 @@ int thinx_map_cache_fill_leaf(struct thinx_map_cache *mc, thinx_vblock_t around,
 			      u64 volume_blocks);
 
 /**
- * thinx_map_cache_set() - store what the metadata say from now on
+ * thinx_map_cache_set() - store what the metadata says from now on
  * @mc: cache
  * @begin: first virtual block
  * @nr: how many, blocks
  * @first: HOLE or UNKNOWN for all; or the mapping of the first, the others
- *	following in data block number with the same time
+ *	following with consecutive data blocks and the same time
  *
- * Where there is no memory for it the blocks become UNKNOWN.
+ * Where there is no memory for that, the blocks become UNKNOWN.
  *
  * Context: Process, never sleeps.  The caller holds a range over these blocks
  * and the metadata lock; see R3.
@@ -297,7 +297,7 @@ void thinx_map_cache_invalidate(struct thinx_map_cache *mc,
  * @mc: cache
  *
  * For an abort, which changes mappings without holding ranges: call it after
- * the metadata went back (what is filled before may be what went away) and
+ * the metadata was rolled back (an earlier fill may hold what was undone) and
  * before the gate, closed and drained until now, is opened.
  *
  * Context: Process, may sleep.

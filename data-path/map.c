@@ -2,31 +2,31 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The way every bio takes: from dm core to the data device with one look into
- * the map cache, or to the slow path.
+ * The path of every bio: from dm core to the data device with one look into the
+ * map cache, or to the slow path.
  *
  *   map() ─ enter gate ─ look up ─┬ mapping, read, or write to a block that is
  *                                 │ ours alone ──────► remap, end_io leaves
- *                                 ├ hole, read ──────► zeros or external origin,
+ *                                 ├ hole, read ──────► zeros, external origin,
  *                                 │                    end_io leaves
  *                                 └ else ─ leave gate ─► deferred
  *
- * I1  Nothing here sleeps or takes a lock but the spinlock of the deferred list,
- *     so a REQ_NOWAIT bio may come along.  One that is deferred was accepted
+ * I1  Nothing here sleeps or takes a lock except that of the deferred list, a
+ *     spinlock, so REQ_NOWAIT bios are fine.  One that is deferred was accepted
  *     without blocking and loses the flag: nobody can answer BLK_STS_AGAIN
  *     from another thread (kernels before 7.0 pass that to the application).
  *     It loses REQ_POLLED, too: nobody polls what another thread submits.
  * I2  "Ours alone" is judged inside the gate: a snapshot closes and drains it
  *     before it makes blocks shared.
- * I3  Whether the pool may be used at all is judged inside the gate, too: who
- *     takes that away opens the gates only afterwards, and then lets the devices
- *     go.
- * I4  The bio is cut where the answer ends (dm_accept_partial_bio()), so that it
- *     goes down in one piece; dm core sends the rest again.
- * I5  A REQ_NOWAIT bio is not cut: the data device could answer BLK_STS_AGAIN to
- *     one of the parts while others are under way, and the whole would end with
- *     it in another thread, see I1.  It is deferred as a whole; one too large for
- *     a group is answered BLK_STS_AGAIN here.
+ * I3  Whether the pool may be used at all is judged inside the gate, too:
+ *     whoever revokes that opens the gates only afterwards, and then releases
+ *     the devices.
+ * I4  The bio is cut where the answer ends (dm_accept_partial_bio()), so that
+ *     it goes down in one piece; dm core sends the rest again.
+ * I5  A REQ_NOWAIT bio is not cut: the data device could answer BLK_STS_AGAIN
+ *     to one of the parts while others are under way, and the whole would end
+ *     with it in another thread, see I1.  It is deferred as a whole; one too
+ *     large for a group is answered with BLK_STS_AGAIN here.
  */
 #include "data-path/map.h"
 
@@ -55,7 +55,7 @@ static void cut_bio(struct thinx_plane *plane, struct bio *bio, u32 offset,
 		dm_accept_partial_bio(bio, nr_sectors);
 }
 
-/* See I5: the worker makes pieces of it, which are answered for as one. */
+/* See I5: the worker cuts it into pieces, which complete as one. */
 static int defer_whole(struct thinx_bio *tb, struct bio *bio, u32 nr_blocks)
 {
 	if (nr_blocks <= THINX_GROUP_BLOCKS)
@@ -77,8 +77,8 @@ static bool needs_commit(struct thinx_volume *v, struct bio *bio)
 }
 
 /*
- * A read of a hole.  With an origin out of the gate first: the origin may itself
- * wait for a gate that somebody closed who drains ours.
+ * A read of a hole.  With an origin, leave the gate first: the origin may
+ * itself wait for a gate closed by somebody who drains ours.
  */
 static int map_hole(struct thinx_port *port, struct thinx_bio *tb,
 		    struct bio *bio)
@@ -175,7 +175,7 @@ static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 		thinx_commit_queue(v->plane, bio);
 		return DM_MAPIO_SUBMITTED;
 	case THINX_FLUSH_DOWN:
-		/* Without a cache the block layer would end it there, too. */
+		/* Without a write cache the block layer would end it, too. */
 		if (!bdev_write_cache(v->plane->data_bdev)) {
 			bio_endio(bio);
 			return DM_MAPIO_SUBMITTED;

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Where bios come in from dm core, and where they go back to it.
+ * Where bios arrive from dm core, and where they return to it.
  */
 #ifndef THINX_MAP_H
 #define THINX_MAP_H

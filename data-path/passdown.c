@@ -11,11 +11,11 @@
  * I1  A run is discarded only after the commit that freed it is durable: until
  *     then a crash or an abort brings the mapping back, with its data.
  * I2  A run is held, and so not handed out, until its discard has ended.
- * I3  A discard of a volume ends when it is unmapped, so the data device may be
- *     slower than they come.  Beyond a limit they wait (discard.c), and what has
- *     ended is let go between some hundred runs.
+ * I3  A discard of a volume ends when its range is unmapped, so discards may
+ *     arrive faster than the data device takes them.  Beyond a limit they wait
+ *     (discard.c), and what has ended is released every few hundred runs.
  * I4  Errors of these discards are of no consequence: the blocks are free
- *     whatever the data device made of it.
+ *     whatever the data device did.
  */
 #include "data-path/passdown.h"
 
@@ -24,10 +24,10 @@
 #include "data-path/volume.h"
 #include "include/trace/events/thinx.h"
 
-/* Issued before what has ended is served. */
+/* Runs issued before those that have ended are released. */
 #define ISSUE_AT_ONCE 256
 
-/* So many runs, and discards of volumes wait. */
+/* With this many runs, discards of volumes wait. */
 #define CROWDED 16384
 
 /* bi_size has 32 bits. */
@@ -40,7 +40,7 @@
  * @begin: I; first data block
  * @end: I; one past the last
  * @generation: I; must be durable first
- * @pending: A; bios under way, and one while it is issued
+ * @pending: A; bios under way, plus one while it is issued
  */
 struct passdown_run {
 	struct list_head list;
@@ -113,7 +113,7 @@ static void note_runs_gone(struct thinx_plane *plane, unsigned int nr)
 	spin_unlock_irq(&p->lock);
 }
 
-/* Some runs that are durable; returns true if there may be more. */
+/* Take some runs that are durable; returns true if there may be more. */
 static bool take_ready(struct thinx_passdown *p, u64 durable,
 		       struct list_head *ready)
 {
@@ -122,7 +122,7 @@ static bool take_ready(struct thinx_passdown *p, u64 durable,
 
 	lockdep_assert_held(&p->lock);
 	list_for_each_entry_safe(run, tmp, &p->queued, list) {
-		/* They are queued in the order of generations. */
+		/* They are queued in order of generation. */
 		if (run->generation > durable)
 			return false;
 		if (nr++ == ISSUE_AT_ONCE)
@@ -197,7 +197,7 @@ void thinx_passdown_add(struct thinx_plane *plane,
 		WRITE_ONCE(p->newest, generation);
 		spin_unlock_irq(&p->lock);
 	}
-	/* The commit that frees them may be over when they get here. */
+	/* The commit that frees them may already be over. */
 	if (nr)
 		thinx_passdown_kick(plane);
 }

@@ -17,12 +17,12 @@ void thinx_passdown_init(struct thinx_plane *plane);
  * @plane: plane
  * @runs: the runs
  * @nr: how many
- * @generation: issue them when this one is durable
+ * @generation: issue them when this generation is durable
  *
- * Runs there is no memory for are let go without a discard.
+ * Runs that there is no memory for are released without a discard.
  *
- * Context: May sleep, GFP_NOIO.  In the hold of the metadata lock, for writing,
- * in which the runs were freed: an abort comes before or after both.
+ * Context: May sleep, GFP_NOIO.  In the critical section of the metadata lock,
+ * for writing, that freed the runs: an abort comes before or after both.
  */
 void thinx_passdown_add(struct thinx_plane *plane,
 			const struct thinx_md_run *runs, u32 nr, u64 generation);
@@ -30,7 +30,7 @@ void thinx_passdown_add(struct thinx_plane *plane,
 /** thinx_passdown_kick() - a commit completed: issue what it freed */
 void thinx_passdown_kick(struct thinx_plane *plane);
 
-/** thinx_passdown_pending() - may data blocks come free when discards end? */
+/** thinx_passdown_pending() - may ending discards free data blocks? */
 bool thinx_passdown_pending(struct thinx_plane *plane);
 
 /**
@@ -53,13 +53,18 @@ bool thinx_passdown_awaits_commit(struct thinx_plane *plane);
 
 /**
  * thinx_passdown_flush() - wait until no discard is queued or under way
- * @plane: plane; quiesced and committed, else what is queued may wait long
+ * @plane: plane; quiesced and committed, else this may take long
  *
  * Context: May sleep.
  */
 void thinx_passdown_flush(struct thinx_plane *plane);
 
-/** thinx_passdown_forget() - drop what waits for a commit; its holds too */
+/**
+ * thinx_passdown_forget() - drop what waits for a commit
+ * @plane: plane; the metadata was aborted, which ended the holds, or is closed next
+ *
+ * Context: May sleep.
+ */
 void thinx_passdown_forget(struct thinx_plane *plane);
 
 #endif /* THINX_PASSDOWN_H */

@@ -10,8 +10,8 @@
  *        └── struct thinx_plane_ops: "metadata failed",           ▼
  *            "no data space", "low water", "space" ◄──── thinx_volume
  *
- * The plane never decides about modes: it reports through the operations what it
- * met, and looks at the capabilities the control plane gives it.
+ * The plane never decides about modes: it reports what it meets through the
+ * operations, and obeys the capabilities the control plane gives it.
  */
 #ifndef THINX_PLANE_TYPES_H
 #define THINX_PLANE_TYPES_H
@@ -28,7 +28,7 @@
 #include "include/thinx-log.h"
 #include "dm-thinx-metadata.h"
 
-/* Pieces that are there when memory is not. */
+/* Pieces kept in reserve for when memory is short. */
 #define THINX_MIN_PIECES 256
 
 struct dm_kcopyd_client;
@@ -44,13 +44,15 @@ struct thinx_plane;
 /**
  * struct thinx_plane_ops - what the plane tells the control plane
  * @metadata_failed: a change or commit failed with @r; aborts and changes the
- *	mode.  May sleep; called with no lock, in no gate, ranges may be held
+ *	mode.  May sleep; called without locks, outside any gate; ranges may be
+ *	held
  * @no_data_space: no data block is free, nor will one be after a commit; @sure:
- *	whatever the counters say
+ *	regardless of the counters
  * @low_water: free data blocks reached the low water mark
  * @space_changed: a commit or a passed-down discard completed; blocks may have
- *	come free
- * @metadata_low: metadata space gets low; under the metadata lock, must not sleep
+ *	become free
+ * @metadata_low: metadata space is getting low; under the metadata lock, must
+ *	not sleep
  *
  * All others may sleep.  @context is what the plane was created with.
  */
@@ -63,13 +65,13 @@ struct thinx_plane_ops {
 };
 
 /**
- * struct thinx_commit - who waits for a commit
+ * struct thinx_commit - what waits for a commit
  * @lock: irq-safe
  * @waiters: L:lock; flushes and FUA writes, struct thinx_bio
  * @for_space: L:lock; volumes with starved writes want a commit
- * @for_discards: L:lock; volumes with discards do
+ * @for_discards: L:lock; likewise volumes with discards
  * @work: the one committer
- * @tick: commits what is dirty a second later
+ * @tick: commits a change a second later
  * @later: lets starved writes try again when a commit had nothing to do
  */
 struct thinx_commit {
@@ -88,8 +90,8 @@ struct thinx_commit {
  * @queued: L:lock; runs that wait for the commit that frees them
  * @done: L:lock; runs whose discard has ended, still held
  * @nr: L:lock, read lock-free; runs queued, under way or done
- * @newest: L:lock, read lock-free; generation of what was queued last
- * @work: issues and ends
+ * @newest: L:lock, read lock-free; generation of the run queued last
+ * @work: issues runs and ends those that are done
  * @wait: woken when @nr falls to zero
  */
 struct thinx_passdown {
@@ -105,7 +107,7 @@ struct thinx_passdown {
 /**
  * struct thinx_plane - the pool-wide half of the data path
  * @md: I; metadata
- * @data_bdev: changes only while the plane is quiesced; not to be looked at
+ * @data_bdev: changes only while the plane is quiesced; not to be touched
  *	without THINX_CAN_MAP: it may be gone
  * @data_sector_size: I; bytes in a logical block of the data device
  * @dev: I; number of the data device, for tracepoints
@@ -120,9 +122,9 @@ struct thinx_passdown {
  * @wq: I; all slow-path work
  * @volume_work: I; the slow path of a volume
  * @copier: I; kcopyd
- * @pieces: I; bios cut off others, struct thinx_bio in front
- * @nr_reserved: A; those that may have come from the reserve, where that has to
- *	be asked for
+ * @pieces: I; bios cut from others, struct thinx_bio in front
+ * @nr_reserved: A; pieces that may have come from the reserve, on kernels where
+ *	it has to be asked for
  * @bios: I; bios of our own to the data device
  * @groups: I; struct thinx_group for when memory is short
  * @volumes_lock: protects @volumes
@@ -130,11 +132,11 @@ struct thinx_passdown {
  * @quiesced: L:volumes_lock; gates of all volumes are closed by us
  * @nr_busy: A; groups under way and passes of workers, in all volumes
  * @idle: woken when @nr_busy falls to zero
- * @nr_aborts: A; changes at the end of an abort, all gates still closed
+ * @nr_aborts: A; changes at the end of an abort, with all gates still closed
  * @fruitless: A; passes in a row that found no data block although some were
  *	said to be free at that moment
- * @commit: see there
- * @passdown: see there
+ * @commit: see struct thinx_commit
+ * @passdown: see struct thinx_passdown
  * @ops: I; the control plane
  * @context: I; its argument
  */
@@ -211,7 +213,7 @@ static inline void thinx_plane_busy(struct thinx_plane *plane)
 	smp_mb__after_atomic();
 }
 
-/** thinx_plane_idle() - it is over */
+/** thinx_plane_idle() - a group or a pass ends */
 static inline void thinx_plane_idle(struct thinx_plane *plane)
 {
 	if (atomic_dec_and_test(&plane->nr_busy))

@@ -18,7 +18,7 @@
 #include "data-path/group.h"
 #include "data-path/passdown.h"
 
-/* Groups that are there when memory is not. */
+/* Groups kept in reserve for when memory is short. */
 #define MIN_GROUPS 4
 
 DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
@@ -144,8 +144,8 @@ static void open_gates(struct thinx_plane *plane)
 }
 
 /*
- * Gates are closed under the lock, workers are waited for without it: one that
- * ends a group may have to abort, which takes the lock.
+ * Gates are closed under the lock, but workers are waited for without it: one
+ * that ends a group may have to abort, which takes the lock.
  */
 void thinx_plane_quiesce(struct thinx_plane *plane)
 {
@@ -182,15 +182,15 @@ int thinx_plane_abort(struct thinx_plane *plane)
 
 	mutex_lock(&plane->volumes_lock);
 	close_gates(plane);
-	/* I/O of ours waits for this: no memory reclaim may wait for that I/O. */
+	/* Our I/O waits for this: no memory reclaim may wait for that I/O. */
 	noio = memalloc_noio_save();
 	r = thinx_md_abort(plane->md);
 	memalloc_noio_restore(noio);
-	/* What was queued until now belongs to the transaction that is gone. */
+	/* What was queued until now belongs to the aborted transaction. */
 	thinx_passdown_forget(plane);
 	list_for_each_entry(v, &plane->volumes, list)
 		thinx_map_cache_drop_all(&v->cache);
-	/* Last: whoever learns with the new number learns what is true now. */
+	/* Last: a group that sees the new number learns what is true now. */
 	smp_store_release(&plane->nr_aborts, plane->nr_aborts + 1);
 	open_gates(plane);
 	mutex_unlock(&plane->volumes_lock);

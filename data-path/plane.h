@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The data plane of one pool: what the control plane may do with it.  Its state is
- * in plane-types.h.
+ * The data plane of one pool: what the control plane may do with it.  Its state
+ * is in plane-types.h.
  */
 #ifndef THINX_PLANE_H
 #define THINX_PLANE_H
@@ -11,7 +11,7 @@
 #include "data-path/plane-types.h"
 
 /**
- * thinx_plane_init() - make the data plane of a pool; it starts quiesced
+ * thinx_plane_init() - initialize the data plane of a pool; it starts quiesced
  * @plane: zeroed memory
  * @md: open metadata; outlives the plane
  * @data_bdev: data device
@@ -39,12 +39,11 @@ int __must_check thinx_plane_init(struct thinx_plane *plane,
 void thinx_plane_exit(struct thinx_plane *plane);
 
 /**
- * thinx_plane_quiesce() - let no I/O through any more, and wait for what is
- * under way
+ * thinx_plane_quiesce() - stop new I/O and wait for what is under way
  * @plane: plane
  *
  * Bios that come later wait inside the volumes.  Does not commit; see also
- * thinx_passdown_flush().  Nothing happens if quiesced already.
+ * thinx_passdown_flush().  Does nothing if already quiesced.
  *
  * Context: May sleep.
  */
@@ -59,14 +58,14 @@ void thinx_plane_quiesce(struct thinx_plane *plane);
 void thinx_plane_unquiesce(struct thinx_plane *plane);
 
 /**
- * thinx_plane_abort() - go back to the last commit, with all volumes
+ * thinx_plane_abort() - roll all volumes back to the last commit
  * @plane: plane
  *
  * Closes and drains every gate, forgets passdowns that wait for a commit,
  * aborts the metadata, drops every map cache, opens the gates.
  *
- * Context: May sleep; in no gate.
- * Return: what thinx_md_abort() says.
+ * Context: May sleep; outside any gate.
+ * Return: what thinx_md_abort() returns.
  */
 int __must_check thinx_plane_abort(struct thinx_plane *plane);
 

@@ -5,7 +5,7 @@
  * New data blocks for blocks that are written: which ones need them, which
  * blocks they get, and when the mapping changes.
  *
- *   plan (one hold of the metadata lock for a whole pass)
+ *   plan (one critical section of the metadata lock for a whole pass)
  *     ours alone            ─► in place
  *     looks shared          ─► shadow the path; count is one? restamp, in place
  *     shared                ─► new blocks, copy what the bios do not cover
@@ -14,11 +14,11 @@
  *   prepared (all written)    insert mappings, counts, map cache; end the bios
  *
  * I1  New blocks are only held until their mapping is inserted: a crash before
- *     that leaves them free, with nobody having been told anything.
+ *     that leaves them free, and nobody has been told anything.
  * I2  The mapping is inserted after all writes to the new block ended, so no
- *     commit can make a mapping durable whose block still has old content
- *     of somebody else: the commit flushes the data device after it closed.
- * I3  Before the mapping of a shared block is replaced the volume's gate is
+ *     commit can make durable a mapping whose block still has old content of
+ *     somebody else: the commit flushes the data device after it closed.
+ * I3  Before the mapping of a shared block is replaced, the volume's gate is
  *     drained: our own reads of the old block are over when its count falls and
  *     the other owner may overwrite it.
  */
@@ -28,7 +28,7 @@
 #include "data-path/copy.h"
 #include "include/trace/events/thinx.h"
 
-/* Updates inserted in one hold of the metadata lock. */
+/* Updates inserted in one critical section of the metadata lock. */
 #define UPDATES_PER_HOLD 64
 
 /* ---- planning ---- */
@@ -45,7 +45,7 @@ static void set_fate(struct thinx_group *g, u32 begin, u32 end,
 		g->blocks[begin++].fate = fate;
 }
 
-/* One past the last block from @i on that is shared. */
+/* One past the last of the blocks from @i on that look shared. */
 static u32 shared_end(struct thinx_group *g, u32 i)
 {
 	while (i < g->nr && g->blocks[i].word != THINX_WORD_HOLE &&
@@ -56,7 +56,7 @@ static u32 shared_end(struct thinx_group *g, u32 i)
 
 /*
  * Blocks [begin, end) look shared.  Those that are not become ours, in place.
- * On return their fate is THINX_IN_PLACE, that of the others untouched.
+ * On return their fate is THINX_IN_PLACE; that of the others is untouched.
  */
 static int restamp_exclusive(struct thinx_group *g, u32 begin, u32 end)
 {
@@ -68,7 +68,7 @@ static int restamp_exclusive(struct thinx_group *g, u32 begin, u32 end)
 
 	r = thinx_md_restamp_locked(v->dev, g->begin + begin, end - begin,
 				    mappings, exclusive);
-	/* No metadata space now: treat them as shared, that can wait. */
+	/* No metadata space now: treat them as shared, which can wait. */
 	if (r == -ENOSPC && !thinx_md_is_broken(v->plane->md))
 		return 0;
 	if (r)
@@ -131,7 +131,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
  * @caps: capabilities at its beginning
  * @free: data blocks that can still be handed out
  * @low: the low water mark was reached
- * @misled: some were said to be free, and none was found
+ * @misled: some were said to be free, but none was found
  */
 struct plan {
 	unsigned int caps;
@@ -212,7 +212,7 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 	return caps & THINX_CAN_PROVISION ? allocate(g, p) : 0;
 }
 
-/* A failed plan: what was not decided is refused, what was found is let go. */
+/* A failed plan: what was not decided is refused, what was found goes on. */
 static void refuse_group(struct thinx_group *g)
 {
 	u32 i;
@@ -222,7 +222,7 @@ static void refuse_group(struct thinx_group *g)
 			g->blocks[i].fate = THINX_REFUSED;
 }
 
-/* Nobody may start on the old mapping any more; see I3. */
+/* No bio may start to use the old mapping any more; see I3. */
 static void hide_sources(struct thinx_group *g)
 {
 	u32 i;
@@ -272,7 +272,7 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 		}
 		r = plan_group(g, &p);
 		if (r) {
-			/* The groups behind it are refused, too. */
+			/* The groups after it are refused, too. */
 			failed = r;
 			p.caps = 0;
 			refuse_group(g);
@@ -358,8 +358,8 @@ static bool take_prepared(struct thinx_volume *v, struct list_head *batch)
 }
 
 /*
- * -ENOSPC for the first time means "after a commit, please": it gives back the
- * metadata blocks that this transaction freed.
+ * The first -ENOSPC means "retry after a commit", which gives back the metadata
+ * blocks that this transaction freed.
  */
 static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 {
@@ -384,8 +384,8 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 }
 
 /*
- * Insert what can be; what wants a commit first goes to @again.  Returns the
- * first error that stands.
+ * Insert what can be inserted; what needs a commit first goes to @again.
+ * Returns the first error that is not retried.
  */
 static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 			struct list_head *again, bool *unheld)

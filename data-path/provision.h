@@ -10,12 +10,12 @@
 #include "data-path/group.h"
 
 /**
- * thinx_provision_plan() - decide about the write groups of a pass, in one hold of the
- * metadata lock
+ * thinx_provision_plan() - decide the fate of the write groups of a pass
  * @v: volume
  * @groups: struct thinx_group whose blocks have words
  *
- * Every block of a write group has a fate afterwards.
+ * Every block of a write group has a fate afterwards.  All of it happens in one
+ * critical section of the metadata lock.
  *
  * Context: The volume's worker.
  */
@@ -24,7 +24,7 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups);
 /** thinx_provision_start() - write an update's data; all its bios are known */
 void thinx_provision_start(struct thinx_update *u);
 
-/** thinx_provision_copied() - write the bios of updates that are copied */
+/** thinx_provision_copied() - write the bios of updates whose copy is done */
 void thinx_provision_copied(struct thinx_volume *v);
 
 /** thinx_provision_prepared() - insert the mappings of finished updates */

@@ -2,23 +2,23 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Who may change which virtual blocks of a volume at this moment.
+ * Tracks who may change which virtual blocks of a volume.
  *
  *   held   [0,4)     [10,74)         [128,129)      rbtree by begin
  *            │          │
  *          waiters    waiters ─ w1 [12,13) ─ w2 [60,90) ─ w3 [12,13)
  *
  * I1  Held ranges never overlap, so ordered by begin they are ordered by end
- *     too, and the first one that ends behind a block decides.
- * I2  A waiter hangs on a held range that it overlaps until that range is let
- *     go, then it is asked to try again.  So nobody waits for nothing.
+ *     too, and the first one that ends after a block decides.
+ * I2  A waiter is queued on a held range that it overlaps until that range is
+ *     released, then it is told to try again.  So nobody waits in vain.
  *
- * Waiters have no claim on what they wait for, so somebody who wants a wide
- * range can be overtaken by others who want parts of it.  Bios in flight have
- * no order among themselves, so that is allowed; and those who overtake finish.
+ * Waiters have no claim on what they wait for, so a request for a wide range
+ * can be overtaken by others for parts of it.  Bios in flight have no order
+ * among themselves, so that is allowed; and the ones that overtake finish.
  *
- * Context: one spinlock, process context only, held for a search.  The map cache
- * holds it a little longer while it fills a chunk; see map-cache.c.
+ * Context: one spinlock, process context only, held for a search.  The map
+ * cache holds it a little longer while it fills a chunk; see map-cache.c.
  * Crash: nothing here is persistent.
  * Rejected: the kernel's interval tree (made for ranges that overlap, which
  * these never do).

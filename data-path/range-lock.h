@@ -4,9 +4,9 @@
  *
  * Locks on ranges of virtual blocks of one volume, for the slow path only.
  *
- * Nobody sleeps here: who does not get a range leaves a waiter behind, and who
- * unlocks gets the waiters and resubmits them.  A waiter has no claim: it tries
- * again, and may find the range held by somebody else.
+ * Nobody sleeps here: a caller that does not get a range queues a waiter, and
+ * the holder gets the waiters on unlock and resubmits them.  A waiter has no
+ * claim: it tries again, and may find the range held by somebody else.
  */
 #ifndef THINX_RANGE_LOCK_H
 #define THINX_RANGE_LOCK_H
@@ -18,8 +18,8 @@
 
 /**
  * struct thinx_range_lock - the held ranges of one volume
- * @lock: protects @held and all that hangs on it.  A leaf lock, process context
- *	only.  The map cache takes it too, to fill only what nobody holds
+ * @lock: protects @held and all that is linked to it.  A leaf lock, process
+ *	context only.  The map cache takes it too, to fill only what is not held
  * @held: L:lock; struct thinx_range ordered by begin; no two overlap
  */
 struct thinx_range_lock {
@@ -42,7 +42,7 @@ struct thinx_range {
 };
 
 /**
- * struct thinx_range_waiter - somebody who met a held range
+ * struct thinx_range_waiter - a request that met a held range
  * @list: in thinx_range.waiters, then in the list thinx_range_unlock() filled
  * @begin: first block it wanted
  * @end: one past the last block it wanted
@@ -63,13 +63,13 @@ void thinx_range_lock_init(struct thinx_range_lock *rl);
  * thinx_range_lock_or_wait() - hold a range, or wait for one that is in the way
  * @rl: range lock of the volume
  * @r: becomes the held range; untouched if the result is false
- * @w: queued at the lowest held range in the way if the result is false, behind
+ * @w: queued at the lowest held range in the way if the result is false, after
  *	those that wait there; else untouched.  NULL: do not queue
  * @begin: first block
  * @end: one past the last block, > @begin
  *
- * Once @w is queued it belongs to the holder of that range, who may already be
- * resubmitting it when this returns: do not touch it.
+ * Once @w is queued it belongs to the holder of that range, which may already
+ * be resubmitting it when this returns: do not touch it.
  *
  * Context: Process, never sleeps, takes @rl->lock.
  * Return: true if @r is held now.
@@ -80,11 +80,11 @@ bool __must_check thinx_range_lock_or_wait(struct thinx_range_lock *rl,
 					   u64 begin, u64 end);
 
 /**
- * thinx_range_unlock() - let a range go
+ * thinx_range_unlock() - release a range
  * @rl: range lock of the volume
  * @r: held range
- * @freed: those who waited for it are appended here, in order of arrival; the
- *	caller resubmits them
+ * @freed: its waiters are appended here, in order of arrival; the caller
+ *	resubmits them
  *
  * Context: Process, never sleeps, takes @rl->lock.
  */
@@ -92,23 +92,23 @@ void thinx_range_unlock(struct thinx_range_lock *rl, struct thinx_range *r,
 			struct list_head *freed);
 
 /**
- * thinx_range_is_held() - does somebody hold a block of this range?
+ * thinx_range_is_held() - is any block of this range held?
  * @rl: range lock of the volume
  * @begin: first block
  * @end: one past the last block
  *
- * Context: Process, never sleeps, takes @rl->lock.  The answer may be out of
- * date at once; for a lasting one see thinx_range_first_held_locked().
+ * Context: Process, never sleeps, takes @rl->lock.  The answer may be stale
+ * at once; for a lasting one see thinx_range_first_held_locked().
  */
 bool thinx_range_is_held(struct thinx_range_lock *rl, u64 begin, u64 end);
 
 /**
- * thinx_range_first_held_locked() - lowest held range that meets this one
+ * thinx_range_first_held_locked() - lowest held range that overlaps this one
  * @rl: range lock of the volume
  * @begin: first block
  * @end: one past the last block
  *
- * Context: @rl->lock is held, and the answer is good as long as it is.
+ * Context: @rl->lock is held, and the answer is valid as long as it is.
  * Return: the held range or NULL.
  */
 struct thinx_range *thinx_range_first_held_locked(struct thinx_range_lock *rl,

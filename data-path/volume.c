@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Life of a volume: made by the first table that uses a thin device, shared by
- * all of them, gone with the last.
+ * Life cycle of a volume: created by the first table that uses a thin device,
+ * shared by all of them, destroyed with the last.
  *
  * Tear-down, why each step is safe:
  *  1. dm core calls the destructor after the last bio of the table completed,
@@ -11,7 +11,7 @@
  *  2. The last port takes the volume off the plane's list: nobody finds it.
  *  3. The worker may still run, ending a group whose bios are complete:
  *     cancel_work_sync() waits for it; nothing queues it again.
- *  4. Now gate, cache and metadata handle have no user.
+ *  4. Now gate, cache and metadata handle have no users.
  */
 #include "data-path/volume.h"
 
@@ -102,7 +102,7 @@ static bool has_origin(struct thinx_port *port, struct thinx_port *origin)
 }
 
 /*
- * Reading an origin in the pool itself can need what waits for the volume: a
+ * Reading an origin in the same pool can depend on what waits for the volume: a
  * suspend of the pool would never end.
  */
 static bool is_own_origin(struct thinx_plane *plane, struct thinx_port *port)
@@ -176,7 +176,7 @@ void thinx_port_requeue(struct thinx_port *port, bool on)
 	struct thinx_volume *v = port->volume;
 	unsigned long flags;
 
-	/* Under the lock, so that no write starves unseen; see starve(). */
+	/* Under the lock, so that no write starves unseen; see starve_bio(). */
 	spin_lock_irqsave(&v->lock, flags);
 	WRITE_ONCE(port->requeue, on);
 	list_splice_tail_init(&v->starved, &v->deferred);

@@ -7,17 +7,17 @@
  *
  *   dm table ── thinx_port ──┐
  *   dm table ── thinx_port ──┴─► thinx_volume ──► gate, range lock, map cache
- *                                     │
- *                                     ├ deferred   bios that need the slow path
- *                                     ├ copied     updates whose bios may be written now
- *                                     ├ prepared   updates whose data is written
- *                                     ├ discards   being worked on, step by step
- *                                     └ starved    writes that found no data block
+ *                                 │
+ *                                 ├ deferred   bios that need the slow path
+ *                                 ├ copied     updates whose copy is written
+ *                                 ├ prepared   updates whose data is written
+ *                                 ├ discards   being worked on, step by step
+ *                                 └ starved    writes that found no data block
  *
  * The slow path of a volume is one work item, so everything marked W below is
  * touched by one thread at a time.
  *
- * I1  A bio is inside the gate (thinx_bio.in_gate) only while it runs on a
+ * I1  A bio is inside the gate (thinx_bio.in_gate) only while it uses a
  *     mapping; every list above holds bios that are outside.
  * I2  A deferred READ or WRITE holds a range over its blocks while the slow
  *     path decides about it, so what it finds cannot change meanwhile.
@@ -43,7 +43,7 @@ struct dm_target;
  * struct thinx_volume - one thin device
  * @list: in thinx_plane.volumes
  * @plane: I
- * @dev: I; metadata's view
+ * @dev: I; the metadata's view
  * @id: I; device id
  * @ports: under thinx_plane.volumes_lock; struct thinx_port
  * @gate: see data-path/gate.h
@@ -56,7 +56,7 @@ struct dm_target;
  * @starved: L:lock; struct thinx_bio
  * @discards: W; struct thinx_discard, each with a held range
  * @work: the slow path
- * @removal: W; scratch of the discard
+ * @removal: W; scratch memory of a discard step
  * @awaited: W; generation whose commit discards wait for, 0: none
  */
 struct thinx_volume {
@@ -80,13 +80,13 @@ struct thinx_volume {
 };
 
 /**
- * struct thinx_port - one table's door to a volume
+ * struct thinx_port - one table's access to a volume
  * @list: in thinx_volume.ports
  * @volume: I
  * @ti: I; the table's target
  * @requeue: A; a noflush suspend: give bios back to dm core
- * @origin: I; external origin, what holes show; NULL: zeros
- * @origin_sectors: its size, read at each resume; behind it are zeros
+ * @origin: I; external origin, which holes show; NULL: zeros
+ * @origin_sectors: its size, read at each resume; zeros past it
  */
 struct thinx_port {
 	struct list_head list;
@@ -102,22 +102,23 @@ struct thinx_port {
  * @port: port
  *
  * dm core takes them only while it suspends without flushing; when such a
- * suspend is interrupted it says so before it tells us.  A bio some pieces of which
- * are under way ends only after them: if the suspend is interrupted by then, dm core
- * makes it an error, as with a bio that it cut itself.
+ * suspend is interrupted, dm_noflush_suspending() says so before we are told.
+ * A bio with pieces under way ends only after them: if the suspend has been
+ * interrupted by then, dm core makes it an error, as with a bio that it split
+ * itself.
  */
 bool thinx_port_requeues(struct thinx_port *port);
 
 /**
  * thinx_port_open() - a table begins to use a volume
- * @port: zeroed memory, ti set, and origin if there is one
+ * @port: zeroed memory with ti set, and origin if there is one
  * @plane: the pool's data plane
  * @id: device id
  *
  * Context: May sleep.
- * Return: 0; -ENODATA no such device; -ELOOP its external origin is in the pool,
- * or it is the origin of a volume there; -ENOMEM; what thinx_md_open_device()
- * says.
+ * Return: 0; -ENODATA: no such device; -ELOOP: its external origin is in the
+ * pool, or it is the origin of a volume there; -ENOMEM; what
+ * thinx_md_open_device() returns.
  */
 int __must_check thinx_port_open(struct thinx_port *port,
 				 struct thinx_plane *plane, u32 id);
@@ -133,18 +134,18 @@ void thinx_port_close(struct thinx_port *port);
 /**
  * thinx_port_requeue() - noflush suspend begins or ends
  * @port: port
- * @on: give deferred bios, also those to come, back to dm core
+ * @on: give deferred bios, present and future, back to dm core
  *
  * Context: May sleep.
  */
 void thinx_port_requeue(struct thinx_port *port, bool on);
 
 /**
- * thinx_volume_stop_writes() - before a snapshot of it is made
+ * thinx_volume_stop_writes() - stop writes before a snapshot is made
  * @plane: plane
  * @id: device; nothing happens if no table uses it
  *
- * On return no bio runs on a mapping of the volume, and none will until
+ * On return no bio uses a mapping of the volume, and none will until
  * thinx_volume_allow_writes().  No new volume can appear meanwhile.
  *
  * Context: May sleep.  Returns with thinx_plane.volumes_lock held.
@@ -159,15 +160,15 @@ void thinx_volume_allow_writes(struct thinx_plane *plane, u32 id)
 /** thinx_volume_kick() - let the worker run */
 void thinx_volume_kick(struct thinx_volume *v);
 
-/** thinx_volume_unlock_range() - let a range go, defer who waited for it */
+/** thinx_volume_unlock_range() - release a range, defer its waiters */
 void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r);
 
 /**
- * thinx_volumes_retry_starved() - writes that found no data block try again
+ * thinx_volumes_retry_starved() - retry writes that found no data block
  * @plane: plane
  *
  * Also to be called when capabilities changed, so that held writes are judged
- * anew.  Every volume's worker runs, so discards that wait go on, too.
+ * again.  Every volume's worker runs, so waiting discards go on, too.
  *
  * Context: May sleep.
  */
@@ -178,9 +179,9 @@ void thinx_volumes_retry_starved(struct thinx_plane *plane);
  * @v: volume
  * @word: the mapping
  *
- * A block is taken for shared if it was mapped before the last snapshot of the
- * volume.  The answer holds while the gate is open: a snapshot closes and drains
- * it.
+ * A block is assumed shared if it was mapped before the last snapshot of the
+ * volume.  The answer holds while the gate is open: a snapshot closes and
+ * drains it.
  */
 static inline bool thinx_volume_sees_shared(const struct thinx_volume *v,
 					    thinx_word_t word)
