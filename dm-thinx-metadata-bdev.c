@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Metadata on a block device: the one door between the metadata and the
+ * Metadata on a block device: the only link between the metadata and the
  * kernel's block layer.
  *
  * Context: may sleep.

@@ -2,12 +2,12 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The metadata façade: takes the lock, asks whether the change is allowed, and
+ * The metadata façade: takes the lock, checks that the change is allowed, and
  * leaves the rest to metadata/.
  *
  * I1  A change is made between thinx_transaction_may_change() and
- *     thinx_transaction_end_change(), in one critical section; one that takes many
- *     steps lets the lock go between them.
+ *     thinx_transaction_end_change(), in one critical section; one that takes
+ *     many steps drops the lock between them.
  *
  * Locks: the metadata lock.  Fields read without it are marked in
  * metadata/metadata.h.
@@ -84,7 +84,8 @@ bool thinx_md_is_dirty(const struct thinx_md *md)
 
 bool thinx_md_is_heavy(const struct thinx_md *md)
 {
-	return READ_ONCE(md->heavy);	/* pairs with thinx_transaction_end_change() */
+	/* Pairs with thinx_transaction_end_change(). */
+	return READ_ONCE(md->heavy);
 }
 
 bool thinx_md_needs_check(const struct thinx_md *md)
@@ -183,8 +184,8 @@ int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
 }
 
 /*
- * Let others in between two steps of a change, and commit what has become heavy.
- * Returns what keeps the next step from being made.
+ * Let others in between two steps of a change, and commit if it became heavy.
+ * Returns the error, if any, that rules out the next step.
  */
 static int between_steps(struct thinx_md *md) __must_hold(&md->lock)
 {
@@ -262,7 +263,7 @@ u32 thinx_md_dev_id(const struct thinx_md_dev *dev)
 
 u32 thinx_md_dev_snapshotted_time(const struct thinx_md_dev *dev)
 {
-	/* Pairs with creating a snapshot, metadata/device.c. */
+	/* Pairs with the creation of a snapshot, metadata/device.c. */
 	return READ_ONCE(dev->snapshotted_time);
 }
 
@@ -553,7 +554,7 @@ static int commit_format(struct thinx_md *md)
 {
 	int r = thinx_md_commit(md, NULL);
 
-	/* The format is history; users begin with generation 1. */
+	/* Formatting does not count; users begin with generation 1. */
 	md->open_gen = 1;
 	md->completed_gen = 0;
 	return r;

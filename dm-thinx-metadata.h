@@ -10,29 +10,29 @@
  *
  * The metadata lock (a rwsem inside thinx_md) is taken here.  Functions ending
  * in _locked need it held for writing (thinx_md_lock()), so that the data plane
- * can put several changes and its own map cache updates into one locked
- * section.  No hold is longer than a few milliseconds.
+ * can combine several changes and its own map cache updates in one critical
+ * section.  No critical section lasts longer than a few milliseconds.
  *
- * Transactions carry a *generation*.  A change belongs to the open generation;
- * thinx_md_commit() closes it, lets the next one open at once, and completes
- * the closed one when its superblock is durable.
+ * Transactions have a *generation*.  A change belongs to the open generation;
+ * thinx_md_commit() closes it, opens the next one at once, and completes the
+ * closed one when its superblock is durable.
  *
  * I1  Nothing here knows bios, targets or work queues.
  * I2  A failed change that may have left something half done marks the
  *     transaction broken: all further changes and commits fail with -EUCLEAN
  *     until thinx_md_abort().
- * I3  -ENOSPC from a change means metadata space and comes before anything was
+ * I3  -ENOSPC from a change means metadata space, and comes before anything was
  *     changed, unless the transaction is also marked broken: enough blocks are
- *     kept back for the change in hand and for closing the transaction.
+ *     kept back for the change at hand and for closing the transaction.
  * I4  Data blocks get their count together with the mapping: between finding
- *     blocks and inserting the mapping they are only held, in memory, so a crash
- *     leaks nothing.
+ *     blocks and inserting the mapping they are only held, in memory, so a
+ *     crash leaks nothing.
  *
- * Context of all functions unless said otherwise: process context, may sleep,
+ * Context of all functions unless stated otherwise: process context, may sleep,
  * takes and releases the metadata lock.
- * Errors any function that touches metadata can give: -EIO, -ENOMEM, -EILSEQ,
- * -ENOTBLK, -EINVAL (damaged metadata), -EPERM (read-only), -EUCLEAN (broken,
- * needs an abort), -ENODEV (after thinx_md_fail()).
+ * Common errors, returned by any function that touches metadata: -EIO, -ENOMEM,
+ * -EILSEQ, -ENOTBLK, -EINVAL (damaged metadata), -EPERM (read-only), -EUCLEAN
+ * (broken, needs an abort), -ENODEV (after thinx_md_fail()).
  */
 #ifndef DM_THINX_METADATA_H
 #define DM_THINX_METADATA_H
@@ -53,7 +53,7 @@ struct thinx_md_dev;
  * thinx_md_open() - open, or format, a metadata device
  * @io: block store; owned by the metadata from now on, also on failure
  * @data_block_sectors: the pool's block size, sectors
- * @may_format: format if block 0 is all zero; else that is -EPERM
+ * @may_format: format if block 0 is all zero; if false, fail with -EPERM then
  * @bdev_read_only: the device itself cannot be written: unknown compat_ro bits
  *	are tolerated
  * @result: the open metadata
@@ -92,16 +92,16 @@ void thinx_md_close(struct thinx_md *md);
 /** thinx_md_lock() - take the metadata lock for writing */
 void thinx_md_lock(struct thinx_md *md);
 
-/** thinx_md_unlock() - release it */
+/** thinx_md_unlock() - release the metadata lock */
 void thinx_md_unlock(struct thinx_md *md);
 
-/** thinx_md_assert_locked() - debug: held for writing */
+/** thinx_md_assert_locked() - debug: the lock is held for writing */
 void thinx_md_assert_locked(struct thinx_md *md);
 
 /* ---- thin devices ---- */
 
 /**
- * thinx_md_create_thin() - make an empty device
+ * thinx_md_create_thin() - create an empty device
  * @md: metadata
  * @id: 0 .. THINX_DEV_ID_MAX
  *
@@ -110,12 +110,12 @@ void thinx_md_assert_locked(struct thinx_md *md);
 int __must_check thinx_md_create_thin(struct thinx_md *md, u32 id);
 
 /**
- * thinx_md_create_snap() - make a device that shares all blocks of another
+ * thinx_md_create_snap() - create a device that shares all blocks of another
  * @md: metadata
  * @id: the new device
  * @origin: the device to share with
  *
- * If the origin is open the caller has closed and drained its gate.
+ * If the origin is open, the caller must have closed and drained its gate.
  *
  * Return: 0, -EEXIST, -ENODATA no such origin, -ENOSPC, -EOVERFLOW the 24-bit
  * time is used up (logged), common errors.
@@ -127,12 +127,12 @@ int __must_check thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin);
  * @md: metadata
  * @id: device
  *
- * Works in steps, letting the lock go between them; a commit may come between
- * two steps, then a crash leaves the device with a part of its mappings, and
- * delete can be repeated.  Nobody can open the device meanwhile.
+ * Works in steps, dropping the lock between them.  If a commit comes between
+ * two steps, a crash leaves the device with some of its mappings, and delete
+ * can be repeated.  The device cannot be opened meanwhile.
  *
  * Return: 0, -ENODATA no such device, -EBUSY it is open or being deleted,
- * -ENOSPC, what thinx_md_hooks.commit says, common errors.
+ * -ENOSPC, what thinx_md_hooks.commit returns, common errors.
  */
 int __must_check thinx_md_delete(struct thinx_md *md, u32 id);
 
@@ -140,7 +140,7 @@ int __must_check thinx_md_delete(struct thinx_md *md, u32 id);
  * thinx_md_open_device() - open a device
  * @md: metadata
  * @id: device
- * @dev: result; opening twice gives the same object, counted
+ * @dev: result; opening it again returns the same object, counted
  *
  * Return: 0, -ENODATA no such device, -EBUSY being deleted, common errors.
  */
@@ -162,7 +162,7 @@ u32 thinx_md_dev_id(const struct thinx_md_dev *dev);
 u32 thinx_md_dev_snapshotted_time(const struct thinx_md_dev *dev);
 
 /**
- * thinx_md_dev_is_dirty() - has it changes no completed commit covers?
+ * thinx_md_dev_is_dirty() - does it have changes no completed commit covers?
  * @dev: device
  *
  * Context: any; lock-free.
@@ -178,14 +178,14 @@ bool thinx_md_dev_is_dirty(const struct thinx_md_dev *dev);
 u64 thinx_md_dev_generation(const struct thinx_md_dev *dev);
 
 /**
- * thinx_md_dev_lost_changes() - did an abort undo changes of it?
+ * thinx_md_dev_lost_changes() - did an abort undo any of its changes?
  * @dev: device
  *
- * Stays true until the device is closed by all.  Context: any; lock-free.
+ * Stays true until the last user closes the device.  Context: any; lock-free.
  */
 bool thinx_md_dev_lost_changes(const struct thinx_md_dev *dev);
 
-/** thinx_md_dev_mapped_blocks() - mapped data blocks; lock-free */
+/** thinx_md_dev_mapped_blocks() - number of mapped blocks; lock-free */
 u64 thinx_md_dev_mapped_blocks(const struct thinx_md_dev *dev);
 
 /**
@@ -201,7 +201,7 @@ int __must_check thinx_md_dev_highest_mapped(struct thinx_md_dev *dev,
 /* ---- mappings ---- */
 
 /**
- * thinx_md_lookup() - show the leaf that decides about a block
+ * thinx_md_lookup() - show the leaf that covers a block to a callback
  * @dev: device
  * @b: virtual block
  * @fn: called once, under the metadata lock held for reading; must not sleep
@@ -215,22 +215,22 @@ int __must_check thinx_md_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 /**
  * thinx_md_find_run_locked() - find and hold free neighbouring data blocks
  * @md: metadata
- * @want: how many would be best, >= 1
+ * @want: preferred number, >= 1
  * @begin: first block
- * @nr: how many, 1 .. @want
+ * @nr: number found, 1 .. @want
  *
- * They stay held until they are inserted or thinx_md_unhold_locked().
+ * They stay held until they are inserted or passed to thinx_md_unhold_locked().
  *
- * Return: 0, -EXFULL no free data block (some may come free with the next
+ * Return: 0, -EXFULL no free data block (some may become free with the next
  * commit: thinx_md_space.data_pending), common errors.
  */
 int __must_check thinx_md_find_run_locked(struct thinx_md *md, u64 want,
 					  thinx_dblock_t *begin, u64 *nr);
 
 /**
- * thinx_md_unhold_locked() - give held data blocks back
+ * thinx_md_unhold_locked() - release held data blocks
  * @md: metadata
- * @begin: first block; those not held are ignored, as after an abort
+ * @begin: first block; blocks not held are ignored, as after an abort
  * @end: one past the last block
  */
 void thinx_md_unhold_locked(struct thinx_md *md, thinx_dblock_t begin,
@@ -241,15 +241,15 @@ void thinx_md_unhold(struct thinx_md *md, thinx_dblock_t begin,
 		     thinx_dblock_t end);
 
 /**
- * thinx_md_insert_run_locked() - map neighbours to held neighbours
+ * thinx_md_insert_run_locked() - map a run to a run of held data blocks
  * @dev: device
  * @vbegin: first virtual block
  * @dbegin: first data block; [@dbegin, @dbegin + @nr) is held by
- *	thinx_md_find_run_locked() and is no longer after success
+ *	thinx_md_find_run_locked(), and no longer held after success
  * @nr: how many, 1 .. THINX_MD_RUN_MAX
- * @mapping: the value of the first; the others follow in block number
+ * @mapping: result: value of the first; the others follow in block number
  *
- * Replaced mappings lose their reference.  On failure the hold remains.
+ * Replaced mappings lose their reference.  On failure the blocks stay held.
  *
  * Return: 0, -ENOSPC metadata space, common errors.
  */
@@ -259,14 +259,14 @@ int __must_check thinx_md_insert_run_locked(struct thinx_md_dev *dev,
 					    thinx_word_t *mapping);
 
 /**
- * thinx_md_restamp_locked() - take blocks that only look shared for one's own
+ * thinx_md_restamp_locked() - claim blocks that only look shared
  * @dev: device
  * @vbegin: first virtual block
  * @nr: how many, 1 .. THINX_MD_RUN_MAX
- * @mappings: @nr results: the mapping as it is now (restamped or not), or
- *	THINX_WORD_HOLE and *@exclusive bit clear where nothing is mapped
- * @exclusive: @nr bools: the block is this device's alone, in memory and in
- *	whatever a crash could bring back; it may be overwritten in place
+ * @mappings: @nr results: the current mapping (restamped or not), or
+ *	THINX_WORD_HOLE and @exclusive false where nothing is mapped
+ * @exclusive: @nr bools: the block belongs to this device alone, in memory and
+ *	in whatever a crash could bring back; it may be overwritten in place
  *
  * Return: 0, -ENOSPC metadata space, common errors.
  */
@@ -278,9 +278,9 @@ int __must_check thinx_md_restamp_locked(struct thinx_md_dev *dev,
 /**
  * thinx_md_remove_range_locked() - one step of unmapping a range
  * @dev: device
- * @r: what to remove, what happened; large, allocate it
+ * @r: what to remove, and the result; large, so allocate it
  *
- * A step is bounded to a few leaves.  Let the lock go between steps.
+ * A step is limited to a few leaves.  Drop the lock between steps.
  *
  * Return: 0, -ENOSPC metadata space, common errors.
  */
@@ -300,32 +300,32 @@ u64 thinx_md_open_generation(const struct thinx_md *md);
 /** thinx_md_completed_generation() - the last durable one; lock-free */
 u64 thinx_md_completed_generation(const struct thinx_md *md);
 
-/** thinx_md_is_dirty() - has the open generation any change?  Lock-free */
+/** thinx_md_is_dirty() - does the open generation have changes?  Lock-free */
 bool thinx_md_is_dirty(const struct thinx_md *md);
 
 /**
- * thinx_md_is_heavy() - has it so many that it should be committed soon?
+ * thinx_md_is_heavy() - does it have so many that it should be committed soon?
  * @md: metadata
  *
- * The more counts of data blocks changed, the more memory they take and the longer
- * closing holds the lock.  Lock-free.
+ * The more data block counts have changed, the more memory they take and the
+ * longer closing holds the lock.  Lock-free.
  */
 bool thinx_md_is_heavy(const struct thinx_md *md);
 
 /**
  * thinx_md_commit() - close the open generation and make it durable
  * @md: metadata
- * @wrote: set to whether there was something to write, and so the data device was
- *	flushed; may be NULL
+ * @wrote: set to whether there was something to write, so that the data device
+ *	was flushed; may be NULL
  *
- * Callers queue up on an internal mutex; each call that finds the open
- * generation clean and nothing to write returns 0 at once without flushing
- * anything.  (A caller that wants a data flush does it itself.)
+ * Callers queue up on an internal mutex; a call that finds the open generation
+ * clean and nothing to write returns 0 at once without flushing anything.  (A
+ * caller that needs a data flush must do it itself.)
  *
- * Order: close under the lock, thinx_md_hooks.flush_data, metadata blocks, flush,
- * superblock with FUA, complete under the lock.
+ * Order: close under the lock, thinx_md_hooks.flush_data, metadata blocks,
+ * flush, superblock with FUA, complete under the lock.
  *
- * Return: 0, or an error: the caller must thinx_md_abort().
+ * Return: 0, or an error: the caller must call thinx_md_abort().
  */
 int __must_check thinx_md_commit(struct thinx_md *md, bool *wrote);
 
@@ -333,27 +333,27 @@ int __must_check thinx_md_commit(struct thinx_md *md, bool *wrote);
  * thinx_md_abort() - go back to the last completed commit
  * @md: metadata
  *
- * Waits for a running commit.  Forgets everything not durable, all holds
- * included, and reads the superblock again.  Open devices that lost changes are
- * marked; open devices that no longer exist answer -ENODATA.  The caller has
- * closed all gates and drops all map caches.
+ * Waits for a running commit.  Discards everything not durable, all holds
+ * included, and rereads the superblock.  Open devices that lost changes are
+ * marked; open devices that no longer exist give -ENODATA.  The caller has
+ * closed all gates, and must drop all map caches.
  *
- * The caller has also made the metadata read-only before
- * (thinx_md_set_read_only()), and leaves it so until all users of blocks held
- * before the abort have given them back: such an unhold may come after the
- * abort, which forgot the hold already, and would end the hold of whoever found
- * the block again.
+ * The caller must also have made the metadata read-only
+ * (thinx_md_set_read_only()), and must leave it so until all users of blocks
+ * held before the abort have released them: such an unhold may come after the
+ * abort, which has already forgotten the hold, and would end the hold of the
+ * next user to find the block.
  *
  * Return: 0, or an error: the metadata is unusable (thinx_md_fail()).
  */
 int __must_check thinx_md_abort(struct thinx_md *md);
 
 /**
- * thinx_md_set_needs_check() - set the flag, on disk, now
+ * thinx_md_set_needs_check() - set the flag on disk, now
  * @md: metadata; nothing uncommitted (directly after an abort), or failed
  *
- * Return: 0; -EPERM the device is read-only; -EIO, -EILSEQ the superblock cannot
- * be read or written.
+ * Return: 0; -EPERM the device is read-only; -EIO, -EILSEQ the superblock
+ * cannot be read or written.
  */
 int __must_check thinx_md_set_needs_check(struct thinx_md *md);
 
@@ -367,23 +367,23 @@ bool thinx_md_is_broken(const struct thinx_md *md);
  * thinx_md_set_read_only() - refuse all changes with -EPERM
  * @md: metadata
  *
- * Changes made before can still be committed, and needs_check be set.
+ * Changes already made can still be committed, and needs_check can be set.
  */
 void thinx_md_set_read_only(struct thinx_md *md);
 
 /** thinx_md_set_read_write() - allow changes again */
 void thinx_md_set_read_write(struct thinx_md *md);
 
-/** thinx_md_fail() - refuse everything with -ENODEV, for good */
+/** thinx_md_fail() - refuse everything with -ENODEV, permanently */
 void thinx_md_fail(struct thinx_md *md);
 
 /**
  * thinx_md_detach() - the device is about to go away
  * @md: metadata, failed (thinx_md_fail())
  *
- * Waits for who still reads, forgets what is cached, written or not, and waits
- * for I/O under way.  The device is not touched any more, by thinx_md_close()
- * neither.
+ * Waits for remaining readers, drops everything cached, written or not, and
+ * waits for I/O in flight.  After that nothing touches the device any more, not
+ * even thinx_md_close().
  */
 void thinx_md_detach(struct thinx_md *md);
 
@@ -393,7 +393,7 @@ u64 thinx_md_transaction_id(struct thinx_md *md);
 /**
  * thinx_md_set_transaction_id() - compare and set
  * @md: metadata
- * @old: must be the present one
+ * @old: must be the current one
  * @new: new one
  *
  * Return: 0, -EINVAL mismatch (logged), common errors.
@@ -404,21 +404,22 @@ int __must_check thinx_md_set_transaction_id(struct thinx_md *md, u64 old,
 /* ---- metadata snapshot ---- */
 
 /**
- * thinx_md_reserve_snap() - pin the present state for user space to read
+ * thinx_md_reserve_snap() - pin the current state for user space to read
  * @md: metadata
  *
- * Commits first by itself.  The caller commits afterwards.
+ * Commits first.  The caller must commit afterwards.
  *
- * Return: 0, -EBUSY there is one, or was and is being released, -ENOSPC, common errors.
+ * Return: 0, -EBUSY there is one already, or one is being released, -ENOSPC,
+ * common errors.
  */
 int __must_check thinx_md_reserve_snap(struct thinx_md *md);
 
 /**
- * thinx_md_release_snap() - let it go
+ * thinx_md_release_snap() - release the metadata snapshot
  * @md: metadata
  *
  * Return: 0, -EINVAL there is none, -EBUSY it is being released, what
- * thinx_md_hooks.commit says, common errors.
+ * thinx_md_hooks.commit returns, common errors.
  */
 int __must_check thinx_md_release_snap(struct thinx_md *md);
 
@@ -434,16 +435,16 @@ void thinx_md_get_space(struct thinx_md *md, struct thinx_md_space *s);
 void thinx_md_get_space_locked(struct thinx_md *md, struct thinx_md_space *s);
 
 /**
- * thinx_md_resize_data() - make the data space larger
+ * thinx_md_resize_data() - grow the data space
  * @md: metadata
- * @nr_blocks: new size, data blocks; larger than the present one
+ * @nr_blocks: new size, data blocks; larger than the current one
  *
  * Return: 0, -EINVAL, -ENOSPC, common errors.
  */
 int __must_check thinx_md_resize_data(struct thinx_md *md, u64 nr_blocks);
 
 /**
- * thinx_md_device_blocks() - size of the metadata device now
+ * thinx_md_device_blocks() - current size of the metadata device
  * @md: metadata
  *
  * Return: 4 KiB blocks, at most 4161600.
@@ -454,16 +455,16 @@ u64 thinx_md_device_blocks(struct thinx_md *md);
 int __must_check thinx_md_resize_metadata(struct thinx_md *md, u64 nr_blocks);
 
 /**
- * thinx_md_set_threshold() - when is metadata space low?
+ * thinx_md_set_threshold() - set when metadata space counts as low
  * @md: metadata
  * @blocks: free metadata blocks, the reserve not subtracted
  *
- * thinx_md_hooks.space_low is called once when it gets there.
+ * thinx_md_hooks.space_low is called once when that point is reached.
  */
 void thinx_md_set_threshold(struct thinx_md *md, u64 blocks);
 
 /**
- * thinx_md_set_hooks() - who flushes data, commits, and hears of low space
+ * thinx_md_set_hooks() - set the hooks for data flush, commit and low space
  * @md: metadata, not in use yet
  * @hooks: NULL for none
  * @context: for all of them

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The block spaces and the word, and the only conversions between
- * them.  Usable in user space.
+ * The block spaces and the word, and the only conversions between them.  Usable
+ * in user space.
  *
  *   sector (512 bytes) of a volume ──/ block size──► thinx_vblock_t
  *   thinx_vblock_t ──mapping value──► thinx_dblock_t + time
@@ -22,9 +22,9 @@ typedef u64 thinx_vblock_t;	/* block of a thin volume */
 typedef u64 thinx_dblock_t;	/* block of the data device */
 
 /*
- * What is known of a virtual block, in CPU byte order: a mapping value, data
- * block << 24 | time, or one of two values no mapping has: a data space has fewer
- * than 2^40 blocks.
+ * What is known of a virtual block, in CPU byte order: a mapping value (data
+ * block << 24 | time), or one of two values no mapping has, since a data space
+ * has fewer than 2^40 blocks.
  */
 typedef u64 thinx_word_t;
 

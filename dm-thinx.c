@@ -4,14 +4,14 @@
  *
  * Module init and exit.
  *
- * In drop-in mode the same two targets bear the names of dm-thin's as well, for
- * programs that know no others.  dm core lets each name be taken once, so thinx
- * and dm-thin keep each other out.
+ * In drop-in mode the same two targets also bear the names of dm-thin's, for
+ * programs that know no others.  dm core allows each name only once, so thinx
+ * and dm-thin exclude each other.
  *
- * The lock order of the whole module, outermost first.  "by" names who nests.
+ * The lock order of the whole module, outermost first.  "by": what nests them.
  *
  *   dm core's suspend lock (held around presuspend, postsuspend, preresume and
- *   │                       resume; constructors have none of it)
+ *   │                       resume, but not constructors)
  *   ├─ thinx_pools_lock			mutex, control/pool.c
  *   ├─ thinx_pool.mode_lock		mutex, by control/mode.c
  *   │   ├─ thinx_plane.volumes_lock	mutex, by thinx_plane_abort()
@@ -23,10 +23,10 @@
  *   └─ thinx_volume.lock, thinx_commit.lock
  *					spinlocks, interrupts off; nothing nests
  *
- * Gates and held ranges are no locks in this sense, but they order as well:
- * a range is taken before a gate is drained; who is inside a gate takes no
- * range and waits for nobody who drains; the metadata lock is taken with ranges
- * held, never the other way round.
+ * Gates and held ranges are not locks in this sense, but they are ordered too:
+ * a range is taken before a gate is drained; code inside a gate takes no range
+ * and never waits for a drain; the metadata lock is taken with ranges held,
+ * never the other way round.
  */
 #include <linux/module.h>
 
@@ -60,7 +60,7 @@ err_unregister_shrinker:
 	thinx_map_cache_shrinker_unregister();
 err_teardown_map_cache:
 	thinx_map_cache_teardown();
-	/* modprobe takes -EEXIST for "loaded already", which is success. */
+	/* To modprobe -EEXIST means "already loaded", which is success. */
 	return r == -EEXIST ? -EBUSY : r;
 }
 
@@ -70,7 +70,7 @@ static void __exit thinx_exit(void)
 	thinx_pool_target_unregister(drop_in);
 	thinx_map_cache_shrinker_unregister();
 	thinx_map_cache_teardown();
-	/* Memory freed by RCU callbacks needs our code no more after this. */
+	/* After this, no RCU callback that frees memory needs our code. */
 	rcu_barrier();
 }
 

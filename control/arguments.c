@@ -7,7 +7,7 @@
  *   thinx-pool META DATA BLOCK_SIZE LOW_WATER [#features feature...]
  *   thinx      POOL ID [ORIGIN]
  *
- * As many features as counted, no more and no less: dm-thin ignores words behind
+ * Exactly as many features as counted are accepted: dm-thin ignores words after
  * them, and a table with a wrong count would not do what it says.
  */
 #include "control/arguments.h"

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The words of both table lines, made into plain structs.  Pure: opens nothing,
- * so it runs in user space, too.
+ * The words of both table lines, parsed into plain structs.  Pure: opens
+ * nothing, so it runs in user space too.
  */
 #ifndef THINX_ARGUMENTS_H
 #define THINX_ARGUMENTS_H
@@ -50,8 +50,8 @@ struct thinx_pool_args {
  * @args: @block_sectors and @low_water stay untouched
  * @error: what is wrong, for the log
  *
- * The sizes come apart, because dm-thin looks at them only after it opened the
- * devices and users see its order of errors.
+ * The sizes are parsed separately, because dm-thin looks at them only after it
+ * has opened the devices, and users see its order of errors.
  *
  * Return: 0, -EINVAL.
  */
@@ -72,7 +72,7 @@ int __must_check thinx_pool_args_parse_sizes(char **argv,
 					     char **error);
 
 /**
- * thinx_features_count() - how many words say the same
+ * thinx_features_count() - how many words express them
  * @f: features
  */
 unsigned int thinx_features_count(const struct thinx_features *f);

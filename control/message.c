@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Messages to a pool: one table from name to number of words to handler.  Each
- * is committed before it is answered, and the answer says if that failed.
+ * Messages to a pool: one table maps a name to its number of words and handler.
+ * Each is committed before it is answered, and the answer says if that failed.
  */
 #include "control/message.h"
 
@@ -137,9 +137,9 @@ static int handle_message(struct thinx_pool *pool, const struct message *m, char
 	}
 	if (!r)
 		return thinx_commit_now(&pool->plane);
-	/* What it did before it failed, in steps, is to be committed in time. */
+	/* The steps it did before it failed must be committed in time. */
 	thinx_commit_note_change(&pool->plane);
-	/* The mode changed, or somebody else's failure, while it was at work. */
+	/* Meanwhile the mode changed, or something else failed. */
 	if (r == -EPERM || r == -ENODEV)
 		return refuse_message(pool);
 	if (!is_clean_refusal(pool, r))
@@ -161,7 +161,7 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	m = find_message(pool, argc, argv);
 	if (!m)
 		return -EINVAL;
-	/* One that misses the change of epochs is waited for by dm core. */
+	/* dm core waits for a message that misses the change of epochs. */
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);
 	r = handle_message(pool, m, argv);

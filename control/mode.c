@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What state a pool is in, and everything that changes it.
+ * The state a pool is in, and everything that changes it.
  *
  *                    no free data block
  *            write ──────────────────────► out-of-data-space
@@ -15,10 +15,11 @@
  *              └── even that failed ──────────────────────────────────► fail
  *
  * I1  thinx_pool_set_mode() is the only writer of the mode.
- * I2  Fail is left by nobody.  needs_check keeps the pool from write mode.
- * I3  Metadata is open for changes before the data path may ask for them and
- *     closed after it may not, except for an abort, where changes under way must
- *     be refused.  What was changed when a mode forbids more is still committed.
+ * I2  Fail mode is never left.  needs_check keeps the pool out of write mode.
+ * I3  Metadata is opened for changes before the data path may ask for them, and
+ *     closed after it no longer may, except for an abort, which must refuse
+ *     changes under way.  Changes made before a mode forbids more are still
+ *     committed.
  */
 #include "control/mode.h"
 
@@ -30,7 +31,7 @@
 #include "data-path/volume.h"
 #include "include/trace/events/thinx.h"
 
-/* Between attempts to write the needs_check flag; for good in fail mode. */
+/* Time between attempts to write the needs_check flag; longer in fail mode. */
 #define NEEDS_CHECK_RETRY (2 * HZ)
 #define NEEDS_CHECK_RETRY_FAILED (10 * HZ)
 
@@ -91,7 +92,7 @@ static void set_caps(struct thinx_pool *pool)
 		caps |= pool->error_if_no_space ? THINX_NO_SPACE_ERROR :
 						  THINX_NO_SPACE_HOLD;
 	WRITE_ONCE(pool->plane.caps, caps);
-	/* Held writes are judged anew; see starve() in the data path. */
+	/* Held writes are reconsidered; see starve() in the data path. */
 	thinx_volumes_retry_starved(&pool->plane);
 }
 
@@ -160,7 +161,7 @@ static void no_space_expired(struct work_struct *work)
 					       struct thinx_pool, no_space);
 
 	mutex_lock(&pool->mode_lock);
-	/* It may have waited here since an earlier time without space. */
+	/* It may have waited here since an earlier shortage of space. */
 	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
 	    !pool->error_if_no_space &&
 	    time_after_eq(jiffies, pool->no_space_until)) {
@@ -177,8 +178,8 @@ static void abort_transaction(struct thinx_pool *pool)
 
 	pool_err(pool, "aborting current metadata transaction");
 	/*
-	 * The abort forgets which blocks updates under way hold: none of these
-	 * may be inserted any more once the gates open again.
+	 * The abort forgets which blocks are held by updates under way: none of
+	 * these may be inserted once the gates open again.
 	 */
 	WRITE_ONCE(pool->plane.caps, modes[THINX_MODE_READ_ONLY].caps);
 	thinx_md_set_read_only(pool->md);
@@ -195,10 +196,10 @@ static void abort_transaction(struct thinx_pool *pool)
 }
 
 /*
- * The device that made the operation fail may refuse this, too.  The flag is in
- * force in memory all the same, and the write is tried again until it succeeds
- * or the pool closes.  In fail mode as well: whoever sets the pool up anew
- * shall know.
+ * The device that made the operation fail may refuse this too.  The flag is in
+ * force in memory all the same, and the write is retried until it succeeds or
+ * the pool closes, in fail mode as well: the next user to set up the pool must
+ * know.
  */
 void thinx_pool_write_needs_check(struct thinx_pool *pool)
 {
@@ -259,8 +260,8 @@ void thinx_pool_metadata_failed(void *context, const char *what, int r)
 
 	mutex_lock(&pool->mode_lock);
 	/*
-	 * Others may have met the same failure first.  A transaction that broke
-	 * has to be aborted in any mode: until then nothing can be looked up.
+	 * Others may have met the same failure first.  A broken transaction
+	 * must be aborted in any mode: until then nothing can be looked up.
 	 */
 	if (pool->mode == THINX_MODE_FAIL)
 		goto out;
@@ -313,8 +314,8 @@ static void space_changed(void *context)
 	struct thinx_md_space s;
 
 	/*
-	 * The mode and the numbers belong together: somebody may be about to enter
-	 * out-of-data-space for what was true before this change.
+	 * Read mode and numbers together: another thread may be about to enter
+	 * out-of-data-space because of what was true before this change.
 	 */
 	mutex_lock(&pool->mode_lock);
 	thinx_md_get_space(pool->md, &s);
@@ -322,7 +323,7 @@ static void space_changed(void *context)
 	    s.meta_free <= s.meta_reserve) {
 		pool_err(pool, "No free metadata blocks");
 		thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
-		/* What was changed since this commit. */
+		/* For what was changed since this commit. */
 		thinx_commit_note_change(&pool->plane);
 	} else if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
 		   s.data_allocatable) {

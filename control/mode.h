@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What state a pool is in.
+ * The state a pool is in.
  */
 #ifndef THINX_MODE_H
 #define THINX_MODE_H
@@ -19,7 +19,7 @@ void thinx_pool_mode_exit(struct thinx_pool *pool);
  * thinx_pool_set_mode() - the one place where the mode changes
  * @pool: pool
  * @mode: wanted; write becomes read-only while needs_check is set, and fail is
- *	for good
+ *	permanent
  *
  * Sets what the data path may do, logs, raises the event, starts and stops the
  * no-space timer.
@@ -30,7 +30,7 @@ void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
 	__must_hold(&pool->mode_lock);
 
 /**
- * thinx_pool_write_needs_check() - try again to put the flag on disk
+ * thinx_pool_write_needs_check() - retry putting the flag on disk
  * @pool: pool; nothing happens if the flag is on disk
  *
  * Context: May sleep, holds thinx_pool.mode_lock.
@@ -40,7 +40,7 @@ void thinx_pool_write_needs_check(struct thinx_pool *pool)
 
 /**
  * thinx_pool_abandon() - the devices are about to go away
- * @pool: pool; volumes may still use it, but neither they nor anybody else
+ * @pool: pool; volumes may still use it, but neither they nor anything else
  *	touches the devices any more
  *
  * Context: May sleep, holds thinx_pool.mode_lock.

@@ -34,8 +34,8 @@
 /* ---- constructor, by phases ---- */
 
 /*
- * The data device first, which is wanted for writing: were both the same device,
- * and opened for reading before, dm core would replace what we got then.
+ * The data device first, as it is wanted for writing: if both were the same
+ * device, already opened for reading, dm core would replace what we got.
  */
 static int open_devices(struct thinx_pool_target *pt,
 			const struct thinx_pool_args *args, char **error)
@@ -56,7 +56,7 @@ static int open_devices(struct thinx_pool_target *pt,
 		*error = "Error opening metadata block device";
 		goto err_put_data;
 	}
-	/* Opening a block device for writing does not fail for that. */
+	/* Opening a write-protected device for writing does not fail. */
 	if (!args->features.read_only && bdev_read_only(pt->metadata->bdev)) {
 		*error = "Metadata device is write-protected";
 		r = -EROFS;
@@ -82,7 +82,7 @@ static void close_devices(struct thinx_pool_target *pt)
 	dm_put_device(pt->ti, pt->metadata);
 }
 
-/* dm core would refuse most of these, too, but only after we have formatted. */
+/* dm core would refuse most of these too, but only after we have formatted. */
 static int check_length(struct thinx_pool_target *pt, u32 block_sectors,
 			char **error)
 {
@@ -190,15 +190,15 @@ err_free:
 }
 
 /*
- * Removed by force while volumes use it: all is committed, but the devices go
- * away, so the volumes must not touch them any more.
+ * Removed by force while volumes use it: everything is committed, but the
+ * devices go away, so the volumes must not touch them any more.
  */
 static void abandon_pool(struct thinx_pool *pool)
 {
 	mutex_lock(&pool->mode_lock);
 	thinx_pool_abandon(pool);
 	mutex_unlock(&pool->mode_lock);
-	/* Who reads metadata still for a volume's table, or ahead of need. */
+	/* Metadata may still be read for a volume's table, or ahead of need. */
 	thinx_md_detach(pool->md);
 	thinx_plane_unquiesce(&pool->plane);
 	thinx_pool_forget_devices(pool);
@@ -215,7 +215,7 @@ static void pool_dtr(struct dm_target *ti)
 	mutex_unlock(&pool->mode_lock);
 	if (thinx_pool_put_table(pool))
 		abandon_pool(pool);
-	/* The devices stay open until the pool, perhaps, has closed. */
+	/* The devices stay open until the pool has closed, if it does. */
 	thinx_pool_put(pool);
 	close_devices(pt);
 	kfree(pt);
@@ -238,8 +238,8 @@ static void bind_features(struct thinx_pool_target *pt)
 }
 
 /*
- * A table keeps the mode its pool had when it was last in use; a new one asks
- * for write or read-only, and so gives a full pool another try.
+ * A table keeps the mode its pool had when the table was last in use; a new one
+ * asks for write or read-only, and so gives a full pool another try.
  */
 static int pool_preresume(struct dm_target *ti)
 {
@@ -250,7 +250,7 @@ static int pool_preresume(struct dm_target *ti)
 
 	mutex_lock(&pool->mode_lock);
 	mode = pt->mode;
-	/* Also what was queueing until no_space_timeout ended it. */
+	/* This also restores queueing that no_space_timeout ended. */
 	pool->error_if_no_space = pt->requested.error_if_no_space;
 	bind_features(pt);
 	thinx_pool_write_needs_check(pool);
@@ -258,7 +258,7 @@ static int pool_preresume(struct dm_target *ti)
 	mutex_unlock(&pool->mode_lock);
 
 	r = thinx_pool_resize(pool, ti->len);
-	/* Once what is free is what the new size makes free. */
+	/* Only now does the free space reflect the new size. */
 	thinx_md_set_threshold(pool->md, thinx_pool_metadata_threshold(pool));
 	return r;
 }
@@ -277,9 +277,9 @@ static void pool_resume(struct dm_target *ti)
 }
 
 /*
- * dm core waits for the messages at work once the gates are closed: while I/O goes
- * on, please.  Those that come meanwhile belong to another epoch, so that there is
- * an end to it.
+ * dm core waits for messages in progress only once the gates are closed; wait
+ * for them here, while I/O still goes on.  Those that arrive meanwhile belong
+ * to another epoch, so that the wait ends.
  */
 static void wait_for_messages(struct thinx_pool *pool)
 {
@@ -390,7 +390,7 @@ int thinx_pool_target_register(bool drop_in)
 {
 	int r;
 
-	/* Before it is registered: that links it into a list. */
+	/* Copy it before it is registered, which links it into a list. */
 	stock_pool_target = pool_target;
 	stock_pool_target.name = "thin-pool";
 	r = dm_register_target(&pool_target);

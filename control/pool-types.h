@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The pool object: one for each metadata device in use, made by the first pool
- * table, shared by later tables of the same dm device and by all volumes.
+ * The pool object: one for each metadata device in use, created by the first
+ * pool table, shared by later tables of the same dm device and by all volumes.
  *
  *   thinx-pool table ──┐                       ┌─ thinx_md     metadata
  *   thinx-pool table ──┼─► thinx_pool ─────────┼─ thinx_plane  data path
@@ -39,8 +39,8 @@ enum thinx_mode {
  * struct thinx_pool - a pool
  * @list: under thinx_pools_lock; in the registry
  * @refs: under thinx_pools_lock; tables of the pool and of volumes
- * @tables: the same; of the pool
- * @dm: I; the dm device of its tables
+ * @tables: the same; tables of the pool alone
+ * @dm: under thinx_pools_lock; the dm device of its tables, NULL once the last is gone
  * @metadata_bdev: under thinx_pools_lock; NULL when abandoned
  * @data_bdev: the same
  * @block_sectors: I; data block size
@@ -48,19 +48,19 @@ enum thinx_mode {
  * @name: I; of the dm device, for log lines
  * @md: I; metadata
  * @plane: I; data path
- * @nr_messages: A; at work, those of this epoch and those of the other one
- * @message_epoch: A; index of this one; a suspend begins another
+ * @nr_messages: A; messages in progress, of the current epoch and of the other
+ * @message_epoch: A; index of the current one; a suspend begins another
  * @mode_lock: serialises mode changes and binding
  * @mode: L:mode_lock to write; see control/mode.c
  * @error_if_no_space: L:mode_lock; in effect now
  * @bound: L:mode_lock; the table in use, NULL before the first resume
  * @table_sectors: A; its length
- * @suspended: A; by its dm device
+ * @suspended: A; its dm device is suspended
  * @needs_check_unwritten: L:mode_lock; the flag is in force but not on disk
- * @needs_check: tries to write it again
- * @no_space_until: L:mode_lock; when the patience ends, jiffies
- * @no_space: ends the patience with full data devices
- * @events: raises events from where one cannot sleep
+ * @needs_check: retries writing it
+ * @no_space_until: L:mode_lock; when queueing for space ends, jiffies
+ * @no_space: ends queueing for data space
+ * @events: raises events for code that cannot sleep
  */
 struct thinx_pool {
 	struct list_head list;
@@ -96,8 +96,8 @@ struct thinx_pool {
  * @metadata: I; device
  * @data: I; device
  * @low_water: I; data blocks
- * @requested: I; features as the table says
- * @passdown: I; discards are to be passed down, and the data device can
+ * @requested: I; features as given in the table
+ * @passdown: I; discards are to be passed down, and the data device takes them
  * @mode: under thinx_pool.mode_lock; what a resume of this table asks for
  */
 struct thinx_pool_target {
@@ -111,7 +111,7 @@ struct thinx_pool_target {
 	enum thinx_mode mode;
 };
 
-/** thinx_pool_mode() - the mode now */
+/** thinx_pool_mode() - the current mode */
 static inline enum thinx_mode thinx_pool_mode(struct thinx_pool *pool)
 {
 	return READ_ONCE(pool->mode);
@@ -128,7 +128,7 @@ static inline u64 thinx_pool_metadata_threshold(struct thinx_pool *pool)
 	return min_t(u64, 1024, thinx_md_device_blocks(pool->md) / 4);
 }
 
-/* Messages that begin with the name of the pool. */
+/* Log messages prefixed with the name of the pool. */
 #define pool_err(pool, fmt, ...) \
 	DMERR("%s: " fmt, (pool)->name, ##__VA_ARGS__)
 #define pool_err_limit(pool, fmt, ...) \

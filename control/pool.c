@@ -2,19 +2,19 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Finds and makes pools.
+ * Finds and creates pools.
  *
  * Rules of the registry:
  *  - a metadata device and a data device belong to one pool only;
- *  - a dm device has one pool as long as any of its tables lives, and tables
+ *  - a dm device has one pool as long as any of its tables exists, and tables
  *    that would change devices, block size or discard support are refused.
  *
- * Tear-down, why each step is safe:
+ * Tear-down, and why each step is safe:
  *  1. The last reference is gone: no table, hence no bio and no volume.
- *  2. It leaves the registry under the lock: nobody finds it.
- *  3. What is uncommitted is committed; this also passes down last discards.
- *  4. Timers, event work and data path stop; only now the metadata closes, and
- *     its device was kept open by the table that drops this reference.
+ *  2. It leaves the registry under the lock: nothing can find it.
+ *  3. Uncommitted changes are committed; this also passes down last discards.
+ *  4. Timers, event work and data path stop; only then is the metadata closed,
+ *     whose device is kept open by the table that drops this reference.
  */
 #include "control/pool.h"
 
@@ -191,7 +191,7 @@ bool thinx_pool_put_table(struct thinx_pool *pool)
 	mutex_lock(&thinx_pools_lock);
 	if (!--pool->tables) {
 		orphaned = pool->refs > 1;
-		/* No volume shall find it before it has gone. */
+		/* No volume may find it before it is gone. */
 		if (!orphaned)
 			pool->dm = NULL;
 	}
@@ -218,8 +218,8 @@ static void destroy_pool(struct thinx_pool *pool)
 }
 
 /*
- * Closing happens under the lock: whoever wants the devices for another pool
- * meanwhile must find them either in use or closed.
+ * Closing happens under the lock: another pool that wants the devices meanwhile
+ * must find them either in use or closed.
  */
 void thinx_pool_put(struct thinx_pool *pool)
 {

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The registry of pools: who finds, makes and lets go of them.
+ * The registry of pools: finds, creates and releases them.
  */
 #ifndef THINX_POOL_H
 #define THINX_POOL_H
@@ -10,7 +10,7 @@
 #include "control/pool-types.h"
 
 /**
- * thinx_pool_get_for_table() - find or make the pool of a pool table
+ * thinx_pool_get_for_table() - find or create the pool of a pool table
  * @dm: dm device the table is for
  * @metadata: its metadata device
  * @data: its data device
@@ -20,7 +20,7 @@
  *
  * Context: Constructor, may sleep.
  * Return: 0; -EBUSY a device belongs to another pool; -EINVAL the table does
- * not fit the pool of @dm; what thinx_md_open_bdev() says; -ENOMEM.
+ * not fit the pool of @dm; what thinx_md_open_bdev() returns; -ENOMEM.
  */
 int __must_check thinx_pool_get_for_table(struct mapped_device *dm,
 					  struct block_device *metadata,
@@ -47,19 +47,19 @@ struct thinx_pool *thinx_pool_get_by_dm(struct mapped_device *dm);
 void thinx_pool_put(struct thinx_pool *pool);
 
 /**
- * thinx_pool_put_table() - a table of the pool goes, its reference follows
+ * thinx_pool_put_table() - a table of the pool goes, then its reference
  * @pool: pool
  *
- * If it was the last one and no volume is there, no volume will find the pool
+ * If it was the last one and there is no volume, no volume can find the pool
  * any more.
  *
  * Context: Destructor of a pool table, may sleep.
- * Return: it was the last one, but volumes use the pool: it is to be abandoned.
+ * Return: true if it was the last one but volumes use the pool: abandon it.
  */
 bool __must_check thinx_pool_put_table(struct thinx_pool *pool);
 
 /**
- * thinx_pool_forget_devices() - an abandoned pool keeps nobody from its devices
+ * thinx_pool_forget_devices() - give up the devices of an abandoned pool
  * @pool: pool
  *
  * Context: Nothing touches them any more.  May sleep.

@@ -2,11 +2,11 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Growth of a pool: data by a longer table, metadata by a larger device, both
- * taken up when the pool is resumed.  Nothing ever shrinks.
+ * Growth of a pool: data by a longer table, metadata by a larger device; both
+ * take effect when the pool is resumed.  Nothing ever shrinks.
  *
- * Crash: a growth is one transaction; before its commit the metadata say the old
- * size, and nothing beyond was used.
+ * Crash: growing is one transaction; before its commit the metadata has the old
+ * size, and nothing beyond it is in use.
  */
 #include "control/resize.h"
 
@@ -82,13 +82,13 @@ int thinx_pool_resize(struct thinx_pool *pool, sector_t sectors)
 	int r;
 
 	sector_div(blocks, pool->block_sectors);
-	/* Metadata first: it may be what the data space map needs. */
+	/* Metadata first: the data space map may need it. */
 	r = resize_metadata(pool);
 	if (!r)
 		r = resize_data(pool, blocks);
 	/*
-	 * A failed operation has changed the mode and the pool runs on; only a
-	 * device that became smaller keeps it from resuming.
+	 * A failed operation has changed the mode, and the pool keeps running;
+	 * only a device that became smaller keeps it from resuming.
 	 */
 	if (r == -EINVAL && thinx_pool_mode(pool) < THINX_MODE_READ_ONLY)
 		return r;

@@ -10,7 +10,7 @@
 #include "control/pool-types.h"
 
 /**
- * thinx_pool_resize() - make metadata as large as table and device are now
+ * thinx_pool_resize() - grow metadata to the current size of table and device
  * @pool: pool, bound and quiesced
  * @sectors: length of the pool table
  *

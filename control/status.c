@@ -100,7 +100,7 @@ void thinx_pool_status(struct dm_target *ti, status_type_t type,
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		/* Exact numbers, unless the caller cares more for speed. */
+		/* Exact numbers, unless the caller cares more about speed. */
 		if (!(flags & THINX_STATUS_NOFLUSH) && !dm_suspended(ti))
 			thinx_commit_now(&pt->pool->plane);
 		emit_info(pt, result, maxlen);

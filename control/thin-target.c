@@ -4,8 +4,8 @@
  *
  * The "thinx" target: a table line becomes a port of a volume.
  *
- * The pool is found through the dm device that the table names: opening it keeps
- * it in use, and the registry knows which pool belongs to it.
+ * The pool is found through the dm device that the table names: opening it
+ * keeps it in use, and the registry knows which pool belongs to it.
  */
 #include "control/thin-target.h"
 
@@ -18,7 +18,7 @@
 #include "include/compat/limits.h"
 #include "include/thinx-log.h"
 
-/* The largest discard taken, 16 GiB, in sectors: what dm-thin takes on 6.1. */
+/* The largest discard taken, 16 GiB, in sectors: as dm-thin does on 6.1. */
 #define MAX_DISCARD_SECTORS (1U << 25)
 
 /**
@@ -38,8 +38,8 @@ struct thinx_thin {
 /* ---- constructor, by phases ---- */
 
 /*
- * Only read, but opened for writing like everything else in a table, if that is
- * possible: what is open for reading, dm core replaces behind our back when
+ * Only read, but opened for writing if possible, like everything else in a
+ * table: dm core replaces a device open for reading behind our back when
  * another target of the table wants it for writing.
  */
 static int open_origin(struct thinx_thin *tc, const char *path)
@@ -221,8 +221,8 @@ static int thin_end_io(struct dm_target *ti, struct bio *bio,
 /* ---- suspend and resume ---- */
 
 /*
- * A new block in which the origin ends is filled in two requests, which must both
- * be such as the data device can do.
+ * A new block in which the origin ends is filled by two requests, both of which
+ * the data device must be able to do.
  */
 static int check_origin_size(struct thinx_thin *tc, sector_t size)
 {
@@ -260,8 +260,8 @@ static void thin_presuspend(struct dm_target *ti)
 }
 
 /*
- * All bios are out now.  dm core has forgotten here on some kernels that the
- * suspend was a noflush one, so this runs always.
+ * All bios are out now.  On some kernels dm core has forgotten by now that the
+ * suspend was a noflush one, so this always runs.
  */
 static void thin_stop_requeue(struct dm_target *ti)
 {
@@ -336,7 +336,7 @@ static int thin_iterate_devices(struct dm_target *ti,
 	return fn(ti, tc->pool_dev, 0, blocks * tc->pool->block_sectors, data);
 }
 
-/* Reads go to the origin, too, so they must be such as it can do. */
+/* Reads go to the origin too, so it must be able to do them. */
 static void stack_origin(struct queue_limits *limits,
 			 struct block_device *origin)
 {
@@ -351,9 +351,9 @@ static void stack_origin(struct queue_limits *limits,
 }
 
 /*
- * The block layer rounds with this granularity as if it were a power of two and
- * would cut discards of other blocks where no block ends: what is then no whole
- * block would stay.
+ * The block layer rounds as if this granularity were a power of two.  With any
+ * other block size it would cut discards where no block ends, and blocks that
+ * are then not covered whole would stay.
  */
 static unsigned int discard_granularity(u32 block)
 {
@@ -398,7 +398,7 @@ int thinx_thin_target_register(bool drop_in)
 {
 	int r;
 
-	/* Before it is registered: that links it into a list. */
+	/* Copy it before it is registered, which links it into a list. */
 	stock_thin_target = thin_target;
 	stock_thin_target.name = "thin";
 	r = dm_register_target(&thin_target);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The persistent-data structures as they lie on the metadata device: btree
+ * The persistent-data structures as stored on the metadata device: btree
  * nodes, space-map bitmaps, the metadata index block and the space-map roots.
  *
  * Facts from docs/format.md sections 1, 2, 4 and 6.  Everything is
@@ -46,7 +46,7 @@ struct pd_disk_node_header {
 } __attribute__((__packed__));
 
 /*
- * Keys start right behind the header; values start behind *max_entries* keys,
+ * Keys start right after the header; values start after *max_entries* keys,
  * packed at value_size.
  */
 struct pd_disk_node {

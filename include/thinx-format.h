@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What thin provisioning puts on the metadata device on top of the
+ * What thin provisioning stores on the metadata device on top of the
  * persistent-data structures: superblock, device details, mapping values.
  *
  * Facts from docs/format.md sections 3, 5 and 8.  Everything is little-endian.

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Thin devices: made, shared, taken apart, and remembered while in use.
+ * Thin devices: created, shared, taken apart, and kept in core while in use.
  *
  *   details tree:  id -> mapped, transaction id, created, snapshotted
  *        | load                              ^ thinx_device_flush() at a close
@@ -11,15 +11,15 @@
  *        ^                                                        | complete
  *        +------------ freed if nobody has it open <--------------+
  *
- * I1  The top-level tree and the details tree hold the same ids.
- * I2  While there is an object its fields are the truth, the details tree may
- *     be older; when a transaction closes they are equal.
- * I3  A tree is taken apart only after the path to its root was shadowed: the
- *     count of the root says only then who else refers to it.
- * I4  time never exceeds 24 bits by our doing (docs/format.md 9.4).
+ * I1  The top-level tree and the details tree contain the same ids.
+ * I2  While an object exists, its fields are authoritative and the details tree
+ *     may be older; when a transaction closes, they are equal.
+ * I3  A tree is taken apart only after the path to its root has been shadowed:
+ *     only then does the count of the root tell what else refers to it.
+ * I4  We never make time exceed 24 bits (docs/format.md 9.4).
  *
  * Context: metadata lock held for writing.
- * Crash: a deletion in steps leaves, between two steps, a device with fewer
+ * Crash: between two of its steps, a deletion leaves a device with fewer
  * mappings and a matching mapped_blocks.
  */
 #include "metadata/device.h"
@@ -31,10 +31,10 @@
 
 #include "metadata/space.h"
 
-/* Nodes a device may have that is deleted at once. */
+/* Most nodes of a device that is deleted at once. */
 #define DROP_NODES	64
 
-/* Leaves a step takes from one that has more. */
+/* Leaves a step takes from a device that has more. */
 #define DROP_LEAVES	16
 
 void thinx_device_init_kind(struct thinx_md *md)
@@ -86,7 +86,7 @@ void thinx_device_put_idle(struct thinx_md_dev *dev)
 		free_object(dev);
 }
 
-/* Reads what the trees say; -ENODATA if one of them does not know the id. */
+/* Read what the trees say; -ENODATA if one of them does not know the id. */
 static int load_details(struct thinx_md *md, u64 id,
 			struct thinx_disk_device_details *disk)
 {
@@ -167,8 +167,8 @@ void thinx_device_mark_changed(struct thinx_md_dev *dev)
 		md->nr_changed++;
 	list_move_tail(&dev->link, &md->changed);
 	/*
-	 * thin_check (from 1.0 on) wants the details of a device that changed after
-	 * the metadata snapshot was taken in a leaf that the snapshot has not got.
+	 * If a device changed after the metadata snapshot was taken, thin_check
+	 * (since 1.0) expects its details in a leaf the snapshot does not have.
 	 */
 	if (md->held_root)
 		dev->details_changed = true;
@@ -284,7 +284,7 @@ static u64 upper_insert_blocks(const struct thinx_md *md)
 	return 2 * (3 * thinx_space_upper_depth(md) + 1);
 }
 
-/* Is the id free?  Then make the object that goes with it. */
+/* Check that the id is free and create the object that goes with it. */
 static int begin_create(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
 {
 	struct thinx_disk_device_details disk;
@@ -305,7 +305,7 @@ static int begin_create(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
 	return make_object(md, id, dev);
 }
 
-/* Enter it into both trees (I1); @root is handed over. */
+/* Enter the device into both trees (I1), which takes over @root. */
 static int enter_device(struct thinx_md_dev *dev, pd_block_t root)
 {
 	struct thinx_md *md = dev->md;
@@ -402,7 +402,7 @@ int thinx_device_create_snap(struct thinx_md *md, u32 id, u32 origin_id)
 	r = begin_create(md, id, &dev);
 	if (r)
 		return r;
-	/* Never finds @dev: it is in no tree yet. */
+	/* Must not find @dev itself: it is in no tree yet. */
 	r = origin_id == id ? -ENODATA : thinx_device_get(md, origin_id,
 							  &origin);
 	if (!r && origin->deleting)
@@ -449,15 +449,15 @@ static u32 depth_above(const struct thinx_md *md,
 				     thinx_space_any_depth(md);
 }
 
-/* Values of @nr_leaves leaves of a device with @nr_mapped mappings. */
+/* Most values in @nr_leaves leaves of a device with @nr_mapped mappings. */
 static u64 leaf_values(u32 nr_leaves, u64 nr_mapped)
 {
 	return min((u64)nr_leaves * THINX_LEAF_ENTRIES, nr_mapped);
 }
 
 /*
- * All of it, if it is small or somebody else has it too; else -E2BIG.  In each
- * of the two trees of devices the path and its neighbours are copied at worst.
+ * Drop the whole device if its tree is small or shared; else -E2BIG.  In each
+ * of the two trees of devices, the path and its neighbours are copied at worst.
  */
 static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 		      u64 nr_mapped)
@@ -491,7 +491,7 @@ static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 	return 0;
 }
 
-/* The next few leaves. */
+/* Drop the next few leaves. */
 static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 		       struct thinx_drop *drop, u64 nr_mapped)
 {
@@ -523,8 +523,8 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 }
 
 /*
- * Too large: take it apart from the start, an abort may have undone steps.  The
- * last step leaves an empty leaf, which is not too large.
+ * Too large: take it apart from the start, as an abort may have undone steps.
+ * The last step leaves an empty leaf, which is not too large.
  */
 static void begin_steps(struct thinx_drop *drop)
 {
@@ -540,7 +540,7 @@ int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
 
 	lockdep_assert_held_write(&md->lock);
 	drop->nr_removed = 0;
-	/* Which of its nodes are shared only the btree knows. */
+	/* Only the btree knows which of its nodes are shared. */
 	md->unshared_gen = md->open_gen;
 	if (drop->stepwise)
 		return drop_leaves(md, roots, drop, nr_mapped);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Thin devices: the details tree, and the objects in core.
+ * Thin devices: the details tree, and the in-core objects.
  *
  * Context of all functions: metadata lock held for writing.
  */
@@ -11,32 +11,30 @@
 
 #include "metadata/metadata.h"
 
-/** thinx_device_init_kind() - set up the kind of the details tree */
+/** thinx_device_init_kind() - set up the description of the details tree */
 void thinx_device_init_kind(struct thinx_md *md);
 
 /**
- * thinx_device_get() - the object of a device, from core or from the trees
+ * thinx_device_get() - get the object of a device, from core or from the trees
  * @md: metadata
  * @id: device id
- * @dev: result; nothing is counted: thinx_device_put_idle() if it is not kept
+ * @dev: result; not counted: call thinx_device_put_idle() if it is not kept
  *
- * Return: 0, -ENODATA no such device, -ENOMEM, errors of metadata.
+ * Return: 0, -ENODATA no such device, -ENOMEM, metadata errors.
  */
 int __must_check thinx_device_get(struct thinx_md *md, u64 id,
 				  struct thinx_md_dev **dev);
 
-/** thinx_device_put_idle() - free the object if nothing keeps it (I3 of
- * metadata.h)
- */
+/** thinx_device_put_idle() - free the object unless kept (I3 of metadata.h) */
 void thinx_device_put_idle(struct thinx_md_dev *dev);
 
-/** thinx_device_mark_changed() - it has a change in the open generation */
+/** thinx_device_mark_changed() - note a change in the open generation */
 void thinx_device_mark_changed(struct thinx_md_dev *dev);
 
 /** thinx_device_add_mapped() - @nr more mappings; marks it changed */
 void thinx_device_add_mapped(struct thinx_md_dev *dev, u64 nr);
 
-/** thinx_device_sub_mapped() - @nr mappings fewer; marks it changed */
+/** thinx_device_sub_mapped() - @nr fewer mappings; marks it changed */
 void thinx_device_sub_mapped(struct thinx_md_dev *dev, u64 nr);
 
 /** thinx_device_create_thin() - thinx_md_create_thin() */
@@ -50,34 +48,34 @@ int __must_check thinx_device_create_snap(struct thinx_md *md, u32 id,
  * thinx_device_flush() - write changed details into the details tree
  * @md: metadata
  *
- * Inside a change.
+ * Called inside a change.
  *
- * Return: 0, errors of changing a tree.
+ * Return: 0, errors from changing a tree.
  */
 int __must_check thinx_device_flush(struct thinx_md *md);
 
-/** thinx_device_close_generation() - changed devices are in the closing one */
+/** thinx_device_close_generation() - move changed devices to the closing one */
 void thinx_device_close_generation(struct thinx_md *md);
 
-/** thinx_device_complete_generation() - the closing one is durable */
+/** thinx_device_complete_generation() - the closing generation is durable */
 void thinx_device_complete_generation(struct thinx_md *md);
 
 /**
- * thinx_device_abort() - read all objects again after an abort
+ * thinx_device_abort() - reread all objects after an abort
  * @md: metadata, its trees are those of the last commit
  *
- * Return: 0, errors of metadata.
+ * Return: 0, metadata errors.
  */
 int __must_check thinx_device_abort(struct thinx_md *md);
 
-/** thinx_device_free_all() - the end */
+/** thinx_device_free_all() - free all objects */
 void thinx_device_free_all(struct thinx_md *md);
 
 /**
- * struct thinx_drop - taking a device out of a pair of trees, in steps
+ * struct thinx_drop - removal of a device from a pair of trees, in steps
  * @id: device id
  * @next: its mappings below this block are gone
- * @stepwise: it is too large to go at once
+ * @stepwise: it is too large to be removed at once
  * @done: result: it is gone
  * @nr_removed: result: mappings removed by this step
  */
@@ -90,33 +88,33 @@ struct thinx_drop {
 };
 
 /**
- * thinx_device_drop_step() - one step of it
+ * thinx_device_drop_step() - one step of such a removal
  * @md: metadata
  * @roots: the trees, updated
- * @drop: zeroed but for the id before the first step
- * @nr_mapped: mappings it has, for the estimate of room
+ * @drop: zeroed except for the id before the first step
+ * @nr_mapped: its number of mappings, for the estimate of room
  *
- * Return: 0, -ENODATA no such device in the mapping tree, -ENOSPC, errors of
- * metadata.
+ * Return: 0, -ENODATA no such device in the mapping tree, -ENOSPC, metadata
+ * errors.
  */
 int __must_check thinx_device_drop_step(struct thinx_md *md,
 					struct thinx_roots *roots,
 					struct thinx_drop *drop, u64 nr_mapped);
 
 /**
- * thinx_device_delete_begin() - nobody may open it from now on
+ * thinx_device_delete_begin() - keep the device from being opened from now on
  * @md: metadata
  * @id: device id
  * @dev: the device
  *
- * Return: 0, -ENODATA, -EBUSY open or being deleted, -ENOMEM, errors of
- * metadata.
+ * Return: 0, -ENODATA, -EBUSY open or being deleted, -ENOMEM, metadata
+ * errors.
  */
 int __must_check thinx_device_delete_begin(struct thinx_md *md, u32 id,
 					   struct thinx_md_dev **dev);
 
 /**
- * thinx_device_delete_step() - one step; frees @dev with the last one
+ * thinx_device_delete_step() - one step; the last one frees @dev
  * @dev: from thinx_device_delete_begin()
  * @drop: see thinx_device_drop_step()
  *
@@ -125,7 +123,7 @@ int __must_check thinx_device_delete_begin(struct thinx_md *md, u32 id,
 int __must_check thinx_device_delete_step(struct thinx_md_dev *dev,
 					  struct thinx_drop *drop);
 
-/** thinx_device_delete_cancel() - it stays, with what it has left */
+/** thinx_device_delete_cancel() - keep the device, with what it has left */
 void thinx_device_delete_cancel(struct thinx_md_dev *dev);
 
 #endif /* THINX_DEVICE_H */

@@ -4,19 +4,19 @@
  *
  * The metadata snapshot: "held root" on disk (docs/format.md section 11).
  *
- *   superblock ──held_root──► copy ──┬──► mapping root   one reference more
- *       │                            └──► details root   one reference more
- *       └──► working roots, which part from those as nodes are shadowed
+ *   superblock ──held_root──► copy ──┬──► mapping root   one more reference
+ *       │                            └──► details root   one more reference
+ *       └──► working roots, which diverge from those as nodes are shadowed
  *
- * I1  Between two holds of the metadata lock the copy refers to well-formed
+ * I1  Whenever the metadata lock is released, the copy refers to well-formed
  *     trees: user space may be reading, and a crash may bring any commit back.
- * I2  While the mapping root is shared all below it is, and letting it go means
- *     one reference.  Else the devices are dropped one after the other, the
- *     large ones in steps, and the copy is shadowed along.
+ * I2  While the mapping root is shared, so is everything below it, and to
+ *     release it is to drop one reference.  Otherwise the devices are dropped
+ *     one by one, the large ones in steps, and the copy is shadowed each time.
  *
  * Context: metadata lock held for writing.
- * Crash: a release that did not finish leaves a metadata snapshot with fewer
- * devices; it can be released again.
+ * Crash: an unfinished release leaves a metadata snapshot with fewer devices;
+ * the release can be repeated.
  */
 #include "metadata/held-root.h"
 
@@ -37,7 +37,7 @@ int thinx_held_root_reserve(struct thinx_md *md)
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
-	/* What is pinned is consistent in itself. */
+	/* What is pinned must be consistent in itself. */
 	r = thinx_device_flush(md);
 	if (r)
 		return r;
@@ -73,7 +73,7 @@ int thinx_held_root_read(struct thinx_md *md, struct thinx_roots *roots)
 	return 0;
 }
 
-/* Move the copy on to where the trees are now. */
+/* Make the copy refer to the trees as they are now. */
 static int update_copy(struct thinx_md *md, const struct thinx_roots *roots)
 {
 	struct thinx_disk_superblock *sb;
@@ -98,7 +98,7 @@ static int update_copy(struct thinx_md *md, const struct thinx_roots *roots)
 	return 0;
 }
 
-/* Nothing of the mapping tree is the copy's alone any more: drop the rest. */
+/* No part of the mapping tree is the copy's alone any more: drop the rest. */
 static int drop_copy(struct thinx_md *md, const struct thinx_roots *roots)
 {
 	int r;
@@ -120,7 +120,7 @@ static int drop_copy(struct thinx_md *md, const struct thinx_roots *roots)
 	return 0;
 }
 
-/* Its details must go on telling how many mappings there are (I1). */
+/* The details must still match the number of mappings (I1). */
 static int sub_held_mapped(struct thinx_md *md, struct thinx_roots *roots,
 			   u64 id, u64 nr)
 {

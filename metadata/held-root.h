@@ -16,28 +16,28 @@
  * thinx_held_root_reserve() - pin the working state
  * @md: metadata
  *
- * Return: 0, -EBUSY there is one, -ENOSPC, errors of metadata.
+ * Return: 0, -EBUSY there is one already, -ENOSPC, metadata errors.
  */
 int __must_check thinx_held_root_reserve(struct thinx_md *md);
 
 /**
- * thinx_held_root_release_step() - one step of letting it go
+ * thinx_held_root_release_step() - one step of releasing it
  * @md: metadata
  * @drop: zeroed before the first step
  *
  * It is gone when md->held_root is 0.
  *
- * Return: 0, -EINVAL there is none, -ENOSPC, errors of metadata.
+ * Return: 0, -EINVAL there is none, -ENOSPC, metadata errors.
  */
 int __must_check thinx_held_root_release_step(struct thinx_md *md,
 					      struct thinx_drop *drop);
 
 /**
- * thinx_held_root_read() - the trees it refers to
- * @md: metadata with a held root; lock held for reading will do
+ * thinx_held_root_read() - read which trees it refers to
+ * @md: metadata with a held root; the lock held for reading is enough
  * @roots: result
  *
- * Return: 0, errors of metadata.
+ * Return: 0, metadata errors.
  */
 int __must_check thinx_held_root_read(struct thinx_md *md,
 				      struct thinx_roots *roots);

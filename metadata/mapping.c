@@ -11,14 +11,14 @@
  * I1  A data block's count is the number of mapping leaves that contain it
  *     (docs/format.md 6.6).  The btree tells us when a leaf is copied or freed;
  *     neighbours are counted as one run.
- * I2  No data block number from disk is believed before it was compared with
- *     the size of the data space.
+ * I2  No data block number from disk is trusted before it has been compared
+ *     with the size of the data space.
  * I3  Whether a block is shared is decided by its count, and only after the
- *     path down to it was shadowed.  That a block is shared no more counts only
- *     once it is durable: the space map sees to it where the block's own count
- *     changed, unshared_gen where a node above it lost a reference.
- * I4  Blocks listed as freed are held, so that nobody gets them before the
- *     caller has passed the discard down.
+ *     path down to it has been shadowed.  A block counts as no longer shared
+ *     only once that is durable: the space map ensures this where the block's
+ *     own count changed, unshared_gen where a node above it lost a reference.
+ * I4  Blocks listed as freed are held, so that they are not handed out before
+ *     the caller has passed the discard down.
  *
  * Context: metadata lock held for writing; look-ups: for reading.
  */
@@ -44,7 +44,7 @@ static int count_run(struct thinx_md *md, u64 begin, u64 end,
 	return fn(md->data_sm, begin, end);
 }
 
-/* Count the data blocks of @nr packed mappings, neighbours at a time (I1). */
+/* Count the data blocks of @nr packed mappings, run by run (I1). */
 static int count_mappings(struct thinx_md *md, const void *values, u32 nr,
 			  int (*fn)(struct pd_sm *sm, pd_block_t b,
 				    pd_block_t e))
@@ -104,7 +104,7 @@ static int inc_roots(void *context, const void *values, u32 nr)
 	return 0;
 }
 
-/* Whoever takes an entry out of the top tree has dealt with its subtree. */
+/* Code that takes an entry out of the top tree has dealt with its subtree. */
 static int keep_roots(void *context, const void *values, u32 nr)
 {
 	return 0;
@@ -194,10 +194,10 @@ int thinx_mapping_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 /* ---- insert ---- */
 
 /*
- * Each leaf has a third of its capacity at least and may have to be copied and
- * split, or give to a sibling that is copied then; above the leaves the same
- * once for each level, and a root may grow.  The run touches two bitmaps at
- * most, what it replaces one for each block.
+ * Each leaf is at least a third full and may have to be copied and split, or
+ * give to a sibling, which is then copied; above the leaves the same happens
+ * once per level, and a root may grow.  The run touches at most two bitmaps,
+ * what it replaces at most one per block.
  */
 static int ensure_insert(struct thinx_md_dev *dev, u64 nr)
 {
@@ -321,7 +321,7 @@ int thinx_mapping_restamp(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 		exclusive[i] = false;
 	}
 
-	/* Every leaf on the way, and the paths to them; nothing splits. */
+	/* Every leaf in the range, and the paths to them; nothing splits. */
 	nr_leaves = min_t(u64, nr / (THINX_LEAF_ENTRIES / 3) + 2,
 			  thinx_space_mapping_nodes(dev->mapped_blocks));
 	depth = thinx_space_mapping_depth(md, dev->mapped_blocks);
@@ -358,8 +358,8 @@ static int note_removed(void *context, const __le64 *keys, const void *values,
 	if (!rb->want_freed)
 		return 0;
 	/*
-	 * A block too many for the list is only not discarded.  Damaged numbers
-	 * are refused when they are counted.
+	 * Blocks that do not fit the list are merely not discarded.  Damaged
+	 * numbers are refused when they are counted.
 	 */
 	for (i = 0; i < nr && rb->nr < THINX_MD_RUN_MAX; i++)
 		rb->md->scratch[rb->nr++] =
@@ -381,7 +381,7 @@ static int list_freed(struct thinx_md *md, const struct removed_blocks *rb,
 		err = pd_sm_get_count(md->data_sm, b, &count);
 		if (err)
 			return err;
-		/* Without memory for the hold it is only not discarded. */
+		/* Without memory for the hold, it is merely not discarded. */
 		if (count || pd_sm_hold(md->data_sm, b, b + 1))
 			continue;
 		run = &r->freed[r->nr_freed];
@@ -398,8 +398,8 @@ static int list_freed(struct thinx_md *md, const struct removed_blocks *rb,
 
 /*
  * Leaves this step may take apart, as room allows: each costs a copy of itself
- * and of two siblings, as does each node on the way, but never more than the
- * whole tree is.
+ * and of two siblings, as does each node on the way, but together never more
+ * than the whole tree.
  */
 static int choose_step(struct thinx_md_dev *dev, u32 *nr_leaves)
 {

@@ -4,7 +4,7 @@
  *
  * The two-level mapping tree: device -> virtual block -> data block and time.
  *
- * Context of all functions: metadata lock held for writing unless said
+ * Context of all functions: metadata lock held for writing unless stated
  * otherwise.
  */
 #ifndef THINX_MAPPING_H

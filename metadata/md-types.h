@@ -2,14 +2,14 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the metadata and those who use it hand each other.
+ * Types exchanged between the metadata and its users.
  */
 #ifndef THINX_MD_TYPES_H
 #define THINX_MD_TYPES_H
 
 #include "dm-thinx-types.h"
 
-/* Most blocks of one run, and most runs of one removal step. */
+/* Maximum blocks of one run, and maximum runs of one removal step. */
 #define THINX_MD_RUN_MAX 1024
 
 /**
@@ -45,7 +45,7 @@ struct thinx_md_run {
  * @begin: first virtual block; moves forward
  * @end: one past the last
  * @want_freed: hold blocks whose count fell to zero and list them in @freed;
- *	the caller ends the holds (after passing the discard down)
+ *	the caller releases them (after passing the discard down)
  * @done: nothing left
  * @nr_freed: entries used in @freed
  * @freed: result of the last step
@@ -67,7 +67,7 @@ struct thinx_md_removal {
  * @data_total: data blocks
  * @data_used: data blocks with a count
  * @data_allocatable: data blocks that can be handed out now
- * @data_pending: data blocks that come free when a commit completes or a
+ * @data_pending: data blocks that become free when a commit completes or a
  *	hold ends
  */
 struct thinx_md_space {
@@ -81,13 +81,13 @@ struct thinx_md_space {
 };
 
 /**
- * struct thinx_md_hooks - what the metadata asks of whoever uses it
- * @flush_data: flush the data device; called by a commit after the generation was
- *	closed and before any metadata is written, with no lock but the commit mutex
- *	held
+ * struct thinx_md_hooks - what the metadata asks of its user
+ * @flush_data: flush the data device; called by a commit after the generation
+ *	is closed and before any metadata is written, with no lock held but the
+ *	commit mutex
  * @commit: commit a transaction that has become heavy, between two steps of a
- *	change that takes many; called without a lock
- * @space_low: metadata space gets low, see thinx_md_set_threshold(); called with
+ *	change that takes many; called with no lock held
+ * @space_low: metadata space is low, see thinx_md_set_threshold(); called with
  *	the metadata lock held: must not sleep
  *
  * Each may be NULL.

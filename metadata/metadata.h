@@ -2,23 +2,24 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the files of this folder and the façade (dm-thinx-metadata.c) share:
- * the working state of one open metadata device.
+ * Shared by the files of this folder and the façade (dm-thinx-metadata.c): the
+ * working state of one open metadata device.
  *
  *   committed ──load──► roots, time, trans_id, held_root  ◄── every change
  *   superblock            (working state, one transaction)
  *       ▲                              │ close
  *       └── complete ◄── device ◄── closing superblock
  *
- * I1  Everything marked L belongs to thinx_md.lock: read under it, changed
- *     under it held for writing.
- * I2  A changing function checks everything it can, makes sure of metadata room
- *     (thinx_space_ensure()), calls thinx_md_begin_change() and only then
- *     changes: an error before that leaves nothing behind, an error after it
- *     makes the façade mark the transaction broken.
+ * I1  Everything marked L is protected by thinx_md.lock: read with it held,
+ *     changed with it held for writing.
+ * I2  A function that changes metadata checks everything it can, makes sure
+ *     there is metadata room (thinx_space_ensure()), calls
+ *     thinx_md_begin_change(), and only then modifies anything: an error before
+ *     that leaves no trace, an error after it makes the façade mark the
+ *     transaction broken.
  * I3  A thin device has at most one struct thinx_md_dev, found in
- *     thinx_md.devices by its id.  It stays while somebody has it open, while it
- *     is being deleted, and while it has changes no completed commit covers.
+ *     thinx_md.devices by id.  It stays while the device is open or being
+ *     deleted, and while it has changes no completed commit covers.
  */
 #ifndef THINX_METADATA_H
 #define THINX_METADATA_H
@@ -38,17 +39,17 @@
 #include "persistent-data/transaction.h"
 
 /*
- * Format refuses smaller devices.  Some of them could be formatted, but there would
- * be no room for the data space, or for a snapshot, the worst case of each.
+ * Formatting refuses smaller devices.  Some could be formatted, but would then
+ * lack room for the worst case of adding the data space or taking a snapshot.
  */
 #define THINX_MIN_METADATA_BLOCKS	64
 
-/* Most entries of a mapping leaf. */
+/* Maximum number of entries in a mapping leaf. */
 #define THINX_LEAF_ENTRIES		252
 
 /*
- * Leaves one removal step may take apart, so that its data blocks fit
- * thinx_md_removal.freed even if none are neighbours: 4 * 252 <= 1024.
+ * Leaves one removal step may take apart: few enough that their data blocks fit
+ * thinx_md_removal.freed even if no two are neighbours: 4 * 252 <= 1024.
  */
 #define THINX_REMOVE_LEAVES		4
 
@@ -67,7 +68,7 @@ struct thinx_roots {
  * @md: I; its metadata
  * @id: I; device id
  * @open_count: L
- * @deleting: L; thinx_md_delete() is at work between its steps
+ * @deleting: L; thinx_md_delete() is in progress, perhaps between steps
  * @gone: L; an abort undid its creation
  * @details_changed: L; the fields below differ from the details tree
  * @lost_changes: L, read lock-free
@@ -76,9 +77,9 @@ struct thinx_roots {
  * @transaction_id: L
  * @mapped_blocks: L, read lock-free
  * @changed_gen: L, read lock-free; generation of the last change
- * @link: L; on thinx_md.changed or .closing, or empty
+ * @link: L; on thinx_md.changed or .closing_devices, or empty
  *
- * The u64 read without the lock are loaded and stored whole on 64-bit machines.
+ * u64 fields read lock-free are loaded and stored whole on 64-bit machines.
  */
 struct thinx_md_dev {
 	struct thinx_md *md;
@@ -98,8 +99,8 @@ struct thinx_md_dev {
 
 /**
  * struct thinx_md - one open metadata device
- * @commit_mutex: one commit, abort or needs_check write at a time; taken before
- *	@lock
+ * @commit_mutex: serialises commits, aborts and needs_check writes; taken
+ *	before @lock
  * @lock: the metadata lock
  * @bm: I; block manager
  * @data_block_sectors: I; sectors per data block
@@ -108,8 +109,8 @@ struct thinx_md_dev {
  * @tm: L; transaction manager, NULL after a failed abort
  * @data_sm: L; counts of data blocks
  * @mappings: L; both levels of the mapping tree
- * @top: L; only its upper level: device id -> root.  Removing an entry leaves
- *	the tree it names alone
+ * @top: L; its upper level only: device id -> root.  Removing an entry leaves
+ *	the tree it refers to untouched
  * @dev_mappings: L; the lower level on its own
  * @details: L; device id -> details
  *
@@ -117,30 +118,30 @@ struct thinx_md_dev {
  * @time: L; snapshot counter
  * @trans_id: L; user space's transaction id
  * @held_root: L; block of the metadata snapshot, or 0
- * @releasing: L; thinx_md_release_snap() is at work between its steps
- * @few_devices: L; both trees of devices are a single leaf
+ * @releasing: L; thinx_md_release_snap() is in progress, perhaps between steps
+ * @few_devices: L; both trees keyed by device id are a single leaf
  * @grown: L; the metadata space was extended in this transaction
- * @unshared_gen: L; generation that last let go of shared nodes: until it has
- *	completed a crash could bring back others who use the blocks below them,
- *	and the counts of those blocks do not tell
+ * @unshared_gen: L; generation that last dropped references to shared nodes:
+ *	until it has completed, a crash could bring back other users of the
+ *	blocks below them, and the counts of those blocks do not show this
  *
  * @committed: commit mutex; superblock as last completed
- * @closing: commit mutex; superblock under way
+ * @closing: commit mutex; superblock being committed
  *
  * @open_gen: L, read lock-free
  * @completed_gen: L, read lock-free
- * @dirty: L, read lock-free; the open generation has a change
+ * @dirty: L, read lock-free; the open generation has changes
  * @heavy: L, read lock-free; it has many of them
  * @changing: L; inside a change: an error now breaks the transaction
  * @broken: L, read lock-free; changes and commits are refused until an abort
  * @torn: L; implies @broken: trees may be malformed, look-ups are refused too
- * @failed: read lock-free, set for good
+ * @failed: read lock-free; never cleared once set
  * @read_only: read lock-free
  * @needs_check: commit mutex, read lock-free
  *
  * @devices: L; id -> struct thinx_md_dev
  * @changed: L; devices changed in the open generation
- * @closing_devices: L; devices changed in the closing one only
+ * @closing_devices: L; devices last changed in the closing generation
  * @nr_changed: L; length of @changed
  *
  * @threshold: L; see thinx_md_set_threshold()
@@ -220,10 +221,10 @@ static inline void thinx_metadata_lock(struct thinx_md *md)
 	__acquires(&md->lock)
 {
 	down_write(&md->lock);
-	__acquire(&md->lock);	/* for sparse, to which a rwsem says nothing */
+	__acquire(&md->lock);	/* for sparse, which does not track rwsems */
 }
 
-/** thinx_metadata_unlock() - undo it */
+/** thinx_metadata_unlock() - undo thinx_metadata_lock() */
 static inline void thinx_metadata_unlock(struct thinx_md *md)
 	__releases(&md->lock)
 {
@@ -231,7 +232,7 @@ static inline void thinx_metadata_unlock(struct thinx_md *md)
 	up_write(&md->lock);
 }
 
-/* Messages that begin with the name of the device. */
+/* Log messages prefixed with the name of the device. */
 #define md_err(md, fmt, ...) \
 	DMERR("%s: " fmt, thinx_md_name(md), ##__VA_ARGS__)
 #define md_err_limit(md, fmt, ...) \

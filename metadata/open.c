@@ -10,11 +10,11 @@
  *                                          kinds of trees, roots
  *
  * I1  A device is formatted only if all 4096 bytes of block 0 are zero, and
- *     the format is durable before anybody uses it.
- * I2  Layout of a fresh device as in docs/format.md 10.3.
+ *     the format is durable before anything uses it.
+ * I2  A fresh device is laid out as in docs/format.md 10.3.
  *
- * Crash: the superblock is the last thing format writes; before that the device
- * is blank as before.
+ * Crash: the superblock is the last thing format writes; until then the device
+ * stays blank.
  */
 #include "metadata/open.h"
 
@@ -42,7 +42,7 @@ void thinx_open_unload(struct thinx_md *md)
 	md->tm = NULL;
 }
 
-/* Empty space maps and trees, in the order the layout asks for (I2). */
+/* Make empty space maps and trees, in the order of the layout (I2). */
 static int make_empty_pool(struct thinx_md *md)
 {
 	struct pd_sm *meta_sm;

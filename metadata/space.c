@@ -3,8 +3,8 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * Data and metadata space.  The hard part is to say no in time: a change that
- * runs out of metadata blocks half way costs the whole transaction, and so does
- * a transaction that cannot be closed.
+ * runs out of metadata blocks halfway costs the whole transaction, and so does
+ * being unable to close it.
  *
  *   allocatable metadata blocks
  *   |<-- the change at worst -->|<-- closing at worst -->|<-- free to use -->|
@@ -13,27 +13,27 @@
  *                                  metadata bitmaps + index
  *                                  details of changed devices
  *
- * I1  Copying is what costs: a node is copied once per transaction, so closing
- *     costs at most what is there to copy, plus splits.
- * I2  Depths are bounded by what is there: a tree of d >= 2 levels has at least
+ * I1  The cost is in copying: a node is copied once per transaction, so closing
+ *     costs at most what there is to copy, plus splits.
+ * I2  Depths are bounded by what exists: a tree of d >= 2 levels has at least
  *     2 * 84^(d-2) leaves of at least 84 entries (a third of 252).  Bounds from
- *     damaged metadata may be wrong; then a change fails half way, no worse.
- * I3  Of the overflow trees those leaves are copied that changed counts fall
- *     into.  The space map knows them for what was changed; each count that the
- *     change in hand may touch could fall into another one, but there are not
- *     more than the tree has.  Counts that move in or out split leaves or bring
- *     siblings with them.
- * I4  Without a snapshot ever taken nothing is shared: no count exceeds two,
+ *     damaged metadata may be wrong; then a change fails halfway, no worse.
+ * I3  In the overflow trees, the leaves that changed counts fall into are
+ *     copied.  The space map knows them for past changes; each count the change
+ *     at hand may touch could fall into another one, but there are no more than
+ *     the tree has.  Counts that move in or out split leaves or bring siblings
+ *     with them.
+ * I4  If no snapshot was ever taken, nothing is shared: no count exceeds two,
  *     and copying a leaf changes no count.
  *
- * Rejected: setting blocks aside on disk; dm-thin would not know of them.
+ * Rejected: setting blocks aside on disk; dm-thin would not know about them.
  */
 #include "metadata/space.h"
 
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
-/* Fewest entries of a node that is not a root, values of 8 bytes. */
+/* Fewest entries of a node that is not a root, for 8-byte values. */
 #define MIN_ENTRIES		84
 
 /* Fewest entries of a leaf of the data index that is not a root. */
@@ -52,7 +52,7 @@ static u64 nr_bitmaps(u64 nr_blocks)
 		       PD_ENTRIES_PER_BITMAP);
 }
 
-/* Levels of a tree with at most @nr_leaves leaves (I2). */
+/* Most levels of a tree with at most @nr_leaves leaves (I2). */
 static u32 depth_bound(u64 nr_leaves)
 {
 	u64 least = 2;
@@ -83,7 +83,7 @@ static bool is_single_leaf(const struct pd_btree *t, pd_block_t root)
 	bool single = false;
 	u64 key = 0;
 
-	/* Whoever cannot read it will be told when it matters. */
+	/* If it cannot be read, that is reported when it matters. */
 	return !pd_btree_lookup_leaf(t, root, &key, note_single_leaf,
 				     &single) && single;
 }
@@ -122,7 +122,7 @@ u64 thinx_space_mapping_nodes(u64 nr_mapped)
 	return total;
 }
 
-/* What copying @nr_leaves scattered leaves of a tree of @depth costs. */
+/* Cost of copying @nr_leaves scattered leaves of a tree of @depth. */
 static u64 path_blocks(u64 nr_leaves, u32 depth)
 {
 	if (!nr_leaves)
@@ -131,8 +131,8 @@ static u64 path_blocks(u64 nr_leaves, u32 depth)
 }
 
 /*
- * What copying or making @nr_leaves of the @all leaves of a tree of @depth costs
- * above them, wherever they are.
+ * Cost, above the leaves, of copying or creating @nr_leaves of the @all leaves
+ * of a tree of @depth, wherever they are.
  */
 static u64 node_blocks(u64 nr_leaves, u64 all, u32 depth)
 {
@@ -145,16 +145,16 @@ static u64 node_blocks(u64 nr_leaves, u64 all, u32 depth)
 	return total;
 }
 
-/* May a leaf or node be reached in two ways (I4)? */
+/* May a leaf or node be reachable by two paths (I4)? */
 static bool may_share(const struct thinx_md *md)
 {
 	return md->time || md->held_root;
 }
 
 /*
- * Closing one overflow tree, if @nr_values more counts may change before (I3).
- * A leaf is split once if it is full, and again for each third of a leaf that
- * comes in; all counts there are fill so many leaves and no more.
+ * Blocks for closing one overflow tree, if @nr_values more counts may change
+ * before that (I3).  A leaf is split once if it is full, and again for each
+ * third of a leaf that comes in, up to as many leaves as all counts can fill.
  */
 static u64 overflow_blocks(const struct thinx_md *md, struct pd_sm *sm,
 			   u64 nr_values)
@@ -199,7 +199,7 @@ static u64 data_close_blocks(const struct thinx_md *md, u64 nr_values)
 
 /*
  * Blocks for closing the metadata space map, if @nr_values of its counts may
- * change before.  They may be anywhere, and all its bitmaps are few.
+ * change before that.  They may be anywhere, and all its bitmaps are few.
  */
 static u64 meta_close_blocks(const struct thinx_md *md, u64 nr_values)
 {
@@ -214,7 +214,7 @@ static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
 {
 	u64 need = data_close_blocks(md, nr_values);
 
-	/* One more device: the one the change in hand may be about. */
+	/* One more device: the one the change at hand may be about. */
 	need += path_blocks(md->nr_changed + 1, thinx_space_upper_depth(md));
 	/* Each block may have children, those of data blocks' leaves too. */
 	return need + meta_close_blocks(md, nr_values + nr_blocks *
@@ -258,9 +258,9 @@ void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)
 	meta_sm = pd_tm_sm(md->tm);
 	s->meta_total = pd_sm_nr_blocks(meta_sm);
 	/*
-	 * Not what could be handed out this moment: the copies of a busy
-	 * transaction and what it frees would make every large one look like
-	 * the end of the device.
+	 * Not what could be handed out right now: with the copies a busy
+	 * transaction makes and what it frees, every large one would look as if
+	 * the device were full.
 	 */
 	s->meta_free = s->meta_total - pd_sm_nr_allocated(meta_sm);
 	s->meta_reserve = min_t(u64, 4096, div_u64(s->meta_total, 10));
@@ -282,7 +282,7 @@ int thinx_space_extend_data(struct thinx_md *md, u64 nr_blocks)
 		       old, nr_blocks);
 		return -EINVAL;
 	}
-	/* New bitmaps, the old last one, and splits of the index tree. */
+	/* New bitmaps, the last old one, and splits of the index tree. */
 	added = nr_bitmaps(nr_blocks) - nr_bitmaps(old) + 1;
 	r = thinx_space_ensure(md, added + div_u64(2 * added, MIN_INDEX_ENTRIES)
 			       + 4, 0);
@@ -304,8 +304,8 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 		return -EINVAL;
 	}
 	/*
-	 * The new area has to bring the room for its own bitmaps, and for what
-	 * is missing for the commit.
+	 * The new area must provide the room for its own bitmaps, and whatever
+	 * room the commit lacks.
 	 */
 	added = nr_blocks - old;
 	nr_new = nr_bitmaps(nr_blocks) - nr_bitmaps(old);

@@ -4,7 +4,7 @@
  *
  * Data and metadata space: room for changes, numbers, growth.
  *
- * Context of all functions: metadata lock held for writing unless said
+ * Context of all functions: metadata lock held for writing unless stated
  * otherwise.
  */
 #ifndef THINX_SPACE_H
@@ -15,8 +15,8 @@
 /**
  * thinx_space_ensure() - is there metadata room for a change and for closing?
  * @md: metadata
- * @nr_blocks: metadata blocks the change itself takes at worst
- * @nr_values: data blocks, anywhere, whose counts it changes at worst
+ * @nr_blocks: metadata blocks the change itself takes in the worst case
+ * @nr_values: data blocks, anywhere, whose counts it changes in the worst case
  *
  * Return: 0, -ENOSPC.
  */
@@ -24,11 +24,12 @@ int __must_check thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks,
 				    u64 nr_values);
 
 /**
- * thinx_space_ensure_growth() - the same for changes that do not free anything:
- * leaves some room for those that do
+ * thinx_space_ensure_growth() - the same for changes that do not free anything
  * @md: metadata
  * @nr_blocks: see thinx_space_ensure()
  * @nr_values: see thinx_space_ensure()
+ *
+ * Leaves some room for changes that do.
  *
  * Return: 0, -ENOSPC.
  */
@@ -36,7 +37,7 @@ int __must_check thinx_space_ensure_growth(const struct thinx_md *md,
 					   u64 nr_blocks, u64 nr_values);
 
 /**
- * thinx_space_has_room() - thinx_space_ensure() for those who can do with less
+ * thinx_space_has_room() - is there room?  For callers that can do with less
  * @md: metadata
  * @nr_blocks: see thinx_space_ensure()
  * @nr_values: see thinx_space_ensure()
@@ -45,61 +46,63 @@ bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,
 			  u64 nr_values);
 
 /**
- * thinx_space_note_devices() - look again how large the trees of devices are
- * @md: metadata; a device came or went, or all was loaded
+ * thinx_space_note_devices() - recheck how large the trees of devices are
+ * @md: metadata; a device came or went, or everything was loaded
  */
 void thinx_space_note_devices(struct thinx_md *md);
 
 /**
- * thinx_space_upper_depth() - at most so many levels has the top-level mapping
- * tree, and the details tree too
+ * thinx_space_upper_depth() - bound on the depth of the top-level mapping tree
  * @md: metadata
+ *
+ * Return: upper bound, also for the details tree.
  */
 u32 thinx_space_upper_depth(const struct thinx_md *md);
 
-/** thinx_space_any_depth() - at most so many levels has any tree at all */
+/** thinx_space_any_depth() - upper bound on the depth of any tree at all */
 u32 thinx_space_any_depth(const struct thinx_md *md);
 
 /**
- * thinx_space_mapping_depth() - at most so many levels has a device's tree
+ * thinx_space_mapping_depth() - upper bound on the depth of a device's tree
  * @md: metadata
- * @nr_mapped: its mappings
+ * @nr_mapped: its number of mappings
  */
 u32 thinx_space_mapping_depth(const struct thinx_md *md, u64 nr_mapped);
 
 /**
- * thinx_space_mapping_nodes() - at most so many nodes has a device's tree
- * @nr_mapped: its mappings
+ * thinx_space_mapping_nodes() - upper bound on the nodes of a device's tree
+ * @nr_mapped: its number of mappings
  */
 u64 thinx_space_mapping_nodes(u64 nr_mapped);
 
 /**
- * thinx_space_copied_values() - at most so many data blocks gain a reference
- * when mapping leaves are copied
+ * thinx_space_copied_values() - references gained by copying mapping leaves
  * @md: metadata
  * @nr_leaves: how many leaves
+ *
+ * Return: upper bound on the data blocks that gain a reference.
  */
 u64 thinx_space_copied_values(const struct thinx_md *md, u64 nr_leaves);
 
-/** thinx_space_get() - the numbers; lock held for reading will do */
+/** thinx_space_get() - the numbers; the lock held for reading is enough */
 void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s);
 
 /**
- * thinx_space_extend_data() - make the data space larger
+ * thinx_space_extend_data() - grow the data space
  * @md: metadata
  * @nr_blocks: new size, data blocks
  *
- * Return: 0, -EINVAL not larger or too large, -ENOSPC, errors of metadata.
+ * Return: 0, -EINVAL not larger or too large, -ENOSPC, metadata errors.
  */
 int __must_check thinx_space_extend_data(struct thinx_md *md, u64 nr_blocks);
 
 /**
- * thinx_space_extend_metadata() - make the metadata space larger
+ * thinx_space_extend_metadata() - grow the metadata space
  * @md: metadata
  * @nr_blocks: new size, metadata blocks
  *
  * Return: 0, -EINVAL not larger, or larger than the device; -ENOSPC too little
- * is gained to commit it, errors of metadata.
+ * is gained to commit it, metadata errors.
  */
 int __must_check thinx_space_extend_metadata(struct thinx_md *md,
 					     u64 nr_blocks);

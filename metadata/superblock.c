@@ -8,9 +8,9 @@
  *      ▲                                           │
  *      └── write with FUA ◄── last image + pack ◄──┘
  *
- * I1  Bytes and flags unknown to us travel through unchanged: pack() works on a
+ * I1  Bytes and flags unknown to us are preserved unchanged: pack() works on a
  *     copy of the last image (docs/format.md section 3).
- * I2  Order of refusal: block number (-ENOTBLK), magic (-EILSEQ), checksum
+ * I2  Order of checks: block number (-ENOTBLK), magic (-EILSEQ), checksum
  *     (-EILSEQ), features (-EINVAL).
  *
  * Context: no locks of its own; see the fields of struct thinx_md.

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The superblock: what validates it, how working state gets in and out.
+ * The superblock: its validator, its conversion from and to working state.
  */
 #ifndef THINX_SUPERBLOCK_H
 #define THINX_SUPERBLOCK_H
@@ -24,7 +24,7 @@ void thinx_superblock_init(struct thinx_disk_superblock *sb,
 			   u32 data_block_sectors, u64 nr_blocks);
 
 /**
- * thinx_superblock_check_features() - can these metadata be used here?
+ * thinx_superblock_check_features() - can this metadata be used here?
  * @md: metadata; block size and read-only state of the device
  * @sb: validated superblock
  *
@@ -35,8 +35,7 @@ thinx_superblock_check_features(const struct thinx_md *md,
 				const struct thinx_disk_superblock *sb);
 
 /**
- * thinx_superblock_unpack() - working state := superblock, roots of the space
- * maps excepted
+ * thinx_superblock_unpack() - working state := superblock, less space map roots
  * @md: metadata
  * @sb: validated superblock
  */
@@ -44,16 +43,17 @@ void thinx_superblock_unpack(struct thinx_md *md,
 			     const struct thinx_disk_superblock *sb);
 
 /**
- * thinx_superblock_pack() - superblock := working state, in place: bytes that
- * mean nothing to us stay, the roots of the space maps are the caller's
+ * thinx_superblock_pack() - superblock := working state, in place
  * @md: metadata
  * @sb: a copy of the last superblock
+ *
+ * Bytes that mean nothing to us stay; space map roots are left to the caller.
  */
 void thinx_superblock_pack(const struct thinx_md *md,
 			   struct thinx_disk_superblock *sb);
 
 /**
- * thinx_superblock_pack_held() - the copy a metadata snapshot keeps
+ * thinx_superblock_pack_held() - make the copy a metadata snapshot keeps
  * @md: metadata
  * @sb: 4096 bytes, gets a superblock without space maps
  */

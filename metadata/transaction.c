@@ -17,14 +17,14 @@
  * I2  A generation is never used twice: an abort opens the next one.
  * I3  changing is set between the first and the last modification of a change.
  *     An error in between breaks the transaction.
- * I4  A broken transaction takes no change and is never committed.  If trees may
- *     be malformed (torn) they are not looked at either: a mapped
- *     block could be mistaken for a hole and read as zeros.
+ * I4  A broken transaction takes no change and is never committed.  If trees
+ *     may be malformed (torn), they are not read either: a mapped block could
+ *     be mistaken for a hole and read as zeros.
  *
  * Locks: commit_mutex, then lock.  Fields read without a lock are marked in
  * metadata/metadata.h.
- * Crash: before the superblock is durable the last commit is what is found,
- * after it the new one; nothing either of them refers to is overwritten.
+ * Crash: before the superblock is durable, the last commit is found, after that
+ * the new one; nothing either of them refers to is overwritten.
  */
 #include "metadata/transaction.h"
 
@@ -35,9 +35,9 @@
 #include "metadata/superblock.h"
 
 /*
- * So many changed counts of data blocks make a transaction heavy: each takes some
- * memory, up to half a kilobyte if no neighbour is changed, and closing takes time
- * for each, under the lock.
+ * A transaction with this many changed data block counts is heavy: each takes
+ * some memory, up to half a kilobyte if no neighbour is changed, and closing
+ * takes time for each, under the lock.
  */
 #define HEAVY 65536
 
@@ -59,9 +59,9 @@ int thinx_transaction_may_change(const struct thinx_md *md)
 }
 
 /*
- * Read-only refuses new changes.  Those made before may still be committed, and
- * the needs_check flag written: whoever stops changes in a hurry does not
- * leave the last ones behind.
+ * Read-only refuses new changes.  Those already made may still be committed,
+ * and the needs_check flag written: stopping changes in a hurry must not lose
+ * the last ones.
  */
 static int may_write(const struct thinx_md *md)
 {
@@ -70,7 +70,7 @@ static int may_write(const struct thinx_md *md)
 	return md->bdev_read_only ? -EPERM : 0;
 }
 
-/* The change is over: keeps I3. */
+/* The change is over; keeps I3. */
 int thinx_transaction_end_change(struct thinx_md *md, int r)
 {
 	if (r && md->changing) {
@@ -114,9 +114,9 @@ static int close_generation(struct thinx_md *md)
 }
 
 /*
- * Blocks of the open generation are written along, while they are changed, which
- * is harmless; but a device that makes checksums of what it is given may find
- * that they do not fit.  For such a one nobody changes blocks meanwhile.
+ * Blocks of the open generation are written too, even while they change, which
+ * is harmless; but a device that checksums what it is given may then find a
+ * mismatch.  For such a device, the lock keeps blocks from changing meanwhile.
  */
 static int flush_blocks(struct thinx_md *md)
 {
@@ -208,8 +208,8 @@ int thinx_transaction_commit(struct thinx_md *md, bool *wrote)
 /* ---- abort ---- */
 
 /*
- * A superblock whose write failed may be on the device all the same, but not
- * for sure: what is built on it needs it to be durable.
+ * A superblock whose write failed may still have reached the device, but not
+ * reliably: what is built on it needs it to be durable.
  */
 static int settle_superblock(struct thinx_md *md,
 			     const struct thinx_disk_superblock *last)
@@ -231,8 +231,8 @@ static void note_needs_check(struct thinx_md *md)
 #define LOAD_TRIES 16
 
 /*
- * No abort, no pool.  Who asks for this memory may wait for it: that it is refused
- * once says little about the next time.
+ * Without an abort the pool is lost.  These allocations may wait for memory, so
+ * one failure says little about the next attempt.
  */
 static int load_again(struct thinx_md *md)
 {
@@ -259,7 +259,7 @@ static int reload_committed(struct thinx_md *md)
 	r = settle_superblock(md, md->closing);
 	if (r)
 		return r;
-	if (needs_check)	/* also if it could not be written */
+	if (needs_check)	/* even if it could not be written */
 		note_needs_check(md);
 	return thinx_device_abort(md);
 }
@@ -292,8 +292,8 @@ out:
 }
 
 /*
- * Metadata that failed know nothing for sure but what the device says: it is the
- * last commit or the one under way, and only the flag is added.
+ * Failed metadata can only rely on what the device says: it is the last commit
+ * or the one under way, and only the flag is added.
  */
 static int read_last_superblock(struct thinx_md *md)
 {
@@ -315,7 +315,7 @@ int thinx_transaction_set_needs_check(struct thinx_md *md)
 	failed = READ_ONCE(md->failed);		/* pairs with thinx_md_fail() */
 	note_needs_check(md);
 	memcpy(md->closing, md->committed, sizeof(*md->closing));
-	/* A broken transaction is not what is written here. */
+	/* A broken transaction does not matter: none of it is written here. */
 	r = md->bdev_read_only ? -EPERM : 0;
 	thinx_metadata_unlock(md);
 	if (!r && failed)

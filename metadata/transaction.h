@@ -18,7 +18,7 @@ int __must_check thinx_transaction_may_change(const struct thinx_md *md);
 /**
  * thinx_transaction_end_change() - a change is over
  * @md: metadata; lock held for writing
- * @r: how it ended; an error after thinx_md_begin_change() breaks the transaction
+ * @r: its result; an error after thinx_md_begin_change() breaks the transaction
  *
  * Return: @r.
  */
@@ -36,7 +36,7 @@ int __must_check thinx_transaction_set_needs_check(struct thinx_md *md);
 /** thinx_transaction_fail() - thinx_md_fail() */
 static inline void thinx_transaction_fail(struct thinx_md *md)
 {
-	/* Pairs with thinx_transaction_may_look() and its kind. */
+	/* Pairs with thinx_transaction_may_look() and the like. */
 	WRITE_ONCE(md->failed, true);
 }
 

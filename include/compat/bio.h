@@ -10,11 +10,11 @@
 #include <linux/version.h>
 
 /*
- * Does an allocation that must not sleep get nothing from the reserve of a bio_set?
- * Since 7.1 ("block: split bio_alloc_bioset more clearly into a fast and slowpath")
- * the reserve is only for those that may sleep; these do not have to while fewer
- * of them hold one than are kept.  Before, asking like that would let them sleep,
- * since others take from the reserve and are not counted.
+ * Does an allocation that must not sleep get nothing from the reserve of a
+ * bio_set?  Since 7.1 ("block: split bio_alloc_bioset more clearly into a fast
+ * and slowpath") the reserve is only for allocations that may sleep; these need
+ * not sleep while fewer of them hold a bio than the reserve has.  Before, they
+ * could sleep, since others take from the reserve and are not counted.
  */
 #define THINX_RESERVE_IS_ASKED_FOR \
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The mode dm_get_device() and dm_table_get_mode() deal in: blk_mode_t from
- * Linux 6.5 on.
+ * The mode type of dm_get_device() and dm_table_get_mode(): blk_mode_t since
+ * Linux 6.5.
  */
 #ifndef THINX_COMPAT_DM_MODE_H
 #define THINX_COMPAT_DM_MODE_H

@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * What device-mapper passes to targets but keeps in a private header; the same
- * on all kernels so far.
+ * in all kernels so far.
  */
 #ifndef THINX_COMPAT_DM_PRIVATE_H
 #define THINX_COMPAT_DM_PRIVATE_H

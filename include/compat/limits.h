@@ -15,7 +15,7 @@
  * @limits: limits of the target
  * @max_sectors: sectors
  *
- * From Linux 6.9 on max_discard_sectors is computed from what the hardware and
+ * Since Linux 6.9 max_discard_sectors is computed from what the hardware and
  * the user allow.
  */
 static inline void thinx_set_discard_limit(struct queue_limits *limits,
@@ -32,7 +32,7 @@ static inline void thinx_set_discard_limit(struct queue_limits *limits,
  * @limits: limits of the target
  * @max_sectors: sectors
  *
- * From Linux 6.9 on max_sectors is computed from what the hardware and the user
+ * Since Linux 6.9 max_sectors is computed from what the hardware and the user
  * allow.
  */
 static inline void thinx_set_max_sectors(struct queue_limits *limits,

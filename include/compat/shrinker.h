@@ -2,13 +2,13 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Shrinkers as from Linux 6.7 on: allocated by the kernel, then registered.
- * Older kernels want the struct from the caller.
+ * Shrinkers as of Linux 6.7: allocated by the kernel, then registered.  Older
+ * kernels expect the caller to provide the struct.
  */
 #ifndef THINX_COMPAT_SHRINKER_H
 #define THINX_COMPAT_SHRINKER_H
 
-#include <linux/gfp.h>		/* shrinker.h needs it, and does not say so */
+#include <linux/gfp.h>		/* shrinker.h needs it, does not include it */
 #include <linux/shrinker.h>
 #include <linux/version.h>
 
@@ -30,8 +30,8 @@ static inline struct shrinker *shrinker_alloc(unsigned int flags,
 }
 
 /*
- * Can fail here, unlike later.  An unregistered shrinker is harmless: its
- * memory keeps within its own limit.
+ * Can fail here, unlike in later kernels.  An unregistered shrinker is
+ * harmless: its memory stays within its own limit.
  */
 static inline void shrinker_register(struct shrinker *s)
 {

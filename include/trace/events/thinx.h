@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What can be watched: the slow path and every change of mode.  A mapped bio
- * passes none of these.  @dev is the pool's data device, @id the thin device.
+ * Tracepoints on the slow path and on every mode change.  A bio mapped on the
+ * fast path hits none.  @dev is the pool's data device, @id the thin device.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM thinx
@@ -11,7 +11,7 @@
 #if !defined(TRACE_THINX_H) || defined(TRACE_HEADER_MULTI_READ)
 #define TRACE_THINX_H
 
-#include <linux/types.h>	/* kdev_t.h needs it, and does not say so */
+#include <linux/types.h>	/* kdev_t.h needs it, does not include it */
 #include <linux/kdev_t.h>
 #include <linux/tracepoint.h>
 
@@ -109,7 +109,7 @@ DEFINE_EVENT(thinx_range, thinx_discard_step,
 	TP_ARGS(dev, id, begin, end)
 );
 
-/* Data blocks whose discard goes to the data device; @id is 0. */
+/* Data blocks whose discard is passed to the data device; @id is 0. */
 DEFINE_EVENT(thinx_range, thinx_passdown,
 	TP_PROTO(dev_t dev, u32 id, u64 begin, u64 end),
 	TP_ARGS(dev, id, begin, end)
