@@ -102,12 +102,14 @@ bool thinx_md_is_broken(const struct thinx_md *md)
 
 void thinx_md_set_read_only(struct thinx_md *md)
 {
-	WRITE_ONCE(md->read_only, true);	/* pairs with may_change() */
+	/* Pairs with thinx_transaction_may_change(). */
+	WRITE_ONCE(md->read_only, true);
 }
 
 void thinx_md_set_read_write(struct thinx_md *md)
 {
-	WRITE_ONCE(md->read_only, false);	/* pairs with may_change() */
+	/* Pairs with thinx_transaction_may_change(). */
+	WRITE_ONCE(md->read_only, false);
 }
 
 void thinx_md_fail(struct thinx_md *md)

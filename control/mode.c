@@ -92,7 +92,7 @@ static void set_caps(struct thinx_pool *pool)
 		caps |= pool->error_if_no_space ? THINX_NO_SPACE_ERROR :
 						  THINX_NO_SPACE_HOLD;
 	WRITE_ONCE(pool->plane.caps, caps);
-	/* Held writes are reconsidered; see starve() in the data path. */
+	/* Held writes are reconsidered; see starve_bio() in the data path. */
 	thinx_volumes_retry_starved(&pool->plane);
 }
 

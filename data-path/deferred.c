@@ -375,7 +375,7 @@ static bool process_deferred(struct thinx_volume *v)
 
 		if (bio->bi_opf & REQ_PREFLUSH) {
 			list_del(&tb->list);
-			/* It met a closed gate. */
+			/* It met a closed gate, or a commit without changes. */
 			thinx_flush(tb);
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);

@@ -40,10 +40,9 @@ struct thinx_group *thinx_group_alloc(struct thinx_volume *v, u32 nr)
 	return g;
 }
 
-static void free_group(struct thinx_group *g)
+/* Asks nothing of the volume, which need not be there any more. */
+static void free_group(struct thinx_group *g, struct thinx_plane *plane)
 {
-	struct thinx_plane *plane = g->volume->plane;
-
 	if (g->pooled)
 		mempool_free(g, &plane->groups);
 	else
@@ -53,15 +52,17 @@ static void free_group(struct thinx_group *g)
 
 void thinx_group_free_unused(struct thinx_group *g)
 {
-	free_group(g);
+	free_group(g, g->volume->plane);
 }
 
 void thinx_group_put(struct thinx_group *g)
 {
+	struct thinx_plane *plane = g->volume->plane;
+
 	if (!atomic_dec_and_test(&g->refs))
 		return;
 	thinx_volume_unlock_range(g->volume, &g->range);
-	free_group(g);
+	free_group(g, plane);
 }
 
 static void add_update(struct thinx_volume *v, struct thinx_update *u,

@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * The data plane of one pool: the state all its volumes share, and what every
- * file of the data path may ask of it.  Nothing here does I/O or takes a lock.
+ * file of the data path may ask of it.
  *
  *   control plane ──set capabilities, attach, quiesce, abort──► thinx_plane
  *        ▲                                                        │ volumes

@@ -180,8 +180,8 @@ void thinx_volumes_retry_starved(struct thinx_plane *plane);
  * @word: the mapping
  *
  * A block is assumed shared if it was mapped before the last snapshot of the
- * volume.  The answer holds while the gate is open: a snapshot closes and
- * drains it.
+ * volume.  The answer holds only while the caller is inside the gate: a snapshot
+ * closes and drains it.
  */
 static inline bool thinx_volume_sees_shared(const struct thinx_volume *v,
 					    thinx_word_t word)

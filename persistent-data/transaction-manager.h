@@ -38,6 +38,8 @@ struct pd_tm {
  * @v: its type
  * @blk: the held block, marked dirty
  *
+ * After an error a block may stay allocated: the transaction must be aborted.
+ *
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EPERM, or any error of reading a bitmap.
  */
 int __must_check pd_tm_new_block(struct pd_tm *tm, const struct pd_validator *v,
