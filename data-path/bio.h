@@ -70,22 +70,25 @@ struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio);
 
 /**
  * thinx_bio_enter_gate() - let a bio use mappings of its volume
+ * @v: its volume, which is at hand wherever a bio comes by
  * @tb: its state, outside the gate
  *
  * Context: Any.
  * Return: false if the gate is closed.
  */
-static inline bool thinx_bio_enter_gate(struct thinx_bio *tb)
+static inline bool thinx_bio_enter_gate(struct thinx_volume *v,
+					struct thinx_bio *tb)
 {
-	tb->in_gate = thinx_gate_enter(&tb->port->volume->gate, &tb->epoch);
+	tb->in_gate = thinx_gate_enter(&v->gate, &tb->epoch);
 	return tb->in_gate;
 }
 
 /** thinx_bio_leave_gate() - it uses none any more */
-static inline void thinx_bio_leave_gate(struct thinx_bio *tb)
+static inline void thinx_bio_leave_gate(struct thinx_volume *v,
+					struct thinx_bio *tb)
 {
 	tb->in_gate = false;
-	thinx_gate_leave(&tb->port->volume->gate, tb->epoch);
+	thinx_gate_leave(&v->gate, tb->epoch);
 }
 
 /**

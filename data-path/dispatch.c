@@ -133,13 +133,13 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 	struct thinx_plane *plane = v->plane;
 	bool refused;
 
-	if (!thinx_bio_enter_gate(tb)) {
+	if (!thinx_bio_enter_gate(v, tb)) {
 		thinx_bio_defer(tb);
 		return;
 	}
 	refused = is_refused(v, bio);
 	if (refused || !still_true(g, bio, word)) {
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(v, tb);
 		if (refused)
 			bio_io_error(bio);
 		else

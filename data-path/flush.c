@@ -21,15 +21,15 @@ enum thinx_flush_way thinx_flush_way(struct thinx_bio *tb)
 {
 	struct thinx_volume *v = tb->port->volume;
 
-	if (!thinx_bio_enter_gate(tb))
+	if (!thinx_bio_enter_gate(v, tb))
 		return THINX_FLUSH_WAIT;
 	if (!(thinx_plane_caps(v->plane) & THINX_CAN_MAP) ||
 	    thinx_md_dev_lost_changes(v->dev)) {
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(v, tb);
 		return THINX_FLUSH_LOST;
 	}
 	if (thinx_md_dev_is_dirty(v->dev)) {
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(v, tb);
 		return THINX_FLUSH_COMMIT;
 	}
 	return THINX_FLUSH_DOWN;

@@ -39,7 +39,7 @@
 static int defer_bio(struct thinx_bio *tb, struct bio *bio)
 {
 	if (tb->in_gate)
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(tb->port->volume, tb);
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
 	thinx_bio_defer(tb);
 	return DM_MAPIO_SUBMITTED;
@@ -61,7 +61,7 @@ static int defer_whole(struct thinx_bio *tb, struct bio *bio, u32 nr_blocks)
 	if (nr_blocks <= THINX_GROUP_BLOCKS)
 		return defer_bio(tb, bio);
 	if (tb->in_gate)
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(tb->port->volume, tb);
 	bio_wouldblock_error(bio);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -84,7 +84,7 @@ static int map_hole(struct thinx_port *port, struct thinx_bio *tb,
 		    struct bio *bio)
 {
 	if (unlikely(port->origin)) {
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(port->volume, tb);
 		if (thinx_bio_read_hole(port, bio))
 			return DM_MAPIO_REMAPPED;
 	} else {
@@ -111,14 +111,14 @@ static int map_data(struct thinx_port *port, struct thinx_bio *tb,
 		nr = DIV_ROUND_UP(offset + bio_sectors(bio),
 				  plane->block_sectors);
 
-	if (unlikely(!thinx_bio_enter_gate(tb))) {
+	if (unlikely(!thinx_bio_enter_gate(v, tb))) {
 		if (whole)
 			return defer_whole(tb, bio, nr);
 		cut_bio(plane, bio, offset, THINX_GROUP_BLOCKS);
 		return defer_bio(tb, bio);
 	}
 	if (unlikely(!(thinx_plane_caps(plane) & THINX_CAN_MAP))) {
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(v, tb);
 		return DM_MAPIO_KILL;
 	}
 
@@ -227,7 +227,7 @@ bool thinx_map_done(struct thinx_plane *plane, struct thinx_bio *tb,
 	struct thinx_update *u = tb->update;
 
 	if (tb->in_gate)
-		thinx_bio_leave_gate(tb);
+		thinx_bio_leave_gate(tb->port->volume, tb);
 	if (u) {
 		tb->update = NULL;
 		thinx_update_part_done(u, status);

@@ -32,7 +32,8 @@
 # a volatile cache and lose a random part of what was not flushed
 # (volatile-cache.h).
 #
-# A run of a minute or more with hardly any power failure has failed: with less than a
+# A run of a minute or more with hardly any power failure while the pool was at work has
+# failed: with less than a
 # tenth of what is wanted.
 #
 # A native machine is there in a second, so most of the power failures happen
