@@ -122,7 +122,7 @@ void thinx_md_detach(struct thinx_md *md)
 	mutex_lock(&md->commit_mutex);
 	thinx_md_lock(md);
 	if (pd_bm_drop(md->bm))
-		md_err(md, "cached metadata cannot be forgotten");
+		md_err(md, "cached metadata cannot be dropped");
 	thinx_md_unlock(md);
 	mutex_unlock(&md->commit_mutex);
 }

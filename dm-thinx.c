@@ -78,7 +78,7 @@ module_init(thinx_init);
 module_exit(thinx_exit);
 
 module_param(drop_in, bool, 0444);
-MODULE_PARM_DESC(drop_in, "Serve the targets thin-pool and thin, too, in dm-thin's place");
+MODULE_PARM_DESC(drop_in, "Also serve the targets thin-pool and thin, in place of dm-thin");
 
 static int get_map_cache_bytes(char *buffer, const struct kernel_param *kp)
 {
@@ -90,13 +90,13 @@ static const struct kernel_param_ops map_cache_bytes_ops = {
 };
 
 module_param_cb(map_cache_bytes, &map_cache_bytes_ops, NULL, 0444);
-MODULE_PARM_DESC(map_cache_bytes, "Memory all map caches together use, bytes");
+MODULE_PARM_DESC(map_cache_bytes, "Memory that all map caches together use, in bytes");
 module_param_named(map_cache_limit_bytes, thinx_map_cache_limit_bytes, ulong,
 		   0644);
 MODULE_PARM_DESC(map_cache_limit_bytes,
-		 "Memory all map caches together may use, bytes");
+		 "Memory that all map caches together may use, in bytes");
 
-MODULE_DESCRIPTION("Device-mapper thin provisioning: dm-thin's format and interface, another engine");
+MODULE_DESCRIPTION("Device-mapper thin provisioning: dm-thin's format and interface, a different engine");
 MODULE_AUTHOR("The thinx authors");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("0.2.0");

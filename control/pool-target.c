@@ -91,7 +91,7 @@ static int check_length(struct thinx_pool_target *pt, u32 block_sectors,
 
 	sector_div(blocks, block_sectors);
 	if (blocks > THINX_DATA_BLOCK_MAX) {
-		*error = "Table has more data blocks than the format";
+		*error = "Table has more data blocks than the format allows";
 		return -EINVAL;
 	}
 	if (pt->ti->len > bdev_nr_sectors(data)) {
@@ -398,7 +398,7 @@ int thinx_pool_target_register(bool drop_in)
 		return r;
 	r = dm_register_target(&stock_pool_target);
 	if (r == -EEXIST || r == -EBUSY)
-		DMERR("drop_in: \"thin-pool\" is there already: expected that dm-thin is not loaded");
+		DMERR("drop_in: \"thin-pool\" is registered already: dm-thin must not be loaded");
 	if (r)
 		dm_unregister_target(&pool_target);
 	return r;

@@ -406,7 +406,7 @@ int thinx_thin_target_register(bool drop_in)
 		return r;
 	r = dm_register_target(&stock_thin_target);
 	if (r == -EEXIST || r == -EBUSY)
-		DMERR("drop_in: \"thin\" is there already: expected that dm-thin is not loaded");
+		DMERR("drop_in: \"thin\" is registered already: dm-thin must not be loaded");
 	if (r)
 		dm_unregister_target(&thin_target);
 	return r;

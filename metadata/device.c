@@ -186,7 +186,7 @@ void thinx_device_add_mapped(struct thinx_md_dev *dev, u64 nr)
 void thinx_device_sub_mapped(struct thinx_md_dev *dev, u64 nr)
 {
 	if (nr > dev->mapped_blocks) {
-		md_err_limit(dev->md, "device %u lost %llu mappings, its details say it had %llu",
+		md_err_limit(dev->md, "device %u lost %llu mappings, but its details say it had %llu",
 			     dev->id, nr, dev->mapped_blocks);
 		nr = dev->mapped_blocks;
 	}
@@ -365,7 +365,7 @@ static int share_origin(struct thinx_md_dev *dev, struct thinx_md_dev *origin)
 	int r;
 
 	if (md->time >= THINX_TIME_MAX) {
-		md_err(md, "no snapshot %u of device %u: all %u snapshot times are used up",
+		md_err(md, "cannot create snapshot %u of device %u: all %u snapshot times are used up",
 		       dev->id, origin->id, THINX_TIME_MAX);
 		return -EOVERFLOW;
 	}

@@ -37,7 +37,7 @@ static int count_run(struct thinx_md *md, u64 begin, u64 end,
 		     int (*fn)(struct pd_sm *sm, pd_block_t b, pd_block_t e))
 {
 	if (end > pd_sm_nr_blocks(md->data_sm)) {
-		md_err_limit(md, "mapping to data block %llu, the data space has %llu",
+		md_err_limit(md, "mapping to data block %llu, but the data space has %llu blocks",
 			     end - 1, pd_sm_nr_blocks(md->data_sm));
 		return -EILSEQ;
 	}
@@ -170,7 +170,7 @@ static void show_leaf(void *context, const struct pd_btree_leaf *l)
 
 		if (b < nr_data)
 			continue;
-		md_err_limit(dev->md, "device %u block %llu is mapped to data block %llu, the data space has %llu",
+		md_err_limit(dev->md, "device %u block %llu is mapped to data block %llu, but the data space has %llu blocks",
 			     dev->id, le64_to_cpu(l->keys[i]), b, nr_data);
 		lookup->r = -EILSEQ;
 		return;
@@ -272,7 +272,7 @@ static int restamp_one(void *context, u64 key, void *value)
 	memcpy(&disk, value, sizeof(disk));
 	m = le64_to_cpu(disk);
 	if (thinx_mapping_block(m) >= pd_sm_nr_blocks(md->data_sm)) {
-		md_err_limit(md, "device %u block %llu is mapped to data block %llu, the data space has %llu",
+		md_err_limit(md, "device %u block %llu is mapped to data block %llu, but the data space has %llu blocks",
 			     rs->dev->id, key, thinx_mapping_block(m),
 			     pd_sm_nr_blocks(md->data_sm));
 		return -EILSEQ;

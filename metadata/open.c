@@ -92,7 +92,7 @@ int thinx_open_format_if_blank(struct thinx_md *md, bool may_format,
 	if (r || !thinx_superblock_is_blank(md->committed))
 		return r;
 	if (!may_format || md->bdev_read_only) {
-		md_err(md, "metadata device is blank and may not be formatted");
+		md_err(md, "metadata device is blank and must not be formatted");
 		return -EPERM;
 	}
 	return format_device(md, commit);
@@ -117,7 +117,7 @@ int thinx_open_load(struct thinx_md *md)
 	if (r)
 		goto err_unload;
 	if (pd_sm_nr_blocks(md->data_sm) > THINX_DATA_BLOCK_MAX) {
-		md_err(md, "data space of %llu blocks is larger than a mapping can tell",
+		md_err(md, "data space of %llu blocks is larger than a mapping can address",
 		       pd_sm_nr_blocks(md->data_sm));
 		r = -EILSEQ;
 		goto err_unload;

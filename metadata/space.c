@@ -233,7 +233,7 @@ int thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 	lockdep_assert_held_write(&md->lock);
 	if (thinx_space_has_room(md, nr_blocks, nr_values))
 		return 0;
-	md_warn_limit(md, "no metadata room for a change of %llu blocks: %llu to be had, %llu kept for the commit",
+	md_warn_limit(md, "no metadata space for a change of %llu blocks: %llu available, %llu reserved for the commit",
 		      nr_blocks, pd_sm_nr_allocatable(pd_tm_sm(md->tm)),
 		      close_blocks(md, nr_values, nr_blocks));
 	return -ENOSPC;
@@ -299,7 +299,7 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 	int r;
 
 	if (nr_blocks <= old || nr_blocks > thinx_space_device_blocks(md)) {
-		md_err(md, "cannot grow the metadata space from %llu to %llu blocks, the device has %llu",
+		md_err(md, "cannot grow the metadata space from %llu to %llu blocks: the device has %llu",
 		       old, nr_blocks, pd_bm_nr_blocks(md->bm));
 		return -EINVAL;
 	}
@@ -311,7 +311,7 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 	nr_new = nr_bitmaps(nr_blocks) - nr_bitmaps(old);
 	if (added < nr_new || added - nr_new + pd_sm_nr_allocatable(sm) <
 			      close_blocks(md, 0, 0) + nr_new) {
-		md_err(md, "growing the metadata space from %llu to %llu blocks leaves no room for the commit",
+		md_err(md, "growing the metadata space from %llu to %llu blocks leaves no space for the commit",
 		       old, nr_blocks);
 		return -ENOSPC;
 	}

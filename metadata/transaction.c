@@ -74,7 +74,7 @@ static int may_write(const struct thinx_md *md)
 int thinx_transaction_end_change(struct thinx_md *md, int r)
 {
 	if (r && md->changing) {
-		md_err_limit(md, "a metadata change failed half way: %d; the transaction has to be aborted",
+		md_err_limit(md, "a metadata change failed halfway: error %d; the transaction must be aborted",
 			     r);
 		WRITE_ONCE(md->broken, true);	/* pairs with the getter */
 		md->torn = true;
@@ -182,7 +182,7 @@ static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 
 	thinx_metadata_lock(md);
 	if (r) {
-		md_err(md, "commit failed: %d", r);
+		md_err(md, "commit failed: error %d", r);
 		WRITE_ONCE(md->broken, true);	/* pairs with the getter */
 	} else {
 		complete_generation(md);
@@ -217,7 +217,7 @@ static int settle_superblock(struct thinx_md *md,
 	if (!memcmp(last, md->committed, sizeof(*last)) ||
 	    md->bdev_read_only)
 		return 0;
-	md_warn(md, "the device has a superblock whose write had failed: writing it again");
+	md_warn(md, "the superblock on the device is one whose write failed: writing it again");
 	return pd_bm_write_super(md->bm, &thinx_superblock_validator,
 				 md->committed);
 }
@@ -276,7 +276,7 @@ int thinx_transaction_abort(struct thinx_md *md)
 	WRITE_ONCE(md->open_gen, md->open_gen + 1);	/* I2 */
 	r = reload_committed(md);
 	if (r) {
-		md_err(md, "abort failed: %d; the metadata cannot be used any more",
+		md_err(md, "abort failed: error %d; the metadata can no longer be used",
 		       r);
 		thinx_transaction_fail(md);
 		goto out;

@@ -125,7 +125,7 @@ static int hold_buffer(struct bufio_store *s, pd_block_t b, void *content,
 	struct bufio_aux *x;
 
 	if (IS_ERR(content)) {
-		io_err_limit(&s->io, "metadata block %llu: cannot be read: %ld",
+		io_err_limit(&s->io, "metadata block %llu: cannot be read: error %ld",
 			     b, PTR_ERR(content));
 		return store_error(PTR_ERR(content));
 	}
@@ -186,7 +186,7 @@ static int bufio_write_dirty(struct pd_block_io *io)
 	int r = dm_bufio_write_dirty_buffers(to_store(io)->client);
 
 	if (r)
-		io_err_limit(io, "metadata blocks: cannot be written: %d", r);
+		io_err_limit(io, "metadata blocks: cannot be written: error %d", r);
 	return store_error(r);
 }
 
@@ -212,7 +212,7 @@ static int super_io_locked(struct bufio_store *s, blk_opf_t opf)
 	r = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	if (r)
-		io_err_limit(&s->io, "superblock: cannot be %s: %d",
+		io_err_limit(&s->io, "superblock: cannot be %s: error %d",
 			     op_is_write(opf) ? "written" : "read", r);
 	return store_error(r);
 }
@@ -290,7 +290,7 @@ int pd_block_io_bufio_create(struct block_device *bdev,
 					   buffer_will_be_written, 0);
 	if (IS_ERR(s->client)) {
 		r = PTR_ERR(s->client);
-		io_err(&s->io, "no buffer cache for the metadata: %d", r);
+		io_err(&s->io, "no buffer cache for the metadata: error %d", r);
 		goto err_free_super;
 	}
 

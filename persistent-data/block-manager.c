@@ -126,7 +126,7 @@ static int check_seal(struct pd_bm *bm, pd_block_t b,
 	if (likely(!entry) || entry == seal_entry(data))
 		return 0;
 
-	bm_err_limit(bm, "%s %llu: a write was lost: the device has what was there before",
+	bm_err_limit(bm, "%s %llu: a write was lost: the device still has the old content",
 		     v->name, b);
 	return -EIO;
 }
@@ -233,7 +233,7 @@ static int check_number(struct pd_bm *bm, pd_block_t b,
 	if (is_valid_number(bm, b))
 		return 0;
 
-	bm_err_limit(bm, "%s %llu: no such block, the device has %llu", v->name,
+	bm_err_limit(bm, "%s %llu: no such block: the device has %llu", v->name,
 		     b, pd_bm_nr_blocks(bm));
 	return -EINVAL;
 }

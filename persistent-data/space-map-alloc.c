@@ -208,7 +208,8 @@ static void believe_bitmaps(struct pd_sm *sm)
 {
 	if (sm->nr_full < sm->nr_bitmaps || !sm->nr_allocatable)
 		return;
-	sm_warn(sm, "%llu blocks said to be free are not", sm->nr_allocatable);
+	sm_warn(sm, "%llu blocks counted as free are not free",
+		sm->nr_allocatable);
 	sm->nr_allocated += sm->nr_allocatable;
 	sm->nr_allocatable = 0;
 }

@@ -178,7 +178,7 @@ int pd_sm_apply(struct pd_sm *sm)
 	sm->closing = true;
 	while (again) {
 		if (nr_rounds++ > max_rounds(sm)) {
-			sm_err(sm, "closing does not end");
+			sm_err(sm, "closing the transaction does not end");
 			return -EILSEQ;
 		}
 		again = false;

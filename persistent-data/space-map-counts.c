@@ -39,7 +39,7 @@ static int check_range(const struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 	if (begin <= end && end <= sm->nr_blocks)
 		return 0;
 
-	sm_err_limit(sm, "no such blocks [%llu, %llu), there are %llu", begin,
+	sm_err_limit(sm, "no such blocks [%llu, %llu): there are %llu", begin,
 		     end, sm->nr_blocks);
 	return -EINVAL;
 }

@@ -50,7 +50,7 @@ static int read_entries(struct pd_sm *sm, struct pd_btree_cursor *c, u32 nr)
 	for (i = 0; i < nr; i++) {
 		pd_btree_cursor_get(c, &key, &e);
 		if (key != i) {
-			sm_err(sm, "index has %llu in place of %u", key, i);
+			sm_err(sm, "index has key %llu in place of %u", key, i);
 			return -EILSEQ;
 		}
 		r = pd_sm_set_index_entry(sm, i, &e);
@@ -80,7 +80,7 @@ static int read_index(struct pd_sm *sm)
 
 	r = pd_btree_cursor_begin(&t, sm->index_root, &key, true, &c);
 	if (r == -ENODATA) {
-		sm_err(sm, "index is empty, there are %u bitmaps",
+		sm_err(sm, "index is empty, but there are %u bitmaps",
 		       sm->nr_bitmaps);
 		return -EILSEQ;
 	}

@@ -285,7 +285,7 @@ int pd_sm_metadata_open(struct pd_tm *tm, const void *root,
 	sm->overflow_root = le64_to_cpu(disk.ref_count_root);
 	if (!sm->nr_blocks || sm->nr_blocks > PD_MAX_METADATA_BLOCKS ||
 	    sm->nr_blocks > pd_bm_nr_blocks(bm)) {
-		sm_err(sm, "impossible size %llu, the device has %llu",
+		sm_err(sm, "impossible size %llu: the device has %llu",
 		       sm->nr_blocks, pd_bm_nr_blocks(bm));
 		return -EINVAL;
 	}

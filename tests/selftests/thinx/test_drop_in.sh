@@ -74,7 +74,7 @@ require modprobe dm-thin-pool
 log_mark
 fails "drop-in mode is refused while dm-thin is loaded" "could not insert" \
 	module_load drop_in=1
-logged 'thinx: drop_in: "thin-pool" is there already' "the log says why"
+logged 'thinx: drop_in: "thin-pool" is registered already' "the log says why"
 ok "nothing of it stays" lacks thinx-pool
 ok "without drop-in mode both live side by side" module_load
 ok "thinx-pool is there" offers thinx-pool

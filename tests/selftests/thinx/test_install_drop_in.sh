@@ -61,7 +61,7 @@ activate t1 1 16M
 ok "its pool works" blockio verify /dev/mapper/t1 0 4M 1
 log_mark
 fails "thinx is refused then, and modprobe says so" "busy" modprobe dm-thinx-pool
-logged 'thinx: drop_in: "thin-pool" is there already' "the log says why"
+logged 'thinx: drop_in: "thin-pool" is registered already' "the log says why"
 ok "it is not there" module_is_absent dm_thinx_pool
 ok "the pool of dm-thin goes on" blockio write /dev/mapper/t1 0 4M 2
 remove t1 pool
