@@ -2,24 +2,24 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # make                  dm-thinx-pool.ko for the running kernel, in this tree
-# make KDIR=DIR         for the kernel whose build directory is DIR
+# make KDIR=DIR         for the kernel with the build directory DIR
 # make KERNELRELEASE=REL  for the installed kernel REL
-# make module KREL=REL  for an installed kernel (6.1, 6.12, or what uname -r
-#                       says), apart from the tree: build/REL/dm-thinx-pool.ko
+# make module KREL=REL  for an installed kernel (6.1, 6.12, or the output of
+#                       uname -r), outside the tree: build/REL/dm-thinx-pool.ko
 #   W=1                 more warnings
-#   C=1, C=2            sparse on what is rebuilt, on everything
+#   C=1, C=2            sparse on rebuilt files, on all files
 # make install          the module, for that kernel, and depmod; the manual page
 #                       thinx(7) and the example for /etc/modprobe.d
 # make uninstall        remove what install put there
-# make install-dkms     the same, but for the module its source, below /usr/src,
-#                       where dkms finds it
-# make uninstall-dkms   remove that
-#   INSTALL_MOD_PATH=DIR  lib/modules is there, not in /
-#   PREFIX=DIR          of what is no module (/usr/local)
-#   DESTDIR=DIR         before all of it, for packages; then without depmod
+# make install-dkms     the same, but in place of the module its source, below
+#                       /usr/src, where dkms finds it
+# make uninstall-dkms   remove what install-dkms put there
+#   INSTALL_MOD_PATH=DIR  directory that has lib/modules, in place of /
+#   PREFIX=DIR          prefix for everything but the module (/usr/local)
+#   DESTDIR=DIR         prepended to all paths, for packages; then no depmod
 # make check            user-space tests; make coverage: their line coverage
 # make clean            remove what was built in the tree
-# make distclean        and build/
+# make distclean        the same, and build/
 
 KREL ?= $(or $(KERNELRELEASE),$(shell uname -r))
 KDIR ?= /lib/modules/$(KREL)/build
@@ -30,7 +30,7 @@ INSTALL_MOD_DIR ?= updates
 DEPMOD ?= /sbin/depmod
 
 ko := dm-thinx-pool.ko
-# Kernels that want BTF fail to build without pahole: do without BTF then.
+# Kernels with BTF do not build modules without pahole: build without BTF then.
 btf := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 utsrelease = $(KDIR)/include/generated/utsrelease.h
@@ -57,8 +57,8 @@ module:
 	@mkdir -p build/$(KREL)
 	cp "$$(scripts/module.sh -k $(KREL))" build/$(KREL)/
 
-# The kernel's own rule strips, signs and compresses, as that kernel likes it.
-# Few kernels come with the key: without it they do not sign.
+# The kernel's own rule strips, signs and compresses as that kernel is configured.
+# Few kernels come with the key: without it nothing is signed.
 install: install-module install-doc
 
 install-module: all
@@ -93,7 +93,7 @@ uninstall-dkms: uninstall-doc
 	rm -rf $(dkmsdir)
 	$(call warn-drop-in)
 
-# It is not ours to remove, but without thinx nobody brings thin pools back.
+# The file is not ours to remove, but without thinx it keeps thin pools away.
 warn-drop-in = @for f in $$(grep -ls dm-thinx-pool $(DESTDIR)/etc/modprobe.d/*.conf); do \
 	echo "$$f still has thinx loaded for dm-thin: remove it, and update the initramfs" >&2; done
 
