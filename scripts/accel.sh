@@ -2,19 +2,19 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced, after kernels.sh: does this machine's processor run virtual machines, or
+# Sourced after kernels.sh: can this machine's processor run virtual machines, or
 # must qemu emulate one?
 #
-#   accel_args            sets the array $accel: what qemu-system-x86_64 is told
+#   accel_args            sets the array $accel: arguments for qemu-system-x86_64
 #   accel_works ARG...    does a machine with these arguments run instructions?
-#                         2: it could not be found out
+#                         2: unknown
 #
-# That /dev/kvm can be opened proves nothing: a machine is made, whose firmware is
-# three instructions long, and must end as they say.  The answer is remembered
-# until the next boot.  THINX_ACCEL=kvm or tcg decides it instead.
+# Being able to open /dev/kvm proves nothing, so a machine with a firmware of three
+# instructions is started, and must exit with the status they set.  The answer is
+# kept until the next boot.  THINX_ACCEL=kvm or tcg overrides it.
 
 accel_kvm=(-accel kvm -cpu host)
-# Some processor features that TCG has make it slow (la57) or the guest's kernel use
+# Some processor features slow TCG down (la57) or make the guest's kernel use
 # instructions that are slow under it (erms, fsrm).
 accel_tcg=(-accel "tcg,thread=multi,tb-size=512" -cpu "max,la57=off,erms=off,fsrm=off")
 
@@ -33,8 +33,7 @@ accel_works()
 	truncate -s 64K "$rom"
 	printf '\xb0\x2a\xe6\xf4\xf4' |
 		dd of="$rom" bs=1 seek=65520 conv=notrunc status=none
-	# In a shell of its own, whose last words about a qemu that aborts nobody
-	# sees.
+	# In a subshell, so that its message about an aborting qemu is discarded.
 	(
 		ulimit -c 0
 		timeout -k 1 20 qemu-system-x86_64 -machine q35 "$@" -m 64 \

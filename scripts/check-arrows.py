@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Which file of the module leans on which, by what it includes and by what it
-# calls or reads; a .c file and the header of its name are one.
+# Which file of the module depends on which, judged by what it includes, calls
+# and reads; a .c file and the header of its name count as one.
 #
 #   scripts/check-arrows.py FILE...          refuses circles within a folder,
 #                                            arrows that point upwards between
-#                                            folders, and functions that are
-#                                            declared in another file's header
-#                                            (btree.h is that of all btree-*.c)
+#                                            folders, and functions declared in
+#                                            another file's header (btree.h is
+#                                            the header of all btree-*.c)
 #   scripts/check-arrows.py --list FILE...   prints the arrows
 #
 # Every file given is read; comments and strings do not count.
@@ -18,10 +18,10 @@ import os
 import re
 import sys
 
-# From the top down: a folder may lean on itself and on what stands below it.
+# From the top down: a folder may depend on itself and on what is below it.
 LAYERS = ["dm-thinx.c", "control", "data-path", "dm-thinx-metadata", "metadata",
           "persistent-data", "include"]
-# Leaves that everybody may lean on.
+# Leaves that anything may depend on.
 LEAVES = {"dm-thinx-types.h"}
 
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "typeof"}
@@ -125,7 +125,7 @@ def main():
                     break
         body = without_strings(code[p])
         if p.endswith(".h"):
-            # What an inline function uses, not what a prototype names.
+            # Count what an inline function uses, not what a prototype names.
             body = re.sub(r"^(?!static)[A-Za-z_][^;{}]*\([^{}]*?\)[^;{}]*;", "",
                           body, flags=re.M)
         for name in set(re.findall(r"\b[A-Za-z_]\w+\b", body)):
@@ -153,7 +153,7 @@ def main():
         if not p.endswith(".h"):
             continue
         for name in sorted(declared_in(without_strings(code[p]))):
-            # btree.h is the contract of the btree-*.c.
+            # btree.h is the header of all btree-*.c.
             if name in owner and unit_of(owner[name]) != unit_of(p) and \
                not owner[name].startswith(unit_of(p) + "-"):
                 print(f"{p}: {name} is defined in {owner[name]}")

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
-"""Find function names in comments that exist nowhere any more.
+"""Find comments that name functions which no longer exist.
 
-A comment that names a function that is gone misleads more than none.  A name
+A comment that names a function that is gone is worse than none.  A name
 followed by "()" counts as existing when it is an identifier in the code of any
 file given, or in a header below one of the --kernel directories.
 
-Also reports the lengths that style asks to notice: files and functions.
+Also reports files and functions that are longer than we aim for.
 """
 
 import os
@@ -86,7 +86,7 @@ def main():
     unknown -= kernel_words(kernel, unknown)
     for path, line, name in mentions:
         if name in unknown:
-            print(f'{path}:{line}: comment names {name}(), which is nowhere')
+            print(f'{path}:{line}: comment names {name}(), which does not exist')
     for note in notes:
         print(f'note: {note}')
     return 1 if unknown else 0

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What scripts/run.sh shows, in whatever kernel it is started: the life of a
+# The demonstration of scripts/run.sh, on whatever kernel is running: the life of a
 # volume and its snapshot, every step checked.
 #
 #   scripts/demo.sh MODULE DIRECTORY...
@@ -35,7 +35,7 @@ names=()			# the table at the end, line by line
 used=()
 file_mib=()
 
-# --- saying, checking, failing ---
+# --- output, checks, failures ---
 
 number=0
 step()
@@ -50,14 +50,14 @@ fail()
 {
 	printf '      FAILED: %s\n' "$*"
 	if [ -d $parameters ]; then
-		echo "      the kernel's last words:"
+		echo "      the end of the kernel's log:"
 		dmesg 2>/dev/null | grep -E 'device-mapper|thinx|EXT4|loop' |
 			tail -n 12 | sed 's/^/        /'
 	fi
 	exit 1
 }
 
-# must COMMAND...: a step on the way that has to work
+# must COMMAND...: a step that has to work
 must()
 {
 	local out
@@ -78,7 +78,7 @@ check()
 	good "$what"
 }
 
-# --- what is looked at ---
+# --- measurements ---
 
 # Data blocks in use.  A plain status commits first, so the number is exact.
 blocks_used()
@@ -90,7 +90,7 @@ blocks_used()
 	echo "${fields[5]%/*}"
 }
 
-# note NAME: remember where we are for the table
+# note NAME: record a line of the table
 note()
 {
 	local u
@@ -110,7 +110,7 @@ last_used() { echo "${used[-1]}"; }
 
 at_most() { [ "$(blocks_used)" -le "$1" ]; }
 
-# soon COMMAND...: file systems, and the pool itself, may discard in the background
+# soon COMMAND...: wait for it; file systems and the pool discard in the background
 soon()
 {
 	local end=$((SECONDS + 60))
@@ -121,14 +121,14 @@ soon()
 	done
 }
 
-# sums DIRECTORY FILE: checksums of all files below
+# sums DIRECTORY FILE: list the checksums of all files below it
 sums()
 {
 	(cd "$1" && find . -type f -print0 | sort -z | xargs -0r sha256sum) \
 		> "$work/$2" || fail "cannot read everything in $1"
 }
 
-# same DIRECTORY FILE: the files below are what the list says
+# same DIRECTORY FILE: do the files below it match the list?
 same()
 {
 	sums "$1" now
@@ -165,7 +165,7 @@ mount_as()
 	must mount -o "$3" "/dev/mapper/$1" "$work/$2"
 }
 
-# What is on the device, not what is in memory, is read after this.
+# After this, reads come from the device, not from memory.
 mount_again()
 {
 	must umount "$work/$2"
@@ -180,7 +180,7 @@ load_module()
 		modprobe -q $m
 	done
 	if [ -d $parameters ]; then
-		echo "    dm-thinx-pool is loaded already: using that"
+		echo "    dm-thinx-pool is already loaded: using it"
 		return
 	fi
 	must insmod "$module"
@@ -258,10 +258,10 @@ make_volume()
 	message create_thin 1
 	activate $volume 1 $volume_sectors
 	must mkfs.ext4 -q -F /dev/mapper/$volume
-	# Otherwise ext4 would go on writing in the background.
+	# Otherwise ext4 would keep writing in the background.
 	mount_as $volume a discard,noinit_itable
 	note "ext4 made"
-	check "an empty file system of 1 GiB takes little" \
+	check "an empty file system of 1 GiB takes little space" \
 		[ "$(last_used)" -lt 1024 ]
 }
 
@@ -304,7 +304,7 @@ take_snapshot()
 		[ $((used[-1] - used[-2])) -le 16 ]
 }
 
-# write_mib MIB WORD FILE: so much of that word, over and over, on the device
+# write_mib MIB WORD FILE: repeat the word for that long, and sync
 write_mib()
 {
 	yes "$2" | dd of="$3" bs=1M count="$1" iflag=fullblock conv=fsync \
@@ -325,7 +325,7 @@ change_files()
 
 part_ways()
 {
-	step "Changing the volume, then the snapshot, beside each other"
+	step "Changing the volume, then the snapshot"
 	change_files "$work/a" volume
 	sums "$work/a" origin.1
 	activate $snap 2 $volume_sectors
@@ -394,7 +394,7 @@ discard_device()
 	check "it reads as zeros" \
 		cmp -n 33554432 /dev/mapper/$scratch /dev/zero
 	if [[ $(dmsetup status $pool) == *" discard_passdown"* ]]; then
-		check "and the file behind it has shrunk" \
+		check "and the data file has shrunk" \
 			soon file_at_most $((file_mib[-2] - 30))
 		file_mib[-1]=$(data_file_mib)
 	fi
@@ -413,11 +413,11 @@ delete_snapshot()
 	must dmsetup remove --retry $snap
 	message delete 2
 	note "snapshot deleted"
-	check "what only it used comes back" \
+	check "the blocks that only it used come back" \
 		[ $((before - used[-1])) -ge $((22 * 16)) ]
 	grep -v '  \./volume\.data$' "$work/origin.1" > "$work/origin.2"
 	mount_again $volume a nodiscard,noinit_itable
-	check "the volume is as it was, $(files_in origin.2) files" \
+	check "the volume is unchanged, $(files_in origin.2) files" \
 		same "$work/a" origin.2
 }
 
@@ -429,9 +429,9 @@ take_down()
 		e2fsck -fn /dev/mapper/$volume
 	must remove_all
 	check "thin_check finds the metadata sound" thin_check -q "$metadata"
-	# In this shell, so that it remembers what is gone.
-	detach_all || fail "the loop devices stay"
-	unload_module || fail "the module stays"
+	# In this shell, so that it records what is gone.
+	detach_all || fail "cannot detach the loop devices"
+	unload_module || fail "cannot unload the module"
 	must rm -rf "$work"
 	work=
 	good "nothing is left behind"
@@ -449,24 +449,24 @@ print_table()
 		printf '    %-24s %12d %8s %16d\n' "${names[i]}" "${used[i]}" \
 			"${change/#[1-9]/+&}" "${file_mib[i]}"
 	done
-	printf '\n    Blocks have 64 KiB.  A deleted device passes no discards down, so the\n'
-	printf '    file keeps its size; the pool uses the room again.\n\n'
+	printf '\n    Blocks are 64 KiB.  Deleting a device passes no discards down, so the\n'
+	printf '    file keeps its size; the pool reuses the space.\n\n'
 }
 
 [ $# -gt 0 ] || fail "usage: demo.sh MODULE DIRECTORY..."
 for n in $pool $volume $snap $scratch; do
 	! dmsetup info "$n" > /dev/null 2>&1 ||
-		fail "there is a device $n already"
+		fail "there is already a device $n"
 done
 size=$(du -scm "${trees[@]}" | tail -n 1 | cut -f1)
-[ "$size" -le 200 ] || fail "${trees[*]}: $size MiB, 200 are the limit"
+[ "$size" -le 200 ] || fail "${trees[*]}: $size MiB, but the limit is 200"
 
 export LC_ALL=C.UTF-8
 if [ -n "${VM:-}" ]; then
 	work=$(mktemp -d /mnt/thinx-demo.XXXXXX)
 else
 	work=$(mktemp -d "${TMPDIR:-/var/tmp}/thinx-demo.XXXXXX")
-fi || fail "no room for files"
+fi || fail "cannot make a directory for the files"
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/a" "$work/b"

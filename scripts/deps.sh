@@ -2,31 +2,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Make what the project needs available; quick when it already is.
+# Install what the project needs; quick if it is already there.
 #
-#   scripts/deps.sh                  what building the module for the running
-#                                    kernel takes: gcc, make, headers
-#   scripts/deps.sh --demo           what building and scripts/demo.sh take
-#   scripts/deps.sh --vm             what building and scripts/vm.sh take
-#   scripts/deps.sh --test           what the tests take, but for their kernels
+#   scripts/deps.sh                  to build the module for the running kernel:
+#                                    gcc, make, headers
+#   scripts/deps.sh --demo           to build, and for scripts/demo.sh
+#   scripts/deps.sh --vm             to build, and for scripts/vm.sh
+#   scripts/deps.sh --test           for the tests, except their kernels
 #   scripts/deps.sh --kernel 6.12    that series' newest kernel and headers: those
 #                                    of this Debian are installed, those of its
 #                                    backports unpacked into the cache directory;
-#                                    another Debian's go there with its compiler
+#                                    another Debian's too, with its compiler
 #                                    (6.1: Debian 12; 6.12: Debian 13, or the
 #                                    backports of 12; 7.3: the backports of 13)
-#   scripts/deps.sh --clients        what the tests in tests/clients drive: LVM2,
+#   scripts/deps.sh --clients        what the tests in tests/clients use: LVM2,
 #                                    QEMU's disk tools, Docker, containerd, udev
-#   scripts/deps.sh --bench          what tests/bench/profile.sh needs
-#   scripts/deps.sh --tree trixie    that Debian in a directory, with what those
-#                                    tests drive: see scripts/tree.sh
+#   scripts/deps.sh --bench          for tests/bench/profile.sh
+#   scripts/deps.sh --tree trixie    a tree of that Debian, with what those tests
+#                                    use: see scripts/tree.sh
 #   scripts/deps.sh --scripts        checkpatch.pl, kernel-doc, .clang-format
 #   scripts/deps.sh --source 7.3     that series' linux-source, unpacked, for
 #                                    building kernels of our own; its path
 #
-# On Debian 12 and 13 packages come from the sources apt is configured with; other
-# suites are reached by putting their names into a private copy of them.  Other
-# systems are told what they miss.  The cache directory is $THINX_CACHE, or see
+# On Debian 12 and 13 packages come from the sources apt is configured with, and
+# from a private copy of them with the name of another suite.  On other systems it
+# says what is missing.  The cache directory is $THINX_CACHE; for its default see
 # scripts/kernels.sh.
 
 set -eu
@@ -86,8 +86,8 @@ as_root()
 can_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }
 
 #
-# One at a time changes the cache and the system's packages; look again after
-# lock() whether that is still needed.
+# Only one process at a time may change the cache and the system's packages; after
+# lock(), check again whether that is still needed.
 #
 lock()
 {
@@ -121,7 +121,7 @@ missing_packages()
 	[ ${#missing[@]} -gt 0 ]
 }
 
-# What packages say while they are installed is of interest only if one fails.
+# The output of an installation is of interest only if it fails.
 apt_install()
 {
 	as_root apt-get -qq -y --no-install-recommends install \
@@ -149,8 +149,8 @@ install_packages()
 }
 
 #
-# Headers of the running kernel, if it is one of Debian's; else, for make KDIR=DIR,
-# those of the newest one that is.
+# Headers of the running kernel if it is Debian's; else those of Debian's newest
+# kernel, for make KDIR=DIR.
 #
 get_headers()
 {
@@ -174,10 +174,10 @@ get_headers()
 }
 
 #
-# Elsewhere.
+# Other systems.
 #
 
-# package_of MANAGER COMMAND: what to install there
+# package_of MANAGER COMMAND: the package to install
 package_of()
 {
 	case $1:$2 in
@@ -202,7 +202,7 @@ package_of()
 	esac
 }
 
-# demand COMMAND...: die, with all that is missing and how to get it
+# demand COMMAND...: if any is missing, die and say which and how to get them
 demand()
 {
 	local c m name words=() names=() manager='' how
@@ -244,7 +244,8 @@ system_name()
 
 is_known() { [ -n "$thinx_debian" ] && command -v apt-get > /dev/null; }
 
-# provide PACKAGES COMMANDS: the packages here; elsewhere the commands must be there
+# provide PACKAGES COMMANDS: install the packages, or on other systems demand the
+# commands
 provide()
 {
 	local words
@@ -277,7 +278,7 @@ download()
 	apt-get -qq "${apt_options[@]}" download "$@" > /dev/null
 }
 
-# To our own directories, which apt's user need not be able to enter.
+# As root: apt's own user need not be able to enter our directories.
 apt_plain=(-o APT::Sandbox::User=root)
 apt_options=("${apt_plain[@]}")
 
@@ -314,7 +315,7 @@ has_package()
 	apt-cache "${apt_options[@]}" show "$1" > /dev/null 2>&1
 }
 
-# suites_of SERIES: where this Debian finds that series, if not in itself
+# suites_of SERIES: where to find that series, if not in this Debian itself
 suites_of()
 {
 	case $thinx_debian-$1 in
@@ -327,9 +328,9 @@ suites_of()
 
 #
 # Kernel and headers of a series.  The header packages refer to each other by
-# absolute paths and their tools need the C library of their own Debian: in
-# this one's backports the paths are pointed into the cache; a kernel of another
-# Debian gets a whole tree of that, compiler and all.
+# absolute paths, and their tools need the C library of their own Debian: for this
+# Debian's backports the paths are changed to point into the cache; a kernel of
+# another Debian gets a whole tree of that Debian, compiler and all.
 #
 get_kernel()
 {
@@ -344,7 +345,7 @@ get_kernel()
 	if [ "$series" = "$kernel_default" ]; then
 		install_packages linux-image-amd64 linux-headers-amd64
 		has_kernel "$series" ||
-			die "linux-image-amd64 and linux-headers-amd64 bring no kernel $series"
+			die "linux-image-amd64 and linux-headers-amd64 have no kernel $series"
 		return
 	fi
 	lock
@@ -364,8 +365,8 @@ get_kernel()
 	mkdir -p "$dir.debs"
 	(
 		cd "$dir.debs"
-		# From 7.2 on an image is made of three packages; what has its
-		# name may be an empty one that needs them.
+		# From 7.2 on, an image consists of three packages; the one with
+		# its name may be empty and depend on them.
 		for p in "linux-binary-$release" "linux-binary-unsigned-$release" \
 			"linux-image-$release" "linux-image-$release-unsigned"; do
 			has_package "$p" && break
@@ -420,7 +421,7 @@ unpack_kernel()
 	echo "$release" > "$dir/complete"
 }
 
-# A tree that root did not make belongs to users whom only a namespace knows.
+# A tree made without root belongs to users that exist only in a namespace.
 remove_tree()
 {
 	[ -e "$1" ] || return 0
@@ -428,9 +429,9 @@ remove_tree()
 }
 
 #
-# tree_kernel DIRECTORY RELEASE CODENAME: without the kernel's maintainer
+# tree_kernel DIRECTORY RELEASE CODENAME: does not run the kernel's maintainer
 # scripts, which would make an initramfs.  Debian 12's has a directory lib, which
-# must not take the place of the tree's link to usr/lib.
+# must not replace the tree's link to usr/lib.
 #
 tree_kernel()
 {
@@ -461,7 +462,7 @@ newest_source_deb()
 		sort -V | tail -n 1
 }
 
-# source_deb SERIES: the path of linux-source-SERIES's package in $deb
+# source_deb SERIES: sets $deb to the path of the package linux-source-SERIES
 source_deb()
 {
 	local series=$1 suites=()
@@ -479,7 +480,7 @@ source_deb()
 	(
 		cd "$thinx_cache/debs"
 		download "linux-source-$series" ||
-		# Other suites' lists are fresh.
+		# The lists of other suites are fresh.
 		{ [ "$series" = "$kernel_default" ] && update_once &&
 		  download "linux-source-$series"; }
 	) > "$thinx_cache/debs/log" 2>&1 || die "no package linux-source-$series to be had: does apt know ${suites[*]:-$thinx_debian}?"
@@ -505,7 +506,7 @@ unpack_source()
 			"${@/#/linux-source-$series/}" ||
 	{
 		rm -rf "$dir.tmp"
-		die "cannot unpack $deb: remove it, so that it is fetched again"
+		die "cannot unpack $deb: remove it to have it fetched again"
 	}
 	mv "$dir.tmp" "$dir"
 }

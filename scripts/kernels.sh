@@ -2,33 +2,33 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by the other scripts: where a kernel we test on lives.
+# Sourced by the other scripts: finds the kernels we test on.
 #
 #   $thinx_debian         this Debian's codename if we know it (bookworm, trixie),
 #                         else empty
-#   $kernel_default       the series of its own kernel, which all scripts take if
-#                         no other one is asked for; elsewhere the running kernel
+#   $kernel_default       the series of its own kernel, the default of all scripts;
+#                         elsewhere the running kernel
 #   kernel_find NAME      NAME is a series (6.1, 6.12, 7.3), "native" or
 #                         "native-debug" (scripts/native-kernel.sh), or
 #                         a release installed in /boot; sets
-#     k_release   uname -r of it          k_image    what is booted
+#     k_release   its uname -r            k_image    what to boot
 #     k_arch      ARCH for building modules: x86, or um
 #     k_base      directory holding lib/modules/<release>
 #     k_build     KDIR for building modules against it
-#     k_root      where k_build can be used: empty for here, else the root
-#                 directory of a system with its compiler
-#                   returns 1 (silently) when it is not here
+#     k_root      where k_build can be used: empty for this system, else the
+#                 root directory of one with the right compiler
+#                   returns 1 (silently) if it is not here
 #   kernel_how_to_get NAME
-#                         what to do about one that is not here
+#                         says how to get one that is not here
 #   kernel_make DIRECTORY [ARGUMENT]...
 #                         make the modules of DIRECTORY for the kernel found
 #   need_room DIRECTORY MIB WHAT
-#                         is there so much space? else says so, returns 1
+#                         is there that much space? if not, says so, returns 1
 #
 # Kernels not installed on the system live in $thinx_cache/kernels/<name>,
 # outside the checkout, so that cleaning the tree does not lose them.
 #
-# THINX_OS_RELEASE=FILE is read in place of /etc/os-release.
+# THINX_OS_RELEASE=FILE is read instead of /etc/os-release.
 
 if [ "$(id -u)" = 0 ]; then
 	thinx_cache=${THINX_CACHE:-${XDG_CACHE_HOME:-/var/cache}/thinx}
@@ -37,7 +37,7 @@ else
 fi
 export thinx_cache
 
-# os_release FIELD: what this system says of itself
+# os_release FIELD: that field of os-release
 os_release()
 {
 	# shellcheck source=/dev/null
@@ -90,7 +90,7 @@ _kernel_cached()
 	[ -e "$dir/complete" ] || return 1
 	r=$(cat "$dir/complete")
 	k_release=$r
-	# From 7.2 on the package of the image puts it beside the modules.
+	# From 7.2 on, the image's package puts it next to the modules.
 	for k_image in "$dir/boot/vmlinuz-$r" "$dir/lib/modules/$r"/vmlinuz*; do
 		[ ! -e "$k_image" ] || break
 	done
@@ -117,22 +117,22 @@ kernel_find()
 kernel_how_to_get()
 {
 	case $1 in
-	native|native-debug) echo "scripts/native-kernel.sh $1 makes it" ;;
+	native|native-debug) echo "scripts/native-kernel.sh $1 builds it" ;;
 	6.1|6.12|7.3) echo "scripts/deps.sh --kernel $1 fetches it" ;;
 	*) echo "there are 6.1, 6.12, 7.3, native, native-debug and releases in /boot" ;;
 	esac
 }
 
 #
-# In another system's tree DIRECTORY is /mnt.  Its mounts are in a namespace of
-# their own: nothing is left mounted, whatever happens.
+# In another system's tree, DIRECTORY is /mnt.  The mounts are in a namespace of
+# their own, so nothing stays mounted, whatever happens.
 #
 kernel_make()
 {
 	local dir=$1 as=()
 
 	shift
-	# Without pahole no BTF can be made: do without.
+	# BTF would need pahole: do without.
 	set -- CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules
 	if [ -z "$k_root" ]; then
 		make -s -C "$k_build" ARCH="$k_arch" M="$dir" "$@"
@@ -157,6 +157,6 @@ need_room()
 
 	free=$(df -m --output=avail "$1" 2> /dev/null | tail -n 1 | tr -d ' ')
 	[ "${free:-0}" -lt "$2" ] || return 0
-	echo "$3 needs $2 MiB in $1, and ${free:-0} are free: make room there, or name another place in THINX_CACHE" >&2
+	echo "$3 needs $2 MiB in $1, but only ${free:-0} are free: make room there, or name another place in THINX_CACHE" >&2
 	return 1
 }

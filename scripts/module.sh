@@ -7,10 +7,10 @@
 #   scripts/module.sh [-k KERNEL] [MAKE ARGUMENT]...
 #
 #   -k KERNEL   6.1, 6.12, 7.3, native, native-debug, or a release found in /boot;
-#               default: the series that this Debian has
+#               default: this Debian's series
 #
-# The build happens in a copy, build/module-<kernel>, so that one tree serves
-# several kernels; only changed files are copied, only they are rebuilt.
+# Builds in a copy, build/module-<kernel>, so that one tree serves several kernels;
+# only changed files are copied and rebuilt.
 
 set -eu
 cd "$(dirname "$0")/.."

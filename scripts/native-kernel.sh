@@ -10,11 +10,11 @@
 #                                           checks and fault injection
 #
 # The configuration is tests/native/common.config and NAME.config; the source is
-# Debian's and tests/native/stack-walk.patch, which says what it is for.  Nothing is
-# done if configuration, source and compiler are those of the last build.
+# Debian's with tests/native/stack-walk.patch, which says what it is for.  Nothing
+# is done if configuration, source and compiler are those of the last build.
 # Afterwards scripts/vm.sh -k NAME boots it, and scripts/module.sh -k NAME builds
-# modules for it.  The result stays in the cache directory.  Took 13 and 18 minutes
-# on two processors, and 3 GiB for source and objects.
+# modules for it.  The result stays in the cache directory.  The builds took 13 and
+# 18 minutes on two processors, and 3 GiB for source and objects.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,8 +38,8 @@ mkdir -p "$dir" 2> /dev/null ||
 exec 9> "$dir/lock"
 flock 9
 
-# Both kernels are built from it: it is the debug kernel that differs.  Whoever
-# builds holds the lock, too: the source must not go away under him.
+# Both kernels are built from it; the patch only affects the debug kernel.  Building
+# keeps the lock, shared: the source must not go away under a build.
 get_source()
 {
 	local patch=tests/native/stack-walk.patch wanted
@@ -49,13 +49,13 @@ get_source()
 	flock 8
 	source=$(scripts/deps.sh --source $series)
 	if [ "$(cat "$source/thinx-patched" 2> /dev/null)" != "$wanted" ]; then
-		# Not one that was patched before, in whole or in part.
+		# Unpack it again if it was patched before, in whole or in part.
 		if ! patch -s -f -p1 --dry-run -d "$source" < $patch > /dev/null; then
 			rm -rf "$source"
 			source=$(scripts/deps.sh --source $series)
 		fi
 		patch -s -f -p1 -d "$source" < $patch >&2 ||
-			die "$patch does not fit the source in $source"
+			die "$patch does not apply to the source in $source"
 		echo "$wanted" > "$source/thinx-patched"
 	fi
 	flock -s 8
@@ -87,14 +87,14 @@ mkdir -p "$build"
 : > "$log"
 um "KCONFIG_ALLCONFIG=$config" allnoconfig || failed
 
-# Kconfig drops without a word what it cannot grant.
+# Kconfig silently drops what it cannot grant.
 missing=$(grep '^CONFIG_.*=[^n]' "$config" | grep -vxFf "$build/.config" || :)
 [ -z "$missing" ] || die "not granted: $(tr '\n' ' ' <<< "$missing")"
 
 nice -n 5 make -s -C "$source" ARCH=um O="$build" -j"$(nproc)" linux modules \
 	>> "$log" 2>&1 || failed
 release=$(cat "$build/include/config/kernel.release")
-# Machines that run have the old ones.
+# Running machines still use the old files.
 rm -rf "$dir/new"
 um INSTALL_MOD_PATH="$dir/new" modules_install || failed
 rm -f "$dir/new/lib/modules/$release"/{build,source}

@@ -2,20 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Show what thinx does, with real files, and check all of it.
+# Show what thinx does, with real files, and check every step.
 #
 #   scripts/run.sh [options] [DIRECTORY]...
 #
-#   DIRECTORY     what to copy into the volume, 200 MiB at most (/usr/share/perl, or
-#                 what perl a small system has)
-#   --here        in the running kernel, or not at all
+#   DIRECTORY     what to copy into the volume, 200 MiB at most; default:
+#                 /usr/share/perl, or whatever perl a small system has
+#   --here        on the running kernel, or not at all
 #   --vm          in a virtual machine, even if the running kernel would do
-#   -k KERNEL     kernel of the virtual machine: 6.1, 6.12, 7.3; default: what this
-#                 Debian has
+#   -k KERNEL     kernel of the virtual machine: 6.1, 6.12, 7.3; default: this
+#                 Debian's
 #
-# Installs what is missing for that (scripts/deps.sh), builds the module, and runs
-# scripts/demo.sh: in this machine's kernel if we are root and can load modules,
-# else in a virtual machine.  Takes no disk: pools live in sparse files.
+# Installs what it needs (scripts/deps.sh), builds the module, and runs
+# scripts/demo.sh: on this machine's kernel if we are root and can load modules,
+# else in a virtual machine.  Needs no disk: pools live in sparse files.
 # Nothing is left behind but build/.  Exit status 0 means every check held.
 
 set -u
@@ -65,8 +65,8 @@ can_load_modules()
 		[ "$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)" = 0 ]
 }
 
-# Why the demonstration cannot run in this kernel, whatever is installed; nothing
-# if it may.
+# Say why the demonstration cannot run on this kernel, whatever is installed;
+# nothing if it can.
 why_not_here()
 {
 	local lockdown=/sys/kernel/security/lockdown
@@ -77,24 +77,24 @@ why_not_here()
 		echo "this kernel takes no modules from us"
 	elif grep -q '\[\(integrity\|confidentiality\)\]' $lockdown 2>/dev/null
 	then
-		echo "this kernel is locked down: it takes signed modules only"
+		echo "this kernel is locked down: it only takes signed modules"
 	fi
 }
 
-# The same, once its headers are installed if they can be had.
+# The same, after its headers were installed, if there are any.
 why_not_built_for()
 {
 	local release
 
 	release=$(uname -r)
 	if ! kernel_find "$release" || [ ! -e "$k_build/Makefile" ]; then
-		echo "there are no headers here for this kernel, $release"
+		echo "the headers of this kernel, $release, are not here"
 	elif ! modprobe -q dm-mod || ! modprobe -q loop; then
 		echo "this kernel has no device mapper or no loop devices"
 	fi
 }
 
-# It says itself what it cannot get.
+# deps.sh says itself what it cannot get.
 provide() { scripts/deps.sh "$@" || exit 1; }
 
 reason=$(why_not_here)
@@ -106,13 +106,13 @@ case $where in
 here)	[ -z "$reason" ] || die "cannot run here: $reason" ;;
 auto)	where=vm
 	[ -n "$reason" ] || where=here ;;
-vm)	reason="asked for" ;;
+vm)	reason="you asked for it" ;;
 esac
 
 if [ $where = here ]; then
 	provide --demo
 	kernel=$(uname -r)
-	say "in this machine's kernel, $kernel (--vm for a virtual machine)"
+	say "on this machine's kernel, $kernel (--vm for a virtual machine)"
 else
 	provide --demo --vm --kernel "$kernel"
 	kernel_find "$kernel" || die "there is no kernel $kernel"
@@ -124,6 +124,6 @@ module=$(scripts/module.sh -k "$kernel") || die "cannot build the module"
 if [ $where = here ]; then
 	exec scripts/demo.sh "$module" "${trees[@]}"
 fi
-say "booting, which takes a while where the processor is emulated"
+say "booting, which takes a while if the processor is emulated"
 exec scripts/vm.sh -k "$kernel" -d none -t 1200 -- \
 	scripts/demo.sh "$module" "${trees[@]}"

@@ -2,31 +2,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The tests of tests/selftests in a virtual machine.
+# Run the tests of tests/selftests in a virtual machine.
 #
 #   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-d] [-e] [-m] [-n] [-p I/N]
 #                        [-j CPUS] [-R SUITE] [-o DIR] [TEST]...
 #
 #   -c          those of tests/clients instead: real programs in drop-in mode
-#   -k KERNEL   6.1, 6.12, 7.3, native, native-debug; default: what this
-#               Debian has
+#   -k KERNEL   6.1, 6.12, 7.3, native, native-debug; default: this Debian's
 #   -R SUITE    with the programs of that Debian (trixie, bookworm; see
 #               scripts/tree.sh), or of a system in a directory
-#   -s          against the kernel's own dm-thin instead of thinx: how the tests
-#               themselves are tested
+#   -s          against the kernel's own dm-thin instead of thinx: this tests the
+#               tests themselves
 #   -d          against thinx in drop-in mode, under dm-thin's names
 #   -e          only those listed in tests/selftests/everywhere
 #   -m          only those listed in tests/selftests/parallel
 #   -n          only those not listed there
-#   -p I/N      of all these every Nth, beginning with the Ith: one of N parts
+#   -p I/N      every Nth of these, beginning with the Ith: one of N parts
 #   -j CPUS     processors of the machine (2); emulating one costs a third less
-#               than using one of two
+#               than emulating two and using one
 #   -a WORDS    more kernel arguments
 #   -o DIR      where the TAP files go; default: build/selftests/<kernel>-<pid>,
 #               removed when all is well
 #   TEST        names or parts of names; default: all
 #
-# A machine dirtied by one test is thrown away and another booted for the rest.
+# If a test leaves its machine dirty, another one is booted for the rest.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -65,7 +64,7 @@ shift $((OPTIND - 1))
 
 die() { echo "selftests.sh: $*" >&2; exit 1; }
 
-[ $((stock + drop_in)) -lt 2 ] || die "-s and -d: dm-thin or thinx?"
+[ $((stock + drop_in)) -lt 2 ] || die "-s and -d exclude each other"
 [ $((clients + drop_in)) -lt 2 ] || die "-c implies -d"
 
 dir=tests/selftests/thinx
@@ -78,7 +77,7 @@ case $tree in
 *) tree=$(scripts/deps.sh --tree "$tree") || exit ;;
 esac
 
-# is_wanted TEST: in all of the lists and in none of the others?
+# is_wanted TEST: is it in all of the lists and in none of the others?
 is_wanted()
 {
 	local l
@@ -129,7 +128,7 @@ if [ "$kernel" = native-debug ]; then
 fi
 [ $clients = 0 ] || [ $stock = 1 ] || env+=("module_parameters=drop_in=1")
 
-# not_ok TEST WHAT < DIAGNOSIS: its TAP file, from outside
+# not_ok TEST WHAT < DIAGNOSIS: write its TAP file, as it could not itself
 not_ok()
 {
 	{
@@ -166,11 +165,11 @@ for attempt in 1 2 3 4 5 6; do
 		[ ! -e "$out/$f" ] || mv "$out/$f" "$out/$f.$attempt"
 	done
 	mv "$out/console.log" "$out/console.$attempt"
-	# 3: a test left it dirty.  Else the machine died: under a test, after
-	# it, or before the first one, and then it is no test's fault.
+	# 3: a test left it dirty.  Otherwise the machine died: during a test,
+	# after it, or before the first one, which is no test's fault.
 	if [ $r -ne 0 ] && [ $r -ne 3 ]; then
 		name=$(cat "$out/running" 2> /dev/null)
-		echo "selftests.sh: a machine died (status $r): ${name:-no test was begun}"
+		echo "selftests.sh: a machine died (status $r): ${name:-no test had begun}"
 		[ ! -e "$out/tap/$name.tap" ] || name=$name-aftermath
 		tail -n 60 "$out/console.$attempt" | tr -d '\r' > "$out/end"
 		if [ -e "$out/running" ]; then
@@ -182,7 +181,7 @@ for attempt in 1 2 3 4 5 6; do
 	[ -n "$(missing)" ] || break
 done
 for name in $(missing); do
-	not_ok "$name" "the test was run" <<< "$attempt machines did not get so far"
+	not_ok "$name" "the test was run" <<< "$attempt machines did not get that far"
 done
 # What the machines' leak detectors found.
 if [[ $kargs == *kmemleak=on* ]]; then

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The style gate: one script for hand, hook and CI.
+# The style gate: one script for use by hand, in hooks and in CI.
 #
 #   scripts/style.sh           everything
-#   scripts/style.sh GATE...   some of it; the gates are the functions gate_*
+#   scripts/style.sh GATE...   only these; the gates are the functions gate_*
 #
-# Each gate prints what is wrong and where; lines starting with "note:" refuse
-# nothing.  Output is TAP, the exit status says whether all gates passed.
-# What a gate needs and cannot have makes it a skip, with the reason.
+# Each gate prints what is wrong and where; lines starting with "note:" are advice.
+# Output is TAP, the exit status says whether all gates passed.  A gate that lacks
+# what it needs is skipped, with the reason.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -35,10 +35,9 @@ tool()
 }
 
 #
-# checkpatch, strict on the module; on the tests, which are user-space programs,
-# its errors and warnings.  tests/shim is the kernel's interface in miniature:
-# macros that checkpatch cannot like.  A file found clean is remembered by its
-# content.
+# checkpatch: strict for the module; errors and warnings for the tests, which are
+# user-space programs; nothing for tests/shim, a miniature of the kernel's interface
+# whose macros checkpatch cannot like.  A clean file is remembered by its content.
 #
 checkpatch_one()
 {
@@ -54,10 +53,10 @@ checkpatch_one()
 		stat -c %s "$tools/scripts/checkpatch.pl") | sha256sum)
 	key=$thinx_cache/checkpatch/${key%% *}
 	[ ! -e "$key" ] || return 0
-	# Lines of drawings count in characters: its own decoder is of no use
-	# then, and iconv says whether the file is UTF-8.
+	# Lines with drawings are measured in characters.  That defeats
+	# checkpatch's own check for UTF-8, so iconv makes it.
 	iconv -f UTF-8 -t UTF-8 "$f" > /dev/null ||
-		{ echo "$f: no UTF-8"; return 1; }
+		{ echo "$f: not UTF-8"; return 1; }
 	out=$(PERL_UNICODE=SD "$tools/scripts/checkpatch.pl" --terse \
 		--ignore INVALID_UTF8 "${strict[@]}" -f "$f" 2>&1 |
 		grep -vE '^total:|^$|has no obvious style problems')
@@ -88,9 +87,9 @@ gate_checkpatch()
 }
 
 #
-# What a file sources is checked with it, again and again for a library.  A file
-# found clean is remembered by its content and that of all the files that others
-# may source: all but the tests.
+# What a file sources is checked along with it, a library again and again.  A clean
+# file is remembered by its content and that of all files that may be sourced: all
+# but the tests.
 #
 gate_shellcheck()
 {
@@ -106,7 +105,7 @@ gate_shellcheck()
 		[ -e "$cache/$key-${libraries%% *}" ] || todo+=("$f")
 	done <<< "$sums"
 	[ ${#todo[@]} -gt 0 ] || return 0
-	# One process for all takes longer than the sum of its parts.
+	# One process for all files takes longer than several.
 	printf '%s\0' "${todo[@]}" |
 		xargs -0 -n 8 -P "$(nproc)" shellcheck -x || return 1
 	mkdir -p "$cache"
@@ -134,7 +133,7 @@ gate_licence()
 }
 
 #
-# Who may include whom: a layer sees itself and the one below, never upwards.
+# What a layer may include: itself and the one below, nothing above.
 #
 gate_includes()
 {
@@ -184,14 +183,14 @@ gate_includes()
 # no circles, no arrows upwards, each function in its own file's header
 gate_arrows() { scripts/check-arrows.py "${module[@]}"; }
 
-# the name of the device comes from a macro beside its struct: include/thinx-log.h
+# the device's name comes from a macro next to its struct: include/thinx-log.h
 gate_messages()
 {
 	! grep -nE '\bDM(ERR|WARN|INFO)(_LIMIT)?\("%s' "${module[@]}" |
 		grep -vE ':#define |:	DM[A-Z_]+\("%s: (%s: )?" fmt'
 }
 
-# guarded, and compiling alone: in user space over the shim, or in the kernel
+# guarded, and compile on their own: in user space on the shim, or in the kernel
 gate_headers()
 {
 	local h flags bad=0 left=()
@@ -227,7 +226,7 @@ gate_headers()
 	return $bad
 }
 
-# choose by file or in a header, never inside a function
+# choose by file or in a header, never in a .c file
 gate_conditionals()
 {
 	! grep -nE '^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else)\b' "${module_c[@]}"
@@ -254,12 +253,12 @@ gate_todo()
 gate_kernel_doc()
 {
 	tool || return
-	# A prototype continued after an attribute is beyond kernel-doc 6.1.
+	# kernel-doc 6.1 cannot parse a prototype continued after an attribute.
 	"$tools/scripts/kernel-doc" -none "${headers[@]}" > "$temp/doc" 2>&1
 	! grep -E 'warning:|error:' "$temp/doc"
 }
 
-# comments name what exists; lengths are told
+# comments name what exists; lengths are reported
 gate_comments()
 {
 	local dirs=()
@@ -273,7 +272,7 @@ gate_comments()
 		"${all_c[@]}" "${shell[@]}"
 }
 
-# manual pages, by whatever can tell
+# manual pages, by whatever checker is here
 gate_manual()
 {
 	local f lint=0 man=0
@@ -291,7 +290,7 @@ gate_manual()
 	[ ! -s "$temp/manual" ]
 }
 
-# how far we are from what clang-format would write: advice only
+# how far the code is from what clang-format would write: advice only
 gate_clang_format()
 {
 	local n
@@ -308,7 +307,7 @@ gates=("$@")
 [ ${#gates[@]} -gt 0 ] ||
 	mapfile -t gates < <(declare -F | sed -n 's/^declare -f gate_//p')
 
-# checkpatch takes the longest: it runs beside the others.
+# checkpatch takes the longest: it runs in parallel with the others.
 for g in "${gates[@]}"; do
 	if [ "$g" = checkpatch ]; then
 		tool > /dev/null

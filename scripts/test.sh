@@ -2,27 +2,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Every test there is; the last lines are prove's summary.
+# Run the tests; the last lines are prove's summary.
 #
 #   scripts/test.sh            style, builds, sparse, user-space tests; all
 #                              selftests on the native debug kernel, those that
 #                              race on the native one as well; endurance on both;
 #                              what matters most on each of Debian's kernels, and
 #                              real programs on one of them and on today's Debian
-#   scripts/test.sh --quick    without any machine; builds for the kernels that are
+#   scripts/test.sh --quick    no virtual machines; builds for the kernels that are
 #                              here
 #   scripts/test.sh --all      every test on each kernel, real programs on all of
 #                              Debian's, what matters most in drop-in mode, and
 #                              both commands on fresh machines
 #   scripts/test.sh -k KERNEL  (repeatable) all selftests, tests/kernel and
-#                              endurance with these kernels, in place of the above
+#                              endurance on these kernels, instead of the above
 #
-# Installs and builds what is missing.  Results: build/test/*.tap, one per program;
-# what a failed one said is in it.  How long each part took is told at the end; a
-# part that did not run is a failure.  $JOBS machines (one more than
-# there are processors, as far as there are 3.5 GiB for each) run at a time.
-# The endurance test takes $THINX_ENDURANCE_SECONDS (600), half of it with the
-# debug kernel; an hour if you have one.
+# Installs and builds what is missing.  Results: build/test/*.tap, one per program,
+# with the output of those that failed.  The time each part took is printed at the
+# end; a part that did not run is a failure.  Up to $JOBS machines run at a time
+# (one more than there are processors, if there are 3.5 GiB for each).
+# The endurance test takes $THINX_ENDURANCE_SECONDS (600), half of that on the debug
+# kernel; give it an hour if you have one.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -50,7 +50,7 @@ chosen=${#kernels[@]}
 results=$top/build/test
 rm -rf "$results"
 mkdir -p "$results"
-# Machines wait a good deal: for timers, for commits.  One has 3 GiB.
+# Machines spend much time waiting for timers and commits.  Each has 3 GiB.
 memory=$(awk '$1 == "MemAvailable:" { print int($2 / 3500000) }' /proc/meminfo)
 jobs=$(($(nproc) + 1))
 [ "$jobs" -le "$memory" ] || jobs=$((memory > 0 ? memory : 1))
@@ -58,12 +58,11 @@ jobs=$(($(nproc) + 1))
 
 say() { echo "test.sh: $(date +%T) $*"; }
 
-# has KERNEL: is it one of those to be tested with?
+# has KERNEL: is it one of those to test on?
 has() { [[ " ${kernels[*]-} " == *" $1 "* ]]; }
 
-
-# tap NAME DESCRIPTION COMMAND...: a program that only has an exit status, as
-# a line of TAP in <results>/NAME.tap
+# tap NAME DESCRIPTION COMMAND...: run a program that only has an exit status; it
+# becomes a line of TAP in <results>/NAME.tap
 tap()
 {
 	local file=$results/$1.tap log=$results/$1.log what=$2 n r
@@ -93,7 +92,7 @@ builds_quietly()
 {
 	local out
 
-	# From nothing: what is built already warns no more.
+	# From scratch: what is already built would not warn again.
 	rm -rf "build/module-$1"
 	out=$(scripts/module.sh -k "$1" 2>&1 >/dev/null) || { echo "$out"; return 1; }
 	! grep -E 'warning|error' <<< "$out"
@@ -127,7 +126,7 @@ dependencies()
 	for k in "${builds[@]}"; do
 		tap "$name" "kernel $k can be had" get_kernel "$k"
 	done
-	# Now: the machines run on this one's files.
+	# Now, because the machines run on this one's files.
 	if [ ${#clients[@]} -gt 0 ]; then
 		if [ ${#old[@]} = 0 ]; then
 			tap "$name" "real programs can be had" scripts/deps.sh --clients
@@ -169,7 +168,7 @@ programs()
 }
 
 #
-# The rest are jobs, some at a time.
+# The rest are jobs, several at a time.
 #
 user_space()
 {
@@ -189,14 +188,14 @@ one_line()
 	plan "$name"
 }
 
-# speaks_tap COMMAND...: a job that prints its own, within $LIMIT seconds
+# speaks_tap COMMAND...: a job that prints TAP itself, within $LIMIT seconds
 speaks_tap()
 {
 	timeout "${LIMIT:-3600}" "$@" > "$results/$name.tap" 2> "$results/$name.log" ||
 		say "FAILED: $name"
 }
 
-# many OPTION...: tests that leave TAP files of their own: NAME-test_*
+# many OPTION...: tests that write their own TAP files, NAME-test_*
 many()
 {
 	local t r
@@ -220,8 +219,8 @@ many()
 }
 
 #
-# part NAME FUNCTION ARGUMENT...: what it finds goes to NAME*.tap, how long it took
-# to NAME.took.  The function sees $name.
+# part NAME FUNCTION ARGUMENT...: results go to NAME*.tap, the time it took to
+# NAME.took.  The function sees $name.
 #
 part()
 {
@@ -232,7 +231,7 @@ part()
 	say "$name"
 	"$@"
 	echo $(($(date +%s) - begun)) > "$results/$name.took"
-	say "$name has ended"
+	say "$name ended"
 }
 
 start()
@@ -244,7 +243,7 @@ start()
 	part "$@" &
 }
 
-# in_turn NAME FUNCTION: all else waits for it
+# in_turn NAME FUNCTION: everything else waits for it
 in_turn()
 {
 	echo "$1" >> "$results/parts"
@@ -252,7 +251,7 @@ in_turn()
 }
 
 #
-# What there is to do.  The module is built for everything, whatever is tested.
+# What to do.  The module is built for every kernel, whichever are tested.
 #
 full=$((all || chosen > 0))
 builds=("${emulated[@]}" native)
@@ -262,7 +261,7 @@ if [ $quick = 1 ]; then
 		[ "$k" = "$kernel_default" ] || ! kernel_find "$k" || builds+=("$k")
 	done
 fi
-# Debian 12's programs, because Docker's driver is in no later one.
+# Debian 12's programs, because later Dockers lack the driver.
 old=()
 [ "$thinx_debian" = bookworm ] || old=(-R bookworm)
 clients=()
@@ -274,8 +273,8 @@ for k in "${kernels[@]+"${kernels[@]}"}"; do
 	esac
 done
 
-# selftests_on KERNEL: what does one thing after the other does so on one
-# processor, which costs much less than one of two that are emulated
+# selftests_on KERNEL: tests that do one thing at a time get one processor, which
+# costs much less than emulating two and using one
 selftests_on()
 {
 	case $full$1 in
@@ -296,12 +295,12 @@ endurance_on()
 	local seconds=${THINX_ENDURANCE_SECONDS:-600}
 
 	[ "$1" != native-debug ] || seconds=$((seconds / 2))
-	# The only part that counts what it gets done in a given time.
+	# The only part that does as much as it can in a given time.
 	start "endurance-$1" one_line "endurance on $1" nice -n -5 \
 		tests/endurance/run.sh -k "$1" -t "$seconds" -o "$results/endurance-$1"
 }
 
-# What the endurance test is there for, it must find.
+# The endurance test must find what it is there for.
 notices()
 {
 	local x
@@ -314,7 +313,7 @@ notices()
 }
 
 in_turn dependencies dependencies
-# What the others use; nobody may build it while they do.
+# The other parts use these, and must not see them being built.
 for k in "${builds[@]}"; do
 	start "build-$k" build_for "$k"
 done
@@ -354,7 +353,7 @@ fi
 wait
 
 #
-# What was found.
+# The report.
 #
 cd "$results" || exit 1
 while read -r name; do

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A Debian of another release in a directory, with what tests/selftests and
-# tests/clients run: scripts/vm.sh -R takes it as a machine's root.
+# Make a tree of another Debian release, with what tests/selftests and
+# tests/clients run: scripts/vm.sh -R uses it as a machine's root.
 #
 #   scripts/tree.sh SUITE      trixie or bookworm; prints the directory
 #
 # It is made once and stays in the cache directory.  After a change of the list
-# below, and with -n, it is made anew.  Docker is in bookworm's only: later ones
+# below, and with -n, it is made again.  Only bookworm's has Docker: later ones
 # have no driver for thin pools.
 #
-#   scripts/tree.sh -n SUITE   with what has come out since
+#   scripts/tree.sh -n SUITE   with what has been released since
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
 	kmod util-linux mount procps iproute2 iptables udev busybox-static
-	# the pools, and what is done to them
+	# the pools, and what uses them
 	lvm2 dmeventd dmsetup thin-provisioning-tools
 	e2fsprogs xfsprogs fio
 	qemu-utils qemu-system-common
@@ -32,7 +32,7 @@ packages=(
 say() { echo "tree.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-# sources_of SUITE DIRECTORY: those apt knows, with the suite's name
+# sources_of SUITE DIRECTORY: apt's own sources, with the suite's name
 sources_of()
 {
 	local here s=$1 f
@@ -52,7 +52,7 @@ sources_of()
 	find "$2" -name 'suite.*' -empty -delete
 }
 
-# A tree that root did not make belongs to users whom only a namespace knows.
+# A tree made without root belongs to users that exist only in a namespace.
 remove_tree()
 {
 	[ -e "$1" ] || return 0
@@ -68,7 +68,7 @@ make_tree()
 	mkdir -p "$work"
 	sources_of "$suite" "$work"
 	[ -n "$(ls "$work")" ] ||
-		die "apt knows no archive of Debian's, where $suite could come from"
+		die "apt knows no Debian archive to get $suite from"
 	need_room "$thinx_cache" 1500 "tree.sh: a tree of $suite" || exit 1
 	say "making a tree of $suite; log: $dir.log"
 	# shellcheck disable=SC2016 # expanded by the hook
@@ -93,12 +93,12 @@ anew=0
 case $#${1:-} in
 1trixie) ;;
 1bookworm) packages+=(docker.io) ;;
-1[a-z]*) die "no tree of '$1': trixie and bookworm can be had" ;;
+1[a-z]*) die "no tree of '$1', only of trixie and bookworm" ;;
 *) sed -n '5,/^$/{/^#/!q;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac
 command -v mmdebstrap > /dev/null || die "no mmdebstrap: install the package of that name"
 mkdir -p "$thinx_cache/trees" 2> /dev/null ||
-	die "cannot write to $thinx_cache; THINX_CACHE=DIR takes another place"
+	die "cannot write to $thinx_cache: name another place in THINX_CACHE"
 dir=$thinx_cache/trees/$1
 exec 9> "$dir.lock"
 flock 9

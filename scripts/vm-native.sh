@@ -2,24 +2,23 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of vm.sh, and for it
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by vm.sh: a User-Mode Linux kernel as a process of this machine, made by
-# native-kernel.sh.  What the functions are for is said in vm-qemu.sh.
+# Sourced by vm.sh: a User-Mode Linux kernel as a process of this machine, built by
+# native-kernel.sh.  vm-qemu.sh says what the functions are for.
 #
-# The guest's root is root here as well, and can mount any directory of this
-# machine's, writable.  So the process has a mount namespace of its own, in which
-# all is read-only but the results and the disks; in it its memory is a file on a
-# tmpfs of its own.  In a process namespace it takes everything with it when it is
-# killed.
+# Root in the guest is root here as well, and can mount any directory of this
+# machine writable.  So the process has its own mount namespace, in which everything
+# but the results and the disks is read-only; its memory is a file on a tmpfs there.
+# It also has its own process namespace: killing it kills everything in it.
 #
 # What the guest writes to $VM_RESULTS is in this machine's file when the system
-# call returns (but not what it writes through a mapping), and so outlives it.
+# call returns (unless written through a mapping), and so outlives the guest.
 #
-# $VM_PRELOAD is a library for the kernel's process: it can stand between the
+# $VM_PRELOAD is a library for the kernel's process: it can come between the
 # guest's disks and their files.
 
 machine_modules=
 
-# The names that the other machines' disks have.
+# Give the disks the names they have in other machines.
 machine_disks()
 {
 	local a
@@ -36,7 +35,7 @@ machine_output()
 }
 
 #
-# seal WRITABLE...: run in the namespaces; nothing can be changed but this.
+# seal WRITABLE...: run in the namespaces; makes everything else read-only.
 #
 seal()
 {
@@ -46,11 +45,11 @@ seal()
 	for path; do
 		mount --bind "$path" "$path" || return
 	done
-	# The last mount on a path is the one that is seen.
+	# Only the last mount on a path is visible.
 	while read -r _ _ device _ path _; do
 		path=$(printf %b "$path")
 		[[ " $* " != *" $path "* ]] || continue
-		# One that lies below a later mount is seen by nobody.
+		# One hidden by a later mount above it does not matter.
 		mount -o remount,bind,ro "$path" 2> /dev/null ||
 			[ "$(stat -c %Hd:%Ld "$path" 2> /dev/null)" != "$device" ] ||
 			return
@@ -65,10 +64,10 @@ machine_start()
 
 	have=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
 	[ "$have" -ge $need ] ||
-		die "the machine's memory needs $need MiB, $have are available: end something, or ask for less with -m"
+		die "the machine's memory needs $need MiB, but only $have are available: stop something, or ask for less with -m"
 	[ "$(id -u)" = 0 ] || as=(--user --map-root-user)
 	for image in "${images[@]+"${images[@]}"}"; do
-		[ -f "$image" ] || die "a native machine's disk is a file, not $image"
+		[ -f "$image" ] || die "a native machine's disk must be a file, not $image"
 		words+=("ubd$n=$image")
 		n=$((n + 1))
 	done

@@ -2,24 +2,24 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of vm.sh, and for it
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by vm.sh: a machine of qemu's, with a kernel of a distribution.
+# Sourced by vm.sh: a qemu machine with a distribution's kernel.
 #
 #   machine_modules    modules stage one needs
-#   machine_start      in the background, by timeout; its output to ours
-#   machine_end        wait until all it said has come
-#   machine_disks      in the guest: the disks get their names
-#   machine_output     in the guest: where what is written reaches us
+#   machine_start      in the background, under timeout; its output goes to ours
+#   machine_end        wait until all its output has arrived
+#   machine_disks      in the guest: name the disks
+#   machine_output     in the guest: say which file reaches our output
 #
-# The guest's root is this machine's, by 9p: a request for each file that is opened
-# and each symbolic link that is followed, and one such request costs an emulated
-# machine milliseconds, more than the program that makes it.  So the programs,
-# their libraries and /etc are on a disk as well, the base: a layer above.
+# The guest's root is this machine's, over 9p: each file opened and each symbolic
+# link followed is a request, and one request costs an emulated machine
+# milliseconds, more than the program that makes it.  So the programs, their
+# libraries and /etc are on a disk as well, the base, layered above the root.
 
 command -v qemu-system-x86_64 > /dev/null ||
 	die "no qemu-system-x86_64: scripts/deps.sh --vm installs it"
 # shellcheck source=accel.sh
 . scripts/accel.sh
-accel_args || die "no machine can be made"
+accel_args || die "no machine can be started"
 
 machine_modules="virtio_pci virtio_blk virtio_console 9pnet_virtio 9p overlay ext4"
 
@@ -33,14 +33,14 @@ machine_output()
 	[ -z "$port" ] || echo "/dev/$port"
 }
 
-# host_directory TAG PATH [OPTION]: the words that give it to the guest
+# host_directory TAG PATH [OPTION]: the arguments that give it to the guest
 host_directory()
 {
 	echo "-fsdev local,id=$1,path=$2,security_model=none${3:-}"
 	echo "-device virtio-9p-pci,fsdev=$1,mount_tag=$1"
 }
 
-# In the guest's root: what is in the base.  Secrets need not be in one place more.
+# In the guest's root: list what is in the base.  Secrets need no further copy.
 base_files()
 {
 	find bin sbin lib lib32 lib64 libx32 etc usr/bin usr/sbin usr/libexec usr/lib64 \
@@ -51,7 +51,7 @@ base_files()
 		-type f -size -6000k "$@" -o -type l "$@"
 }
 
-# make_base IMAGE MIB: as large as its files are, in a directory it can fill
+# make_base IMAGE MIB: make it of that much data, in a directory it can fill
 make_base()
 {
 	local work=$1.d size=$2
@@ -78,8 +78,8 @@ base_key()
 
 #
 # Sets $base to its image, made if there is none of what is installed now; to
-# nothing if it cannot be made: then the machine is slower, and nobody tries again
-# for an hour.  Only root can give the files their owners.
+# nothing if it cannot be made: then the machine is slower, and there is no second
+# attempt for an hour.  Only root can give the files their owners.
 #
 find_base()
 {
@@ -93,14 +93,14 @@ find_base()
 		mkdir -p "$dir"
 		exec 9> "$dir/lock"
 		flock 9
-		# Others may be about to use theirs.
+		# Other machines may be about to use theirs.
 		find "$dir" -mindepth 1 -maxdepth 1 -mmin +60 ! -name lock \
 			! -name "$key" -exec rm -r {} +
 		if [ ! -e "$dir/$key" ] && [ ! -e "$dir/$key.failed" ]; then
 			cd "${tree:-/}" || exit
 			make_base "$dir/$key" "$(base_files -printf '%s\n' 2> /dev/null |
 				awk '{ n += $1 } END { print int(n / 1048576) + 1 }')" || {
-				echo "vm.sh: programs are read by 9p, which is slower" >&2
+				echo "vm.sh: programs are read over 9p, which is slower" >&2
 				: > "$dir/$key.failed"
 			}
 			rm -rf "$dir/$key.d" "$dir/$key.new"
@@ -115,7 +115,7 @@ machine_start()
 	local drives=() directories=() image cache n=0 ro=,readonly=on,multidevs=remap
 
 	for image in "${images[@]+"${images[@]}"}"; do
-		# Nobody relies on what a disk of ours keeps.
+		# A temporary disk need not survive a crash of this machine.
 		cache=unsafe
 		[[ $image != *:* ]] || cache=writeback
 		drives+=(-drive "file=$image,if=none,id=disk$n,format=raw,cache=$cache,discard=unmap"
@@ -152,12 +152,12 @@ machine_start()
 		< /dev/null 2> "$results/machine.log" &
 }
 
-# The pipe closes with qemu; had qemu never opened it, its reader would wait.
+# The pipe closes with qemu; if qemu never opened it, its reader would wait forever.
 machine_end()
 {
 	(sleep 2; kill "$cat_pid") 2>/dev/null &
 	wait "$cat_pid" 2>/dev/null
 }
 
-# Before the clock runs.
+# Before the time limit starts to run.
 find_base

@@ -6,29 +6,28 @@
 #
 #   scripts/vm.sh [options] -- command [argument]...
 #
-#   -k KERNEL    6.1, 6.12, 7.3, or a release found in /boot: in a
-#                machine of qemu's (scripts/vm-qemu.sh); default: what this
-#                Debian has;
+#   -k KERNEL    6.1, 6.12, 7.3, or a release found in /boot: under qemu
+#                (scripts/vm-qemu.sh); default: this Debian's;
 #                native, native-debug: a kernel that is a process of this
 #                machine (scripts/vm-native.sh)
 #   -d SIZE      a disk of that size (sparse, zeroed, discards reach the
 #                file); may be repeated; "-d none" for none at all.
-#                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc; in qemu's
-#                one more comes last, of programs (see scripts/vm-qemu.sh)
-#   -D FILE      the same, with an existing image, which stays; in qemu's also
-#                what that takes for one, such as nbd:unix:SOCKET, and sends
-#                flushes to
+#                Default: three of 2G: /dev/vda, /dev/vdb, /dev/vdc; under qemu
+#                a disk of programs comes last (see scripts/vm-qemu.sh)
+#   -D FILE      the same, with an existing image, which is kept; under qemu
+#                also whatever it takes for one, such as nbd:unix:SOCKET, and
+#                sends flushes to
 #   -m MB        memory (2048)          -c N    processors (2)
 #   -t SECONDS   time limit (900); past it: exit status 124
 #   -K SECONDS   power failure: kill the machine that long (0.3, 12) after its
 #                command created $VM_RESULTS/armed; exit status 137
 #   -r DIR       keep results there (default: build/vm/<pid>, removed on
 #                success); the guest sees it, writable, as $VM_RESULTS
-#   -R DIR       the programs of that tree, of another Debian, in place of this
-#                machine's; the checkout and the kernels are where they are here
+#   -R DIR       the programs of that tree, of another Debian, instead of this
+#                machine's; the checkout and the kernels keep their paths
 #   -a WORDS     more kernel arguments; kmemleak=on looks for leaks on
 #                native-debug, at more than twice the cost
-#   -w           do not fail for warnings in the kernel's log
+#   -w           do not fail on warnings in the kernel's log
 #
 #   scripts/vm.sh -- uname -a
 #   scripts/vm.sh -k native-debug -- sh -c 'modprobe brd && insmod some.ko'
@@ -43,10 +42,9 @@
 # Output is streamed, the exit status is the command's.  The run fails, with
 # status 125, if the kernel's log holds an oops, a warning, a lockdep or KASAN
 # report, a hung task or a leak, and those lines are printed; 126 if the guest
-# died before the command ended; 127 if there was none: $VM_RESULTS/refused says why.
+# died before the command ended; 127 if it never ran: $VM_RESULTS/refused says why.
 #
-# Honesty: the status file starts as a failure and only the guest's last step
-# overwrites it.
+# The status file starts as a failure; only the guest's last step overwrites it.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -91,7 +89,7 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || usage
 [ ${#disks[@]} -gt 0 ] || disks=(2G 2G 2G)
 
-# No machine is started.
+# End without starting a machine.
 keep=1
 die()
 {
@@ -130,8 +128,8 @@ fi
 } 2> /dev/null || die "cannot write to $results: is there room? -r DIR takes another place"
 
 #
-# What of this machine the guest sees beside its root: nothing more, if that is
-# this machine's.  share N is at the Nth path.
+# The directories of this machine that the guest sees besides its root: none if
+# that is this machine's own.  Share N is at the Nth path.
 #
 shares=()
 if [ -n "$tree" ]; then
@@ -164,14 +162,14 @@ make_initramfs()
 		done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
 	printf '%s\n' "${order[@]+"${order[@]}"}" > "$work/modules/order"
 
-	# The words of the kernel's command line it does not know itself are
-	# variables here: vm_machine, vm_root, vm_results, vm_shares.
+	# Words on the command line that the kernel does not know are variables
+	# here: vm_machine, vm_root, vm_results, vm_shares.
 	cat > "$work/init" <<'INIT'
 #!/bin/busybox sh
 b=/bin/busybox
 fail() { echo "stage one: $*"; $b poweroff -f; }
 
-# from_host TAG PATH MOUNTPOINT OPTIONS: mount a directory of the host's
+# from_host TAG PATH MOUNTPOINT OPTIONS: mount a directory of the host
 from_host()
 {
 	if [ "$vm_machine" = native ]; then
@@ -235,7 +233,7 @@ if [ ! -s "$initramfs" ]; then
 	(
 		flock 9
 		[ ! -s "$initramfs" ] || exit 0
-		# What others are being started with is younger.
+		# Those that others are starting with are younger.
 		find "$top/build/vm/initramfs" -mindepth 1 -mmin +1440 -delete
 		make_initramfs "$initramfs"
 	) 9> "$top/build/vm/lock" || exit
@@ -276,7 +274,7 @@ machine_disks
 output=$(machine_output)
 bash -c "$(cat /results/command)" < /dev/null > "${output:-/dev/null}" 2>&1
 status=$?
-# Where it is on, an object is reported when two scans, some seconds apart, miss it.
+# If it is on, it reports an object that two scans, some seconds apart, have missed.
 if { echo scan > /sys/kernel/debug/kmemleak; } 2> /dev/null; then
 	sleep 6
 	echo scan > /sys/kernel/debug/kmemleak
@@ -288,8 +286,8 @@ fi
 dmesg > /results/dmesg
 echo $status > /results/status
 sync
-# A native kernel that is halted ends its programs first, and must not come back to
-# one: process 1 alone is left, and waits in the kernel.
+# A native kernel that is halted ends its programs first, and must not return to
+# one: leave only process 1, which waits in the kernel.
 kill -KILL -1
 exec /.vm/busybox poweroff -f
 STAGE2
@@ -330,9 +328,9 @@ machine_pid=$!
 if [ -n "$kill_after" ]; then
 	while [ ! -e "$results/armed" ]; do sleep 0.1; done
 	sleep "$kill_after"
-	# It may have ended by itself: its own child only.
+	# It may have ended by itself: kill only our own child's child.
 	pid=$(cat "$results/pid")
-	# Nowhere else, whatever link the guest may have put there.
+	# Follow no link that the guest may have put there.
 	set -C
 	: > "$results/killed"
 	if [ "$(ps -o ppid= -p "$pid" | tr -d ' ')" != "$machine_pid" ] ||
@@ -341,7 +339,7 @@ if [ -n "$kill_after" ]; then
 	fi
 fi > /dev/null 2>&1 &
 killer_pid=$!
-# Without the shell's line about a process that was killed.
+# Hide the shell's message about a killed process.
 wait "$machine_pid" 2> /dev/null
 machine_status=$?
 machine_pid=
@@ -349,7 +347,7 @@ kill "$killer_pid" 2>/dev/null
 wait "$killer_pid" 2>/dev/null
 killer_pid=
 machine_end
-# The guest's root must not have us write to a file of its choice.
+# The guest must not make us write to a file of its choice.
 find "$results" -type l -delete
 
 status=$(cat "$results/status")
