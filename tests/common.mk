@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# How user-space tests are built: the library's sources, unchanged, over the
-# small user-space kernel in tests/shim, as one static library per flavour.
+# How user-space tests are built: the library's sources, unchanged, on the small
+# user-space kernel in tests/shim, as one static library per flavour.
 #
 # Include this from tests/<dir>/Makefile, link $(LIB), put objects under $(OUT).
 # FLAVOUR: asan (default) tsan cov plain fuzz
@@ -28,8 +28,8 @@ endif
 CFLAGS	:= -std=gnu11 -g $(flavour-$(FLAVOUR)) -Wall -Wextra -Werror=implicit \
 	   -Wno-sign-compare -Wno-unused-parameter -Wshadow \
 	   -Wmissing-prototypes $(EXTRA_CFLAGS)
-# Architectures without an instruction for it make prefetch() a macro: no name of
-# ours may meet it.
+# Architectures without an instruction for it make prefetch() a macro: none of our
+# names may clash with it.
 CPPFLAGS := -D_GNU_SOURCE '-Dprefetch(p)=__builtin_prefetch(p)' -I$(TOP)/tests/shim -I$(TOP) -I$(TOP)/tests
 LDFLAGS	:= $(filter -fsanitize=% --coverage,$(flavour-$(FLAVOUR)))
 LDLIBS	:= -lcmocka -lpthread

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Do two dumps of thin_dump's say the same?  Versions differ in how they say it:
-# from 1.0 on what several devices share is written once and referred to, and flags
-# of zero are left out.
+# Do two dumps by thin_dump say the same?  Versions differ in how they say it: from
+# 1.0 on, what several devices share is written once and referred to, and flags of
+# zero are left out.
 #
 #   tests/same_dump.py A B        exit status 0 if so; else the first difference
 #   tests/same_dump.py -d A B     the devices alone, not the superblock

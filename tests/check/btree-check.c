@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Walks a whole tree and verifies its form; reports what it meets to a
+ * Walks a whole tree and verifies its form; reports what it finds to a
  * visitor, which may count references.
  *
  *   top tree:     check_tree ─► nodes ─► leaf ─► for each root in it:

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The form of a whole tree.
+ * Verify the form of a whole tree.
  */
 #ifndef PD_BTREE_CHECK_H
 #define PD_BTREE_CHECK_H

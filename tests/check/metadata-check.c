@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Everything verified against everything: what can be reached is counted, and
- * the counts are compared with what the space maps say.
+ * Verify everything against everything: what can be reached is counted, and the
+ * counts are compared with the space maps.
  *
  *   superblock ─┬─ mapping tree ──── leaves ──► data blocks found
  *               ├─ details tree                        │
@@ -13,8 +13,8 @@
  *                        ▼
  *               metadata blocks found = counts of the metadata map?
  *
- * I1  A node is descended into once, however many refer to it; a data block is
- *     counted once for each leaf that holds it (docs/format.md 6.6).
+ * I1  A node is descended into once, however many references it has; a data
+ *     block is counted once for each leaf that holds it (docs/format.md 6.6).
  * I2  Blocks not found must have a count of zero: the number found must be
  *     nr_allocated, which the space maps check against their bitmaps.
  *
@@ -63,7 +63,7 @@ static int tally_add(struct tally *t, u64 b, unsigned long *nr)
 	void *old;
 
 	if (b >= pd_sm_nr_blocks(t->sm)) {
-		DMERR("%s: check: a reference to %s block %llu, there are %llu",
+		DMERR("%s: check: a reference to %s block %llu, but there are %llu",
 		      thinx_md_name(t->md), t->what, (unsigned long long)b,
 		      (unsigned long long)pd_sm_nr_blocks(t->sm));
 		return -EILSEQ;
@@ -227,7 +227,7 @@ static int check_mapped(struct thinx_md *md, u64 id, pd_block_t root,
 	return -EILSEQ;
 }
 
-/* The device at or behind @*id must be the same in both trees. */
+/* The device at or after @*id must be the same in both trees. */
 static int check_device(struct thinx_md *md, u64 *id, bool *last)
 {
 	struct thinx_disk_device_details disk;
@@ -245,7 +245,7 @@ static int check_device(struct thinx_md *md, u64 *id, bool *last)
 	if (r && r != -ENODATA)
 		return r;
 	if (r != r_top || in_top != in_details) {
-		DMERR("%s: check: behind device %llu come %llu in the mapping tree and %llu in the details",
+		DMERR("%s: check: the device at or after %llu is %llu in the mapping tree, %llu in the details",
 		      thinx_md_name(md), (unsigned long long)from,
 		      (unsigned long long)in_top,
 		      (unsigned long long)in_details);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Everything verified against everything.
+ * Verify everything against everything.
  */
 #ifndef THINX_METADATA_CHECK_H
 #define THINX_METADATA_CHECK_H

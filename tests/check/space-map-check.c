@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Bitmaps, index and overflow tree of a space map, and what it counts in core,
- * against each other.
+ * Verify bitmaps, index and overflow tree of a space map, and its counts in
+ * memory, against each other.
  *
  * Context: metadata lock held for reading; sleeps long.
  */
@@ -46,7 +46,7 @@ static int index_leaf(void *context, const u64 *upper_keys, const __le64 *keys,
 	for (i = 0; i < nr; i++, c->nr_entries++) {
 		if (le64_to_cpu(keys[i]) == c->nr_entries)
 			continue;
-		DMERR("%s: %s: index has %llu in place of %llu",
+		DMERR("%s: %s: index has %llu instead of %llu",
 		      pd_sm_device(c->sm), c->sm->name, le64_to_cpu(keys[i]),
 		      c->nr_entries);
 		return -EILSEQ;
@@ -91,7 +91,7 @@ static int check_index_block(struct pd_sm *sm,
 }
 
 /*
- * What a check found out so far.
+ * What a check has found so far.
  * nr_used: blocks with a count in the bitmaps; nr_many: entries of "many";
  * nr_overflow: entries of the overflow tree.
  */
@@ -149,7 +149,7 @@ static int check_bitmap(struct check *c, u32 i, unsigned long *many)
 	nr_used = pd_bitmap_nr_used(blk.data, nr_entries);
 	c->nr_used += nr_used;
 	if (pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP) != nr_used) {
-		DMERR("%s: %s: bitmap %u has counts behind the end",
+		DMERR("%s: %s: bitmap %u has counts past the end",
 		      pd_sm_device(sm), sm->name, i);
 		r = -EILSEQ;
 	}
@@ -196,7 +196,7 @@ static int check_numbers(const struct check *c)
 		      pd_sm_device(sm), sm->name, c->nr_overflow, c->nr_many);
 		return -EILSEQ;
 	}
-	/* Only without changes in memory do the bitmaps tell the number. */
+	/* The bitmaps have this number unless there are changes in memory. */
 	if (xa_empty(&sm->overlays[sm->open]) &&
 	    sm->nr_allocated != c->nr_used) {
 		DMERR("%s: %s: %llu blocks allocated, bitmaps say %llu",

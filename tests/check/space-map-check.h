@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * A space map against itself.
+ * Verify a space map against itself.
  */
 #ifndef PD_SPACE_MAP_CHECK_H
 #define PD_SPACE_MAP_CHECK_H
@@ -16,7 +16,7 @@
  *	NULL
  * @context: for @reached
  *
- * For tests and the debug message.  (R)
+ * For tests.  (R)
  *
  * Return: 0, -EILSEQ inconsistent (logged), -EIO.
  */

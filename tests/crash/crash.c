@@ -8,14 +8,14 @@
  *   events:  W W W F S W W S W F S ...        W write, F flush, S superblock
  *                  |◄──── crash here: all before the last F is there,
  *                         superblocks written are there (FUA),
- *                         of the other writes any subset may be, of several
- *                         to one block any version
+ *                         any subset of the other writes may be there, of
+ *                         several to one block any version
  *
  * Each such state must open, check clean, and be exactly what its superblock
  * stood for when the transaction closed.
  *
- * A device that lies about flushes must be found out: the control run proves
- * that these tests can fail.
+ * A device that lies about flushes must be noticed: the control run proves that
+ * these tests can fail.
  *
  * crash [seeds]
  */
@@ -56,7 +56,7 @@ static const struct ram_event *event(const struct timeline *t, size_t i)
 	return ram_store_event(t->w->e.io, i);
 }
 
-/* All writes in front of @end are durable now. */
+/* All writes before @end are durable now. */
 static void settle(struct timeline *t, size_t end)
 {
 	const struct ram_event *ev;
@@ -68,7 +68,7 @@ static void settle(struct timeline *t, size_t end)
 	}
 }
 
-/* @keep out of 8 pending writes got there; 8: all, in order. */
+/* @keep out of 8 pending writes reached the device; 8: all, in order. */
 static struct ram_image *crash_image(const struct timeline *t, size_t end,
 				     unsigned int keep, u64 *rng)
 {
@@ -99,7 +99,7 @@ static bool state_is_good(struct timeline *t, struct ram_image *img,
 	if (md_push_image(&e, img))
 		goto bad;
 	if (t->lying) {
-		/* Anything but a crash of ours may happen here. */
+		/* Anything may happen here, except that our code crashes. */
 		good = !thinx_md_check(e.md);
 		md_close(&e);
 		return good;
@@ -132,7 +132,7 @@ static void crash_at(struct timeline *t, size_t end, struct stats *st, u64 *rng)
 	unsigned int i, keep;
 
 	if (!t->nr_supers)
-		return;		/* not formatted yet: blank or not */
+		return;		/* not formatted yet: may be blank or not */
 	for (i = 0; i <= REORDERINGS; i++) {
 		keep = i ? md_rnd(rng) % 9 : 8;
 		if (state_is_good(t, crash_image(t, end, keep, rng), st, rng))
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 
 		wl_run(&w, seed, NR_OPS);
 		replay(&w, false, &st, seed);
-		printf("seed %llu: %lu changes, %lu commits, %lu with changes beneath, %lu aborts; %lu states, %lu continued, %lu through the tools, %lu bad\n",
+		printf("seed %llu: %lu changes, %lu commits, %lu with changes meanwhile, %lu aborts; %lu states, %lu continued, %lu through the tools, %lu bad\n",
 		       (unsigned long long)seed, w.nr_changes, w.nr_commits,
 		       w.nr_pipelined, w.nr_aborts, st.nr_states,
 		       st.nr_continued, st.nr_tools, st.nr_bad);

@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * A random life of a pool: devices, snapshots, mappings, growth, a metadata
- * snapshot, commits with changes going on beneath them, failures and aborts.
+ * snapshot, commits with changes meanwhile, failures and aborts.
  *
  *   changes, describe, commit -+- close, changes (next generation), super
  *                              +- the description belongs to that superblock
@@ -83,7 +83,7 @@ static void give_up_change(struct workload *w)
 	w->nr_aborts++;
 }
 
-/* Only a lack of space may refuse what we do. */
+/* Only a lack of space may make an operation fail. */
 static bool worked(int r)
 {
 	md_insist(!r || r == -ENOSPC || r == -EXFULL || r == -ENODATA ||
@@ -274,7 +274,7 @@ static void commit(struct workload *w, bool reserve)
 			md_insist(!thinx_md_set_needs_check(w->e.md));
 			note_supers(w, w->wanted[w->nr_supers - 1]);
 		}
-		/* What was undone is no concern any more. */
+		/* What was undone no longer matters. */
 		w->nr_data = 0;
 	} else {
 		md_insist(!r || r == -EBUSY || r == -ENOSPC);

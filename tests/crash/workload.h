@@ -30,7 +30,7 @@ struct workload {
 	char *wanted[WL_MAX_SUPERS];
 	unsigned int nr_supers;
 
-	/* Data blocks a crash could bring back; nobody may get them. */
+	/* Data blocks a crash could bring back; never to be handed out. */
 	unsigned char *used_completed, *used_closing;
 
 	unsigned long nr_commits, nr_pipelined, nr_aborts, nr_changes;

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * One block in use, of any type, replaced by the input from some offset on.
+ * One block in use, of any type, overwritten by the input from some offset on.
  *
  *   input: which | keep the header? | offset | length | bytes | steps
  */
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	memcpy(block, ram_image_read(img, b), sizeof(block));
 	for (i = offset; i < PD_BLOCK_SIZE && i - offset < len && in.left; i++)
 		block[i] = in_u8(&in);
-	/* All but the number of entries. */
+	/* Everything but the number of entries. */
 	if (keep_header) {
 		memcpy(block, ram_image_read(img, b), 16);
 		memcpy(block + 20, ram_image_read(img, b) + 20, 12);

@@ -2,13 +2,13 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * A whole image with fields changed here and there, checksums put right, and a
- * life on it.
+ * A whole image with fields changed here and there and checksums corrected, and
+ * operations on it.
  *
  *   input: number of patches | block, where, width, value | ... | steps
  *
- * Most patches hit what has a meaning: a header, the first keys, the first
- * values; and most values are interesting ones.
+ * Most patches hit something that has a meaning: a header, the first keys, the
+ * first values; and most values are interesting ones.
  */
 #include "hostile.h"
 

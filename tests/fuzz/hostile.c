@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Damaged metadata, and a life led on them.
+ * Damaged metadata, and operations on it.
  */
 #include "hostile.h"
 
@@ -52,7 +52,7 @@ static struct ram_image *make_seed(void)
 
 	md_begin(&e, SEED_BLOCKS, 4000);
 	dev = md_create(&e, 1);
-	/* Two levels, scattered; overflow counts through three snapshots. */
+	/* Two levels, scattered; overflow counts from three snapshots. */
 	for (i = 0; i < 900; i++)
 		md_map(&e, dev, i * 7919 % 900 * 2, 1);
 	thinx_md_close_device(dev);
@@ -129,7 +129,7 @@ void hostile_seal(void *block, pd_block_t b, u32 salt)
 	h->csum = cpu_to_le32(pd_csum(block, salt));
 }
 
-/* ---- the life ---- */
+/* ---- operations ---- */
 
 static void touch(void *context, const struct thinx_md_leaf *l)
 {
@@ -137,7 +137,7 @@ static void touch(void *context, const struct thinx_md_leaf *l)
 	u8 *sum = context;
 	u32 i;
 
-	/* Every byte promised must be there. */
+	/* Every byte promised must be readable. */
 	for (i = 0; i < l->nr * 8; i++)
 		*sum ^= keys[i] ^ values[i];
 }
@@ -202,7 +202,7 @@ static int beneath(void *context)
 
 	if (thinx_md_open_device(e->md, 1, &dev))
 		return 0;
-	/* Its failure is not the flush's. */
+	/* If it fails, the flush does not. */
 	r = md_try_map(e, dev, 1000, 5);
 	thinx_md_close_device(dev);
 	return r > 0;
@@ -259,7 +259,7 @@ void hostile_live(struct ram_image *img, struct input *in)
 	r = md_push_image(&e, img);
 	if (r)
 		return;
-	/* A walk over everything is slow: not each time. */
+	/* A full check is slow: not every time. */
 	if (in_u8(in) & 1)
 		r = thinx_md_check(e.md);
 	for (steps = 0; in->left && steps < 64; steps++) {

@@ -2,14 +2,14 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Damaged metadata, and a life led on them.
+ * Damaged metadata, and operations on it.
  */
 #ifndef FUZZ_HOSTILE_H
 #define FUZZ_HOSTILE_H
 
 #include "tests/unit/md-env.h"
 
-/* A fuzzer's input, eaten from the front; zeros behind its end. */
+/* A fuzzer's input, consumed from the front; zeros past its end. */
 struct input {
 	const u8 *p;
 	size_t left;
@@ -28,12 +28,12 @@ u32 hostile_salt(pd_block_t b);
 /* The @n-th block in use, going round. */
 pd_block_t hostile_used(u32 n);
 
-/* Put block number and checksum right. */
+/* Correct block number and checksum. */
 void hostile_seal(void *block, pd_block_t b, u32 salt);
 
 /*
- * Open the image, lead a life on it as @in says, close.  Errors are fine;
- * crashes, hangs and leaks are not.  The image is eaten.
+ * Open the image, use it as @in says, close.  Errors are fine; crashes,
+ * hangs and leaks are not.  Frees the image.
  */
 void hostile_live(struct ram_image *img, struct input *in);
 

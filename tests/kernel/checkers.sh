@@ -3,11 +3,11 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Does the debug kernel find what it is there for?  test-checkers.c commits a known
-# bug in a machine of its own; the machine must fail for it, by the right words.
+# bug in a machine of its own; the machine must fail with the right report.
 #
 #   tests/kernel/checkers.sh [KERNEL]      native-debug (default)
 #
-# TAP on the standard output.
+# TAP on standard output.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -36,7 +36,7 @@ if ! kernel_make "$copy" > "$copy/log" 2>&1; then
 	exit 1
 fi
 
-# commit BUG: in a machine; its status, what it said in $copy/log
+# commit BUG: in a machine; returns its status, leaves its output in $copy/log
 commit()
 {
 	# shellcheck disable=SC2016 # expanded in the guest

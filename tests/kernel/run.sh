@@ -5,9 +5,9 @@
 # Build the test modules of this folder and load them in a virtual machine.
 #
 #   tests/kernel/run.sh [KERNEL]      6.1, 6.12, 7.3, native, native-debug;
-#                                     default: what this Debian has
+#                                     default: this Debian's
 #
-# dm-bufio gets so little memory that it reuses buffers all the time.
+# dm-bufio gets so little memory that it keeps reusing buffers.
 
 set -eu
 cd "$(dirname "$0")/../.."

@@ -8,7 +8,7 @@
  *   insmod thinx-test-block-io.ko disk=/dev/vda
  *
  * The tests play block manager: a validator stands for "checked", and sealing
- * stamps the block number where format.md has it.
+ * stores the block number where format.md puts it.
  */
 #include <linux/blkdev.h>
 #include <linux/fs.h>
@@ -49,7 +49,7 @@ void pd_block_io_prepare(const struct pd_buffer_aux *aux, pd_block_t b,
 		h->blocknr = cpu_to_le64(b);
 }
 
-/* What the disk says, past every cache; the block's stamp and first word. */
+/* What is on the disk, past every cache: the block's stamp and a word of it. */
 static u64 on_disk(pd_block_t b, u64 *nr)
 {
 	u64 *words = page_address(page);
@@ -81,7 +81,7 @@ static void write_block(pd_block_t b, u64 value)
 	io->ops->release(io, handle);
 }
 
-/* Read; note whether it counts as checked, and make it so. */
+/* Read a block; was it unchecked?  Make it checked. */
 static bool read_is_fresh(pd_block_t b, u64 want)
 {
 	struct pd_buffer_aux *aux;
@@ -132,9 +132,9 @@ static void test_content_read_again_after_a_drop_is_unchecked(void)
 }
 
 /*
- * The caller has made dm-bufio's cache small: most reads take somebody else's
- * buffer.  Content found in the cache is checked, all else is not; the same
- * block often comes back to the very buffer it was in.
+ * The caller has made dm-bufio's cache small: most reads take another block's
+ * buffer.  Content found in the cache is checked, everything else is not; a
+ * block often returns to the very buffer it was in.
  */
 static void test_reused_buffers_are_unchecked(void)
 {
@@ -165,7 +165,7 @@ static void test_change_after_an_early_write_is_written_too(void)
 	CHECK(!io->ops->write_dirty(io));
 	CHECK(on_disk(9, &nr) == 2);
 
-	/* A reader's hold does not make it dirty again. */
+	/* A reader does not make it dirty again. */
 	CHECK(!read_is_fresh(9, 2));
 }
 

@@ -4,7 +4,7 @@
  *
  * Known bugs, one for each checker of a debug kernel: loaded with bug=NAME it
  * commits that one, and the kernel must complain.  A debug kernel that does not
- * would let the same bug of ours pass as well.  Never load this where it matters.
+ * would miss the same bug in our code too.  Never load this where it matters.
  */
 #include <linux/delay.h>
 #include <linux/list.h>
@@ -26,10 +26,10 @@ static int __rcu *published;
 static struct list_head list = LIST_HEAD_INIT(list);
 static struct list_head entry;
 
-/* A compiler that knew this would have its own opinion. */
+/* A parameter, because compilers would warn about a constant. */
 static unsigned int size = 48;
 module_param(size, uint, 0444);
-MODULE_PARM_DESC(size, "of what is allocated");
+MODULE_PARM_DESC(size, "bytes to allocate");
 
 static char sink;
 
@@ -106,7 +106,7 @@ static void leak(void)
 {
 	int i;
 
-	/* The allocator remembers the last ones it gave away. */
+	/* The allocator still refers to the last ones it handed out. */
 	for (i = 0; i < 1000; i++)
 		WRITE_ONCE(sink, !!kmalloc(size, GFP_KERNEL));
 }

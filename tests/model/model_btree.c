@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Random operations on btrees beside a stupid twin.
+ * Random operations on btrees, compared with a simple twin.
  *
  *   volume ─┬─ tree in metadata blocks          every answer is compared, and
  *           └─ twin: value of every key, flat   now and then form and counts
@@ -25,7 +25,7 @@
 #include <string.h>
 
 #define NR_VOLUMES	20	/* at most */
-#define NR_TOP_KEYS	40	/* how many of the keys are the last of all */
+#define NR_TOP_KEYS	40	/* how many keys are at the very top */
 #define CHECK_EVERY	4000
 
 #define insist(what) bt_insist(what)
@@ -76,7 +76,7 @@ static u64 key_of(const struct model *m, u32 index)
 		~0ull - (m->nr_keys - 1 - index);
 }
 
-/* The first index whose key is at or behind @key; nr_keys if none. */
+/* The first index whose key is at or after @key; nr_keys if none. */
 static u32 index_of(const struct model *m, u64 key)
 {
 	u32 low = m->nr_keys - NR_TOP_KEYS;
@@ -151,7 +151,7 @@ static u64 new_value(struct model *m)
 
 /* ---- operations ---- */
 
-/* A value to put over @old: no reference is handed over if they are equal. */
+/* A value to replace @old: no reference is handed over if they are equal. */
 static u64 put_value(struct model *m, u64 old)
 {
 	u64 value = new_value(m);
@@ -188,7 +188,7 @@ static void op_insert_run(struct model *m, struct volume *v)
 	for (i = 0; i < nr; i++) {
 		u64 old = v->twin[index + i], value = old ^ 1;
 
-		/* Overwriting with the same thing is not rare. */
+		/* Often overwrite with the same thing. */
 		if (!old || below(m, 3))
 			value = put_value(m, old);
 		wanted += !old;
@@ -525,7 +525,7 @@ static void op_volumes(struct model *m)
 		op_create(m, v);
 }
 
-/* Hold or let go all volumes as they are: what a metadata snapshot does. */
+/* Hold all volumes as they are, or release them, as a metadata snapshot does. */
 static void op_hold(struct model *m)
 {
 	u32 i;
@@ -708,7 +708,7 @@ static void run(unsigned long nr_ops, u64 seed, u32 max_entries, u32 levels,
 	memset(&m, 0, sizeof(m));
 	m.rng = seed;
 	m.nr_keys = nr_keys;
-	/* Enough for a top tree with internal nodes if they are small. */
+	/* Enough for a top tree with internal nodes if nodes are small. */
 	m.nr_volumes = levels == 2 ? NR_VOLUMES : 5;
 	printf("model_btree --ops %lu --seed %llu --max %u --levels %u --keys %u",
 	       nr_ops, (unsigned long long)seed, max_entries, levels, nr_keys);
@@ -727,7 +727,7 @@ static void run(unsigned long nr_ops, u64 seed, u32 max_entries, u32 levels,
 	teardown(&m);
 }
 
-/* Small nodes want few keys, or the twin is slow and no faster to break. */
+/* With small nodes more keys would be slower and find nothing sooner. */
 static u32 keys_for(u32 max_entries)
 {
 	return max_entries < 20 ? 2000 : 20000;

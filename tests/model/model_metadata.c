@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Random operations on the metadata façade beside a stupid twin.
+ * Random operations on the metadata façade, compared with a simple twin.
  *
  *   pool ─┬─ thinx_md                         every answer is compared,
  *         └─ twin: devices, flat arrays of    now and then everything
@@ -10,11 +10,11 @@
  *            last commit left, one for what
  *            the metadata snapshot pins
  *
- * Beyond equality three rules are checked that keep volumes apart:
+ * Besides equality, three rules that keep volumes apart are checked:
  *
  * I1  A data block handed out is in no twin: not the working one, not the
  *     committed or closing one, not the pinned one.
- * I2  A block reported exclusive is mapped by nobody else, now or after a crash.
+ * I2  A block reported exclusive has no other mapping, now or after a crash.
  * I3  A block two devices map has, in each, a time older than that device's last
  *     snapshot: dm-thin's test for sharing must hold (docs/format.md 15).
  *
@@ -81,7 +81,7 @@ static bool uses(const struct twin *t, u64 dblock)
 	return false;
 }
 
-/* I1, for a run: looked up one by one only in a sample, it is slow. */
+/* I1 for a run; only for a sample of a longer one, because it is slow. */
 static void insist_unused(struct model *m, u64 begin, u64 nr)
 {
 	u64 b;
@@ -143,7 +143,7 @@ struct compare {
 	u64 nr;
 };
 
-/* A delete that ran out of room took mappings away, it changed none. */
+/* A delete that ran out of space has removed mappings, but changed none. */
 static void forget_what_is_gone(struct compare *c,
 				const struct thinx_md_leaf *l)
 {
@@ -218,7 +218,7 @@ static void compare_all(struct model *m)
 
 /* ---- operations ---- */
 
-/* Lack of space is an answer; the twin then has not changed either. */
+/* Lack of space is a valid answer; then the twin has not changed either. */
 static bool worked(struct model *m, int r)
 {
 	insist(!r || r == -ENOSPC || r == -EXFULL);
@@ -424,7 +424,7 @@ static void op_release(struct model *m)
 		insist(r == -EINVAL);
 	else if (worked(m, r))
 		m->now.held = false;
-	else	/* devices it had may be gone: it promises nothing any more */
+	else	/* its devices may be gone: it no longer promises anything */
 		memset(m->pinned.devs, 0, sizeof(m->pinned.devs));
 }
 
@@ -493,7 +493,7 @@ static int change_beneath(void *context)
 
 static void committed(struct model *m)
 {
-	/* Nothing was dirty: nothing was closed either. */
+	/* Nothing was dirty, so nothing was closed. */
 	if (!m->in_commit) {
 		m->closing = m->now;
 		m->closing_pinned = m->pinned;
@@ -587,7 +587,7 @@ static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta)
 			compare_all(m);
 	}
 	compare_all(m);
-	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu commits (%lu with changes beneath), %lu undone, %lu refused, %lu full checks\n",
+	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu commits (%lu with changes meanwhile), %lu undone, %lu refused, %lu full checks\n",
 	       (unsigned long long)seed, (unsigned long long)nr_meta, nr_ops,
 	       m->nr_mapped, m->nr_restamped, m->nr_snaps, m->nr_commits,
 	       m->nr_pipelined, m->nr_undone, m->nr_refused, m->nr_checks);
@@ -618,7 +618,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	/* An operation is a big thing here; plenty of room, little, none. */
+	/* Operations are expensive here.  Plenty of space, little, none. */
 	run(seed, nr_ops / 4, 4096);
 	run(seed + 1, nr_ops / 8, 400);
 	run(seed + 2, nr_ops / 16, 100);

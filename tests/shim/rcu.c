@@ -6,16 +6,16 @@
  *
  *   now ────────── raised by each grace period ──────────►
  *   thread A   since 0: not reading
- *   thread B   since 7: reads since before grace period 8: 8 waits for it
+ *   thread B   since 7: reading since before grace period 8, which waits for it
  *
- * I1  A reader notes the present number before it reads anything.  A grace
- *     period raises the number, then waits while anybody notes an older one.
- *     A reader that was late to note it looks older than it is: a longer wait.
- * I2  All of it is sequentially consistent, so who is not seen reading sees what
- *     was stored before the grace period began.
+ * I1  A reader notes the current number before it reads anything.  A grace
+ *     period raises the number, then waits for readers that noted an older one.
+ *     A reader that notes it late looks older than it is: a longer wait.
+ * I2  All of it is sequentially consistent, so a reader that a grace period does
+ *     not wait for sees what was stored before that began.
  *
- * Callbacks run in a thread of their own, as in the kernel neither under the
- * caller's locks nor before call_rcu() returns, and in order.
+ * Callbacks run in order in a thread of their own: as in the kernel, neither
+ * under the caller's locks nor before call_rcu() returns.
  */
 #include <pthread.h>
 #include <sched.h>

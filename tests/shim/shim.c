@@ -5,7 +5,7 @@
  * The small user-space kernel: log, warnings, memory that can fail, bits and
  * CRC-32C.  The XArray is in xarray.c.
  *
- * Context: any thread; the fault switches are meant for one thread at a time.
+ * Context: any thread; the fault switches are for one thread at a time.
  */
 #include <linux/bitmap.h>
 #include <linux/bug.h>

@@ -83,7 +83,7 @@ static struct shim_xa_node *new_node(unsigned int shift, gfp_t gfp)
 	return n;
 }
 
-/* Free nodes on the path to @index that have no entry; true if @n went. */
+/* Free nodes on the path to @index that have no entry; true if @n is gone. */
 static bool prune(struct shim_xa_node *n, unsigned long index)
 {
 	unsigned int s = slot_of(n, index);
@@ -215,7 +215,7 @@ void *xa_erase(struct xarray *xa, unsigned long index)
 	return xa_store(xa, index, NULL, 0);
 }
 
-/* First entry at or behind *@index in @n's tree, whose keys begin at @base. */
+/* First entry at or after *@index in @n's tree, whose keys begin at @base. */
 static void *find_from(struct shim_xa_node *n, unsigned long base,
 		       unsigned long *index)
 {

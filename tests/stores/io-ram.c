@@ -2,15 +2,14 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * A block store in memory: a cache of buffers above a device (an image) that
- * can be shaken, made to fail, and that records what it is told.
+ * A block store in memory: a cache of buffers above a device (an image).  It can
+ * be shaken and made to fail, and records what is done to the device.
  *
  * I1  A buffer reaches the device only through write_buf(), which seals it
  *     and records the event.
  * I2  A failed write is reported by the next write_dirty.  If it was an early
- *     one the buffer counts as clean nevertheless and may be evicted, as in
- *     dm-bufio.
- * I3  Nobody may hold more than PD_MAX_HELD_BUFFERS buffers.
+ *     one, the buffer still counts as clean and may be evicted, as in dm-bufio.
+ * I3  At most PD_MAX_HELD_BUFFERS buffers may be held.
  *
  * Context: any thread; one mutex around everything.
  */

@@ -6,7 +6,7 @@
  *
  *   file_store  a plain file: images of thin_restore, thin_check afterwards
  *   ram_store   memory that behaves like a device with a volatile cache, can
- *               be told to fail, and remembers in which order it was written
+ *               be made to fail, and remembers the order of writes
  *
  *   buffers (cache) ──write, any time──► device ──copy──► struct ram_image
  *                        └──recorded──► events: writes, flushes, superblocks
@@ -82,7 +82,7 @@ void ram_store_poke(struct pd_block_io *io, pd_block_t b, const void *data);
 /** ram_store_grow() - make the device larger */
 void ram_store_grow(struct pd_block_io *io, pd_block_t nr_blocks);
 
-/** ram_store_evict() - forget clean buffers nobody holds */
+/** ram_store_evict() - forget clean buffers that are not held */
 void ram_store_evict(struct pd_block_io *io);
 
 /**
@@ -107,7 +107,7 @@ enum ram_op {
  * @io: store
  * @op: which kind
  * @n: the n-th from now (0: the next one); negative: none
- * @and_later: and all behind it
+ * @and_later: and all after it
  */
 void ram_store_fail(struct pd_block_io *io, enum ram_op op, long n,
 		    bool and_later);

@@ -9,9 +9,9 @@
  *                  ▲
  *              readers inside the gate; some are counted out by another thread
  *
- * A drain that misses a reader lets him see a dead object; "alive" is a plain
- * variable, so ThreadSanitizer sees as well whether leaving and draining order
- * his use before the death.
+ * A drain that misses a reader lets it see a dead object; "alive" is a plain
+ * variable, so ThreadSanitizer also checks that leaving and draining order the
+ * reader's use before the death.
  */
 #include <pthread.h>
 
@@ -29,7 +29,7 @@ static int current_object;
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 static int spare[NR_OBJECTS], nr_spare;
 
-/* Epochs of readers whose leave another thread does. */
+/* Epochs of readers that another thread counts out. */
 static pthread_mutex_t done_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int done[NR_READERS * 4], nr_done;
 
@@ -72,7 +72,7 @@ static void step_reader(unsigned int *seed)
 		leave(epoch);
 }
 
-/* The interrupt, so to say, in which a bio completes. */
+/* Stands for the interrupt in which a bio completes. */
 static void step_completion(unsigned int *seed)
 {
 	unsigned int epoch;

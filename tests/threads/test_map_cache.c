@@ -9,12 +9,12 @@
  *        │                                            ▲       data there
  *        └── looked up, filled ──► map cache ──► reader inside the gate
  *
- * Data blocks are few and are taken again as soon as they are free, by whatever
- * virtual block comes next.  So whoever uses a mapping that is no longer true
- * finds a block that belongs to nobody or to somebody else.  owner[] is plain
- * memory, so ThreadSanitizer has its say, too.
+ * There are few data blocks, and a free one is soon reused for whatever virtual
+ * block comes next.  So a reader that uses a stale mapping finds a block that
+ * belongs to no virtual block or to another one.  owner[] is plain memory, so
+ * ThreadSanitizer watches it too.
  *
- * Look-ups dawdle before they fill: that is when the range gets locked,
+ * Look-ups dawdle before they fill, so that meanwhile the range is locked,
  * invalidated and drained.
  */
 #include <semaphore.h>
@@ -185,7 +185,7 @@ static void step_changer(unsigned int *seed)
 	threads_dawdle(seed, 1000);
 }
 
-/* Mappings change without a range: gate closed, everything dropped. */
+/* Change mappings without a range: close the gate, drop everything. */
 static void step_aborter(unsigned int *seed)
 {
 	int i;

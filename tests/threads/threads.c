@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Runs roles in threads until the time is over, and says how far each came.
+ * Runs roles in threads until time is up, and reports how far each got.
  */
 #include "threads.h"
 

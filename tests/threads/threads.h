@@ -30,12 +30,12 @@ struct threads_role {
 
 /*
  * Run all roles, an array that ends with an empty one, for as many seconds as
- * the first argument says.  Then they end one after the other, the first first:
- * who others wait for comes last.
+ * the first argument says.  Then stop them one after the other, in order: put a
+ * role that others wait for last.
  */
 void threads_run(int argc, char **argv, struct threads_role *roles);
 
-/* Be somewhere else for a moment: nothing, a yield or up to @max_us. */
+/* Pause for a moment: not at all, a yield or up to @max_us. */
 void threads_dawdle(unsigned int *seed, unsigned int max_us);
 
 #endif /* TESTS_THREADS_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Copyright (C) 2026 The thinx authors.  Atomics and barriers.  All are sequentially consistent: stronger than the kernel's,
- * so that ThreadSanitizer, which ignores fences, sees the order they make.
+ * so that ThreadSanitizer, which ignores fences, sees the order they impose.
  */
 #pragma once
 #include <linux/compiler.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  Warnings: a test dies of one unless it asked for counting. */
+/* Copyright (C) 2026 The thinx authors.  Warnings: one aborts the test unless it only wants them counted. */
 #pragma once
 #include <stdbool.h>
 #include <linux/compiler.h>

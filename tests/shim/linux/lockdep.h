@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  Who holds a lock, so that assertions about it can fail. */
+/* Copyright (C) 2026 The thinx authors.  Counts the holders of a lock, so that assertions about it can fail. */
 #pragma once
 #include <pthread.h>
 #include <linux/bug.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  64-bit division, which 32-bit kernels cannot spell with /. */
+/* Copyright (C) 2026 The thinx authors.  64-bit division, for which 32-bit kernels cannot use "/". */
 #pragma once
 #include <linux/math.h>
 #include <linux/types.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  Nothing of a module matters in user space. */
+/* Copyright (C) 2026 The thinx authors.  Modules do not exist in user space. */
 #pragma once
 #include <linux/kernel.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  Per-CPU memory: a few CPUs, each thread sits on one for good. */
+/* Copyright (C) 2026 The thinx authors.  Per-CPU memory: a few CPUs, each thread stays on one. */
 #pragma once
 #include <linux/slab.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  The kernel's tree interface on a binary tree nobody balances. */
+/* Copyright (C) 2026 The thinx authors.  The kernel's tree interface on an unbalanced binary tree. */
 #pragma once
 #include <linux/container_of.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ static inline struct rb_node *rb_next(const struct rb_node *n)
 	return p;
 }
 
-/* Put @by, which may be NULL, where @n hangs. */
+/* Replace @n in its parent by @by, which may be NULL. */
 static inline void shim_rb_replace(struct rb_root *root, struct rb_node *n,
 				   struct rb_node *by)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  The scheduler needs no help; a test may use the opportunity. */
+/* Copyright (C) 2026 The thinx authors.  The scheduler needs no help, but a test may hook in here. */
 #pragma once
 extern void (*shim_on_resched)(void);
 #define cond_resched() \

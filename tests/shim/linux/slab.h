@@ -21,7 +21,7 @@
 
 /*
  * Allocation number @n from now (0 is the next one) and, if @and_later, all
- * behind it return NULL.  Negative: nothing fails.
+ * after it return NULL.  Negative: nothing fails.
  */
 void shim_fail_alloc(long n, bool and_later);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copyright (C) 2026 The thinx authors.  Spinlocks; a mutex inside, there is no interrupt to hold off. */
+/* Copyright (C) 2026 The thinx authors.  Spinlocks; mutexes inside, as there are no interrupts to keep off. */
 #pragma once
 #include <linux/mutex.h>
 
