@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Surroundings for tests of btrees.
+ * The environment of btree tests.
  */
 #include "btree-env.h"
 
@@ -55,7 +55,7 @@ static int dec_values(void *context, const void *values, u32 nr)
 	for (i = 0; i < nr; i++) {
 		u32 thing = thing_of((const __le64 *)values + i);
 
-		/* As a space map answers; only damaged trees get here. */
+		/* A space map's answer; only damaged trees get here. */
 		if (thing >= BT_NR_THINGS || !e->things[thing])
 			return -EINVAL;
 		e->things[thing]--;
@@ -189,7 +189,7 @@ void bt_reopen(struct bt_env *e)
 	e->t.tm = e->tm;
 }
 
-/* ---- counting again ---- */
+/* ---- recounting ---- */
 
 struct recount {
 	u32 *blocks;

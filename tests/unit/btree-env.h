@@ -56,10 +56,10 @@ void bt_reopen(struct bt_env *e);
 /* One more reference to @thing, wrapped up for an insert. */
 u64 bt_value(struct bt_env *e, u32 thing, u8 stamp);
 
-/* All form and all counts, given every root there is (each a reference). */
+/* Verify form and all counts, given every root there is (each a reference). */
 void bt_verify(struct bt_env *e, const pd_block_t *roots, u32 nr_roots);
 
-/* Entries below @root, and nodes and leaves. */
+/* Numbers of entries, nodes and leaves below @root. */
 struct bt_size {
 	unsigned long nr_entries, nr_nodes, nr_leaves;
 };
@@ -69,7 +69,7 @@ struct bt_size bt_size(const struct pd_btree *t, pd_block_t root);
 /* Take a second reference of a tree: a snapshot. */
 pd_block_t bt_snap(struct bt_env *e, pd_block_t root);
 
-/* One-level tree of @e->t's kind, whatever the number of levels. */
+/* A one-level tree of @e->t's kind, whatever the number of levels. */
 struct pd_btree bt_one_level(const struct bt_env *e);
 
 void bt_insert(struct bt_env *e, pd_block_t *root, u64 key, u32 thing);
@@ -77,11 +77,11 @@ void bt_insert(struct bt_env *e, pd_block_t *root, u64 key, u32 thing);
 /* Keys [begin, end), in order; thing = key % BT_NR_THINGS. */
 void bt_fill(struct bt_env *e, pd_block_t *root, u64 begin, u64 end);
 
-/* The root's i-th child, and so on down the left side. */
+/* The @i-th child of @node, an internal node. */
 pd_block_t bt_child(struct bt_env *e, pd_block_t node, u32 i);
 bool bt_is_leaf(struct bt_env *e, pd_block_t node);
 
-/* Commit, write @data over @offset of block @b on the device, seal it. */
+/* Commit, write @data at @offset of block @b on the device, seal it. */
 void bt_poke(struct bt_env *e, pd_block_t b, u32 offset, const void *data,
 	     u32 len);
 void bt_poke_le32(struct bt_env *e, pd_block_t b, u32 offset, u32 value);
@@ -100,7 +100,7 @@ void bt_watch(struct bt_env *e);
 unsigned int bt_held(const struct bt_env *e);
 unsigned int bt_max_held(const struct bt_env *e);
 
-/* Entries of one node. */
+/* Number of entries of one node. */
 u32 bt_nr(struct bt_env *e, pd_block_t node);
 
 #endif /* BTREE_ENV_H */

@@ -23,7 +23,7 @@ void md_insist_at(bool what, const char *text, const char *file, int line)
 {
 	if (what)
 		return;
-	fprintf(stderr, "%s:%d: not so: %s\n", file, line, text);
+	fprintf(stderr, "%s:%d: failed: %s\n", file, line, text);
 	abort();
 }
 
@@ -285,7 +285,7 @@ char *md_dump(struct thinx_md *md, u32 id)
 	return text;
 }
 
-/* ---- the world outside ---- */
+/* ---- other programs ---- */
 
 static char tmp_dir[64];
 
@@ -328,7 +328,7 @@ bool md_have(const char *program)
 			 program);
 }
 
-/* The folder this file was compiled in has the decoder next door. */
+/* The decoder is in the parent of the folder this file was compiled in. */
 static const char *decoder(void)
 {
 	static char path[512];

@@ -35,10 +35,10 @@ void md_end(struct md_env *e);
 /* Close without a check, e.g. after damage. */
 void md_close(struct md_env *e);
 
-/* As after a crash right now: forget all that is not on the device, open. */
+/* Crash: forget everything that is not on the device, open again. */
 void md_crash(struct md_env *e);
 
-/* The same, with an image edited by the caller; what thinx_md_open() says. */
+/* The same in two steps, to edit the image; returns thinx_md_open()'s result. */
 struct ram_image *md_pull_image(struct md_env *e);
 int md_push_image(struct md_env *e, struct ram_image *img);
 
@@ -54,7 +54,7 @@ int md_delete_with(struct thinx_md *md, u32 id, int (*commit)(void *context),
 int md_release_snap_with(struct thinx_md *md, int (*commit)(void *context),
 			 void *context);
 
-/* Keeps its hook. */
+/* The hook stays set. */
 void md_set_threshold(struct thinx_md *md, u64 blocks, void (*fn)(void *context),
 		      void *context);
 void md_check(struct md_env *e);
@@ -68,7 +68,7 @@ struct thinx_md_dev *md_create(struct md_env *e, u32 id);
 int md_try_map(struct md_env *e, struct thinx_md_dev *dev, u64 v, u64 nr);
 void md_map(struct md_env *e, struct thinx_md_dev *dev, u64 v, u64 nr);
 
-/* Unmap [begin, end); how many steps it took, or -errno. */
+/* Unmap [begin, end); returns how many steps it took, or -errno. */
 int md_try_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin,
 		 u64 end);
 void md_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin, u64 end);
@@ -83,17 +83,17 @@ thinx_word_t md_get(struct thinx_md_dev *dev, u64 v);
 char *md_dump(struct thinx_md *md, u32 id);
 
 /*
- * Offer what is on the device to thin_check and to tests/decode_thin.py
- * --strict; the program ends if one of them objects.  False: the tools are not
- * there, nothing was checked.
+ * Have thin_check and tests/decode_thin.py --strict check what is on the device;
+ * the program ends if one of them objects.  False: there are no tools, nothing
+ * was checked.
  */
 bool md_tools_check(struct md_env *e);
 bool md_tools_check_image(const struct ram_image *img, bool leaks_ok);
 
-/* Run a shell command; its exit status. */
+/* Run a shell command; returns its exit status. */
 int md_shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Is a program there? */
+/* Is a program installed? */
 bool md_have(const char *program);
 
 /* A file name in a temporary folder of this process, removed at exit. */

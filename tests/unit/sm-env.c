@@ -121,7 +121,7 @@ static int count_block(void *context, pd_block_t b)
 	return 0;
 }
 
-/* What the device holds must agree with what we would count. */
+/* The hints on the device must agree with our own count. */
 static void verify_hints(struct sm_env *e, struct pd_sm *sm)
 {
 	static struct pd_disk_bitmap b;

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the block manager lets in, and how it seals what goes out; run over
- * the RAM store, which is thereby tested as well.
+ * What the block manager lets in, and how it seals what goes out; run on the
+ * RAM store, which is thereby tested as well.
  */
 #include "persistent-data/block-manager.h"
 
@@ -172,7 +172,7 @@ static void test_wrong_block_number_is_enotblk(void **state)
 	ram_image_write(img, 6, ram_image_read(img, 5));
 	replace_device(img);
 	assert_int_equal(pd_bm_read(bm, 6, &node_v, &blk), -ENOTBLK);
-	/* The number comes before the checksum: an empty block has neither. */
+	/* The number is checked first: an empty block has neither. */
 	assert_int_equal(pd_bm_read(bm, 7, &node_v, &blk), -ENOTBLK);
 }
 
@@ -440,7 +440,7 @@ static void test_lost_early_write_is_noticed_when_read(void **state)
 	assert_int_equal(pd_bm_flush(bm), -EIO);
 	assert_int_equal(read_fill(5, &fill), -EIO);
 
-	/* Going back to what is durable. */
+	/* Go back to what is durable. */
 	ok(pd_bm_drop(bm));
 	ok(read_fill(5, &fill));
 	assert_int_equal(fill, 1);

@@ -176,7 +176,7 @@ static void test_leaves_of_unequal_depth_are_found(void **state)
 	pd_block_t root = three_levels(&e);
 	pd_block_t leaf_b = bt_child(&e, bt_child(&e, root, 1), 0);
 
-	/* Values of the root begin behind six keys. */
+	/* Values of the root begin after six keys. */
 	bt_poke_le64(&e, root, 32 + 6 * 8 + 1 * 8, leaf_b);
 	assert_int_equal(pd_btree_check(&e.t, root, NULL), -EILSEQ);
 	bt_end(&e);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Deleting whole trees: what nobody else has is freed, bounds are kept.
+ * Deleting whole trees: what is not shared is freed, bounds are kept.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static void test_a_shared_tree_only_loses_a_reference(void **state)
 	bt_begin(&e, 1000, 6, 1);
 	root = filled(&e, 300);
 	bt_snap(&e, root);
-	/* Nothing has to be freed: a bound of none is enough. */
+	/* Nothing has to be freed: a bound of zero is enough. */
 	assert_int_equal(pd_btree_delete(&e.t, root, 0), 0);
 	assert_int_equal(bt_count(&e, root), 1);
 	assert_int_equal(e.nr_dec, 0);

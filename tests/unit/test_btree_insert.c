@@ -133,7 +133,7 @@ static void test_every_step_of_a_load_is_well_formed(void **state)
 		bt_begin(&e, 600, capacities[c], 1);
 		root = empty(&e);
 		for (i = 0; i < nr; i++) {
-			/* Once up, then between, then below. */
+			/* First upwards, then between, then downwards. */
 			u64 key = i < nr / 3 ? 1000 + 2 * i :
 				  i < 2 * nr / 3 ? 1001 + 2 * (i - nr / 3) :
 				  999 - (i - 2 * nr / 3);
@@ -421,7 +421,7 @@ static void test_nothing_committed_is_changed(void **state)
 	later = ram_store_image(e.io);
 	assert_int_not_equal(root, before);
 
-	/* Whatever the old root reaches is as it was. */
+	/* Everything the old root reaches is unchanged. */
 	for (b = before; ; b = bt_child(&e, b, 0)) {
 		assert_memory_equal(ram_image_read(img, b),
 				    ram_image_read(later, b), PD_BLOCK_SIZE);

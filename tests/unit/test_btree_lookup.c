@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Questions to btrees: found, not found, between leaves, at the ends.
+ * Look-ups in btrees: found, not found, between leaves, at the ends.
  */
 #include <setjmp.h>
 #include <stdarg.h>

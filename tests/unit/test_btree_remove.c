@@ -200,7 +200,7 @@ static u32 remove_range(struct bt_env *e, pd_block_t *roots, u32 nr_roots,
 	return steps;
 }
 
-/* Of a tree with keys [0, 1000). */
+/* From a tree with keys [0, 1000). */
 static void remove_exactly(u32 max_entries, u32 max_leaves, u64 begin, u64 end)
 {
 	struct bt_env e;
@@ -352,7 +352,7 @@ static void remove_from_clone(u32 max_entries, u32 max_leaves)
 	assert_int_equal(bt_size(&e.t, roots[0]).nr_entries, 1500);
 	assert_int_equal(bt_size(&e.t, roots[1]).nr_entries, 200);
 
-	/* The original has lost its clone: now its values go. */
+	/* The clone has let go of these: now the original's values go. */
 	remove_range(&e, roots, 2, 0, 0, 0, max_leaves, &told, &nr);
 	assert_int_equal(nr, 1500);
 	remove_range(&e, roots, 2, 1, 0, 0, max_leaves, &told, &nr);

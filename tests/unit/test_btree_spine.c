@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Damaged trees: every function meets each kind of damage with the right
- * error, holds nothing afterwards and comes to an end.
+ * Damaged trees: every function answers each kind of damage with the right
+ * error, holds nothing afterwards and terminates.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,9 +30,9 @@
 #define VALUE_SIZE	offsetof(struct pd_disk_node_header, value_size)
 
 #define FIRST_KEY	100
-#define NR_KEYS		120	/* every second one */
+#define NR_KEYS		120	/* every other one */
 
-/* A tree of three levels; the victims lie where @key leads. */
+/* A tree of three levels; the victims are on the path to @key. */
 struct tree {
 	struct bt_env e;
 	pd_block_t root, parent, leaf;
@@ -64,7 +64,7 @@ static void build(struct tree *t)
 	}
 }
 
-/* ---- what can be asked of a tree ---- */
+/* ---- operations ---- */
 
 typedef int (*op_fn)(struct tree *t);
 
@@ -203,11 +203,11 @@ static void test_a_good_tree_gives_no_errors(void **state)
 	}
 }
 
-/* ---- what can be wrong with it ---- */
+/* ---- damage ---- */
 
 typedef void (*damage_fn)(struct tree *t);
 
-/* @or_else: what the counts may notice before the node itself is looked at. */
+/* @or_else: the error if the counts notice first, before the node is read. */
 static void all_ops_fail_or(damage_fn damage, int error, int or_else)
 {
 	u32 i;
@@ -402,7 +402,7 @@ static void test_loops_and_double_use_are_met(void **state)
 	all_ops_fail_or(leaf_in_two_places, -EILSEQ, -EINVAL);
 }
 
-/* A root with one child, itself: no key range can tell, only the depth. */
+/* A root with one child, itself: no key range shows it, only the depth. */
 static void endless_root(struct tree *t)
 {
 	bt_poke_le64(&t->e, t->root, VALUE(0), t->root);
@@ -490,7 +490,7 @@ static void test_a_count_of_zero_is_met(void **state)
 	bt_end(&t.e);
 }
 
-/* ---- what can go wrong around it ---- */
+/* ---- failures around the tree ---- */
 
 /* Arrange that the @n-th of something fails. */
 typedef void (*trouble_fn)(struct tree *t, long n);
@@ -570,7 +570,7 @@ static void test_damaged_top_trees_are_met(void **state)
 	value = cpu_to_le64(bt_value(&e, 1, 0));
 	assert_int_equal(pd_btree_insert(&e.t, &root, keys, &value, NULL), 0);
 
-	/* A root that is none: beyond the device; then a tree of another kind. */
+	/* A root beyond the device; then a tree of another kind. */
 	bt_poke_le64(&e, root, VALUE(0), 12345);
 	assert_int_equal(pd_btree_lookup(&e.t, root, keys, &value), -EINVAL);
 	assert_int_equal(pd_btree_remove(&e.t, &root, keys), -EINVAL);

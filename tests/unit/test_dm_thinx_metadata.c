@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The façade: generations, the commit sequence, the way back, who is refused.
+ * The façade: generations, the commit sequence, aborts, what is refused.
  */
 #include "md-env.h"
 #include "tests/check/metadata-check.h"
@@ -103,7 +103,7 @@ struct pipelined {
 	u64 gen;
 };
 
-/* While the closed generation travels to disk. */
+/* While the closed generation is on its way to disk. */
 static int change_meanwhile(void *context)
 {
 	struct pipelined *p = context;
@@ -206,7 +206,7 @@ static void test_freed_blocks_wait_for_completion_not_for_closing(void **state)
 	md_end(&e);
 }
 
-/* ---- failures and the way back ---- */
+/* ---- failures and aborts ---- */
 
 static int fail_flush(void *context)
 {
@@ -230,7 +230,7 @@ static void test_failed_data_flush_breaks_the_transaction(void **state)
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -EUCLEAN);
 	assert_int_equal(thinx_md_commit(e.md, NULL), -EUCLEAN);
 	assert_true(thinx_md_is_broken(e.md));
-	/* The trees are sound: one may still look. */
+	/* The trees are sound: look-ups still work. */
 	assert_true(md_get(dev, 0) != THINX_WORD_HOLE);
 	assert_true(thinx_md_dev_is_dirty(dev));
 	assert_false(thinx_md_dev_lost_changes(dev));
@@ -244,7 +244,7 @@ static void test_failed_data_flush_breaks_the_transaction(void **state)
 	assert_true(thinx_md_open_generation(e.md) > gen + 1);
 	md_map(&e, dev, 0, 1);
 	md_commit(&e);
-	/* Sticky until the last one closes it. */
+	/* Sticky until its last user closes it. */
 	assert_true(thinx_md_dev_lost_changes(dev));
 	thinx_md_close_device(dev);
 	dev = md_open(&e, 1);
@@ -338,7 +338,7 @@ static void test_abort_forgets_holds(void **state)
 	md_end(&e);
 }
 
-/* A store whose next superblock write gets there and fails all the same. */
+/* A store whose next superblock write arrives but fails all the same. */
 static int (*real_write_super)(struct pd_block_io *io, const void *data);
 static int nr_bad_writes;
 
@@ -364,7 +364,7 @@ static void test_superblock_that_got_there_despite_an_error_is_settled(void **st
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
 	nr_bad_writes = 1;
 	assert_int_equal(thinx_md_commit(e.md, NULL), -EIO);
-	/* Maybe it is only in the device's cache: it is written again. */
+	/* It may be in the device's cache only, so it is written again. */
 	ram_store_record(e.io, true);
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	events = ram_store_nr_events(e.io);
@@ -373,7 +373,7 @@ static void test_superblock_that_got_there_despite_an_error_is_settled(void **st
 	assert_int_equal(thinx_md_create_thin(e.md, 1), -EEXIST);
 	md_check(&e);
 
-	/* If that fails too there is no way on. */
+	/* If that fails too, nothing works any more. */
 	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
 	nr_bad_writes = 2;
 	assert_int_equal(thinx_md_commit(e.md, NULL), -EIO);
@@ -426,11 +426,11 @@ static void test_failed_metadata_can_still_be_marked_on_the_device(void **state)
 	ram_store_fail(e.io, RAM_OP_WRITE, 0, false);
 	assert_int_equal(thinx_md_set_needs_check(e.md), -EIO);
 	assert_int_equal(thinx_md_set_needs_check(e.md), 0);
-	/* Which does not bring them back. */
+	/* This does not bring the metadata back. */
 	assert_int_equal(thinx_md_create_thin(e.md, 2), -ENODEV);
 	assert_int_equal(thinx_md_abort(e.md), -ENODEV);
 
-	/* The last commit is on the device, whole, and the flag. */
+	/* The whole last commit is on the device, and so is the flag. */
 	md_crash(&e);
 	assert_true(thinx_md_needs_check(e.md));
 	dev = md_open(&e, 1);
@@ -466,7 +466,7 @@ static void test_read_only_refuses_all_changes(void **state)
 	assert_int_equal(thinx_md_find_run_locked(e.md, 1, &begin, &nr),
 			 -EPERM);
 	thinx_md_unlock(e.md);
-	/* Looking is fine, and so is a commit of nothing. */
+	/* Look-ups are fine, and so is a commit of nothing. */
 	assert_true(md_get(dev, 0) != THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_open_device(e.md, 1, &again), 0);
 	thinx_md_close_device(again);

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What a drain waits for and what not, step by step.  tests/threads drives the
- * races.
+ * What a drain waits for and what it does not, step by step.  tests/threads has
+ * the races.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -185,7 +185,7 @@ static void test_drain_waits_for_a_straggler(void **state)
 	unsigned int late;
 	struct drain d;
 
-	/* Read the epoch, were delayed, counted themselves when it was over. */
+	/* Read the epoch, was delayed, counted itself when that was over. */
 	assert_true(thinx_gate_enter(g, &late));
 	WRITE_ONCE(g->epoch, !late);
 	start_drain(&d, g);

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What a map cache answers after fills, sets, invalidations and evictions, by
- * one thread.  tests/threads drives the races.
+ * What a map cache answers after fills, sets, invalidations and evictions, in
+ * one thread.  tests/threads has the races.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -163,7 +163,7 @@ static void test_fill_without_memory_stores_nothing(void **state)
 	struct volume *v = *state;
 	long n;
 
-	/* Chunk, or one of the xarray's nodes. */
+	/* The chunk, or one of the xarray's nodes. */
 	for (n = 0; n < 2; n++) {
 		shim_fail_alloc(n, true);
 		assert_int_equal(fill_holes(v, 1000, 10), 0);
@@ -231,7 +231,7 @@ static void test_invalidate_forgets_the_range_only(void **state)
 	assert_words(v, 0, 10, HOLE);
 	assert_words(v, 10, 200, UNKNOWN);
 	assert_words(v, 200, 320, HOLE);
-	/* Chunks 1 and 2 had nothing left to say. */
+	/* Chunks 1 and 2 had nothing left in them. */
 	assert_int_equal(thinx_map_cache_count(), 3);
 	thinx_map_cache_invalidate(&v->mc, 250, 250);
 	assert_word(v, 250, HOLE);
@@ -319,7 +319,7 @@ static void test_run_of_holes_ends_at_a_mapping(void **state)
 	thinx_map_cache_set(&v->mc, 90, 1, map(1, 1));
 	assert_run(v, 0, 1000, 5, 90, HOLE);
 	assert_run(v, 91, 1000, 5, 9, HOLE);
-	/* The data block of the word that says HOLE is not one. */
+	/* The bits of HOLE where a mapping has its data block are not one. */
 	thinx_map_cache_set(&v->mc, 89, 1, map(THINX_DATA_BLOCK_MAX - 1, 1));
 	thinx_map_cache_set(&v->mc, 90, 1, HOLE);
 	assert_run(v, 89, 1000, 5, 1, map(THINX_DATA_BLOCK_MAX - 1, 1));
@@ -542,7 +542,7 @@ static void test_used_chunk_gets_a_second_chance(void **state)
 	for (b = 0; b < 100 * CHUNK; b += CHUNK)
 		fill_holes(v, b, 1);
 	assert_word(v, 50 * CHUNK, HOLE);
-	/* Hand: once round, and to the next cache. */
+	/* The hand goes round once, and on to the next cache. */
 	assert_int_equal(thinx_map_cache_evict(101), 99);
 	assert_int_equal(thinx_map_cache_count(), 1);
 	assert_word(v, 50 * CHUNK, HOLE);
@@ -580,7 +580,7 @@ static void test_eviction_goes_round_all_caches(void **state)
 
 struct model {
 	u64 now[NR_BLOCKS];	/* what the metadata would say */
-	int holder[NR_BLOCKS];	/* 0: nobody */
+	int holder[NR_BLOCKS];	/* 0: none */
 	struct thinx_range range[NR_HELD + 1];
 	unsigned int seed;
 };

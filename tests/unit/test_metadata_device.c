@@ -184,7 +184,7 @@ static void test_snapshot_shares_everything(void **state)
 	for (v = 9; v <= 510; v++)
 		assert_true(md_get(origin, v) == md_get(snap, v));
 
-	/* They part. */
+	/* They diverge. */
 	md_map(&e, snap, 10, 1);
 	assert_true(md_get(origin, 10) != md_get(snap, 10));
 	assert_int_equal(thinx_mapping_time(md_get(snap, 10)), 1);
@@ -251,7 +251,7 @@ static void test_snapshot_errors(void **state)
 	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
 	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -EEXIST);
-	/* The id in use comes first. */
+	/* The id in use is reported first. */
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 9), -EEXIST);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 2), -EEXIST);
 	md_end(&e);
@@ -275,7 +275,7 @@ static void test_snapshots_end_when_the_time_is_used_up(void **state)
 
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	assert_int_equal(thinx_md_create_snap(e.md, 3, 1), -EOVERFLOW);
-	/* Nothing is broken by that. */
+	/* This breaks nothing. */
 	dev = md_open(&e, 2);
 	md_map(&e, dev, 1, 1);
 	assert_int_equal(thinx_mapping_time(md_get(dev, 1)), THINX_TIME_MAX);
@@ -415,7 +415,7 @@ static void map_contiguously(struct md_env *e, u32 id, u64 nr)
 	md_commit(e);
 }
 
-/* Its delete is too much for one transaction. */
+/* Deleting it takes more than one transaction. */
 static void begin_with_heavy_device(struct md_env *e)
 {
 	md_begin(e, 8192, 400000);
@@ -461,7 +461,7 @@ static void test_heavy_release_is_committed_between_steps(void **state)
 	md_begin(&e, 16384, 700000);
 	map_contiguously(&e, 1, 300000);
 	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
-	/* From now on the snapshot alone has these. */
+	/* From now on only the snapshot has these. */
 	dev = md_open(&e, 1);
 	md_unmap(&e, dev, 0, 300000);
 	thinx_md_close_device(dev);
@@ -528,7 +528,7 @@ static void test_others_get_in_between_the_steps_of_a_delete(void **state)
 		if (r != -EBUSY)
 			continue;
 		nr_busy++;
-		/* By now the delete may have come to its end. */
+		/* By now the delete may have finished. */
 		assert_true(thinx_md_delete(e.md, 1) < 0);
 		assert_int_equal(thinx_md_create_snap(e.md, 2, 1), -ENODATA);
 		md_check(&e);

@@ -240,10 +240,10 @@ static bool run_with_one_fault(enum fault fault, long n, char **end)
 				after_commit = i + 1;
 			continue;
 		}
-		/* Only the one fault can be the reason. */
+		/* Only the one fault can be the cause. */
 		md_insist(r == -ENOMEM || r == -EIO);
 		md_insist(was_hit(&e, fault, n, before));
-		/* Clean or broken?  A commit of nothing new tells. */
+		/* Clean or broken?  This asks without changing anything. */
 		if (thinx_md_set_transaction_id(e.md, 99, 99) == -EUCLEAN) {
 			md_insist(!thinx_md_abort(e.md));
 			md_check(&e);
@@ -262,7 +262,7 @@ static bool run_with_one_fault(enum fault fault, long n, char **end)
 	return hit;
 }
 
-/* The fault stays: nothing works any more, but nothing leaks or crashes. */
+/* The fault stays: nothing works any more, yet nothing leaks or crashes. */
 static void run_with_lasting_fault(enum fault fault, long n)
 {
 	int nr_steps = sizeof(script) / sizeof(script[0]), i, r = 0;
@@ -287,7 +287,7 @@ static void run_with_lasting_fault(enum fault fault, long n)
 	arm(&e, fault, -1, false);
 	img = ram_store_image(e.io);
 	md_close(&e);
-	/* What is on the device is whole. */
+	/* What is on the device is intact. */
 	md_insist(!md_push_image(&e, img));
 	md_end(&e);
 }
@@ -392,7 +392,7 @@ static void test_abort_survives_each_failed_allocation(void **state)
 	print_message("%ld allocations\n", n);
 	assert_true(n > 5);
 
-	/* Memory that does not come back. */
+	/* Allocations that keep failing. */
 	md_map(&e, dev, 1, 1);
 	shim_fail_alloc(0, true);
 	assert_int_equal(thinx_md_abort(e.md), -ENOMEM);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The metadata snapshot: what it pins, what letting it go frees.
+ * The metadata snapshot: what it pins, what releasing it frees.
  */
 #include "md-env.h"
 
@@ -59,7 +59,7 @@ static void test_reserve_commits_first(void **state)
 	assert_int_equal(flushes, 1);
 	assert_true(thinx_md_is_dirty(e.md));
 	md_crash(&e);
-	/* The device is there, the snapshot of it was not committed. */
+	/* The device is there, but the snapshot of it was not committed. */
 	assert_int_equal(thinx_md_create_thin(e.md, 1), -EEXIST);
 	assert_int_equal(thinx_md_held_root(e.md), 0);
 	md_end(&e);
@@ -190,7 +190,7 @@ static int other_release, other_reserve;
 
 static void release_and_reserve(void)
 {
-	/* Once. */
+	/* Only once. */
 	shim_on_resched = NULL;
 	other_release = thinx_md_release_snap(other_env->md);
 	other_reserve = thinx_md_reserve_snap(other_env->md);
@@ -232,7 +232,7 @@ static void test_half_released_one_can_be_released_again(void **state)
 	int r, tries;
 	u32 i;
 
-	/* So little room that a release needs several commits. */
+	/* So little space that a release takes several commits. */
 	md_begin(&e, 330, 50000);
 	dev = md_create(&e, 1);
 	for (i = 0; i < 20000; i++) {

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The format is shared with thin-provisioning-tools: what we write they can
- * dump and restore, what they restore we can open and change.
+ * The format is shared with thin-provisioning-tools: they can dump and restore
+ * what we write, and we can open and change what they restore.
  */
 #include "md-env.h"
 
@@ -140,7 +140,7 @@ static void test_restored_metadata_can_be_changed(void **state)
 		md_check(&e);
 		workload(&e, seed + 100, 300);
 		assert_true(md_tools_check(&e));
-		/* Back and forth once more. */
+		/* Once more, there and back. */
 		save(&e, ours);
 		md_crash(&e);
 		md_end(&e);
@@ -241,7 +241,7 @@ static void test_metadata_snapshot_can_be_read_by_the_tools(void **state)
 	save(&e, path);
 	assert_int_equal(md_shell("PATH=$PATH:/usr/sbin thin_dump -m %s >%s",
 				  path, b), 0);
-	/* All but the superblock, whose nr_data_blocks is wiped. */
+	/* All except the superblock, whose nr_data_blocks is wiped. */
 	assert_int_equal(md_shell("python3 ../same_dump.py -d %s %s", a, b), 0);
 	assert_true(md_tools_check(&e));
 	assert_int_equal(thinx_md_release_snap(e.md), 0);

@@ -287,7 +287,7 @@ static void test_block_a_crash_could_share_again_is_not_exclusive(void **state)
 	bool ex[1];
 	struct md_env e;
 
-	/* Parted leaves, so that the block's own count is what tells. */
+	/* The leaves differ, so the block's own count decides. */
 	md_begin(&e, 128, 100);
 	dev = md_create(&e, 1);
 	md_map(&e, dev, 0, 1);
@@ -313,7 +313,7 @@ static void test_delete_makes_blocks_exclusive_only_when_durable(void **state)
 	struct md_env e;
 	bool ex[1];
 
-	/* The origin goes; no count of a data block ever changes. */
+	/* The origin is deleted; no count of a data block ever changes. */
 	md_begin(&e, 128, 100);
 	snap = md_create(&e, 1);
 	md_map(&e, snap, 0, 10);
@@ -377,7 +377,7 @@ static void test_discard_of_shared_leaves_makes_exclusive_when_durable(void **st
 	md_map(&e, dev, 0, 3000);
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	md_commit(&e);
-	/* Whole leaves are let go without a look at what they hold. */
+	/* Whole leaves are released without looking at what they hold. */
 	md_unmap(&e, dev, 0, 2900);
 	snap = md_open(&e, 2);
 	restamp(&e, snap, 1000, 1, m, ex);
@@ -506,7 +506,7 @@ static void test_freed_blocks_are_listed_and_held(void **state)
 	assert_int_equal(r->freed[0].end, first + 10);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 90);
 	md_commit(&e);
-	/* Free on disk, but held until the discard was passed down. */
+	/* Free on disk, but held until the discard has been passed down. */
 	thinx_md_get_space(e.md, &s);
 	assert_int_equal(s.data_used, 90);
 	assert_int_equal(s.data_allocatable, 0);
@@ -550,7 +550,7 @@ static void test_large_range_goes_in_bounded_steps(void **state)
 
 	md_begin(&e, 1024, 30000);
 	dev = md_create(&e, 1);
-	/* No two neighbours: each block is a run of its own. */
+	/* No two are neighbours: each block is a run of its own. */
 	for (i = 0; i < 10000; i++)
 		md_map(&e, dev, i * 7919 % 10000 * 2, 1);
 	while (!r->done) {
@@ -663,7 +663,7 @@ static void test_shared_wild_mapping_is_noticed_when_parting(void **state)
 	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
 	dev = md_open(&e, 2);
 	assert_int_equal(md_try_map(&e, dev, 0, 1), -EILSEQ);
-	/* Broken: nothing but the way back. */
+	/* Broken: only an abort is left. */
 	assert_int_equal(thinx_md_lookup(dev, 0, never, NULL), -EUCLEAN);
 	assert_int_equal(thinx_md_commit(e.md, NULL), -EUCLEAN);
 	assert_int_equal(thinx_md_abort(e.md), 0);

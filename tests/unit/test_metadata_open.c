@@ -137,7 +137,7 @@ static void test_tiny_devices_are_refused(void **state)
 	assert_int_equal(open_size(THINX_MIN_METADATA_BLOCKS), 0);
 }
 
-/* 0, or which step of an ordinary little life had no room. */
+/* 0, or which step of a short ordinary life had no space. */
 static int live_on(pd_block_t nr_blocks, u64 nr_data)
 {
 	struct thinx_md_dev *dev;

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Space: numbers, room for changes, growth, the threshold.
+ * Space: numbers, space for changes, growth, the threshold.
  */
 #include "md-env.h"
 
@@ -150,7 +150,7 @@ static void test_full_metadata_grows(void **state)
 }
 
 /*
- * Change until there is no room: each refusal comes before anything changed, so
+ * Change until there is no space: each refusal comes before anything changed, so
  * the transaction can always be committed.
  */
 static void fill_up(pd_block_t nr_meta, unsigned int commit_each,
@@ -187,7 +187,7 @@ static void fill_up(pd_block_t nr_meta, unsigned int commit_each,
 		      (unsigned long long)nr_meta, commit_each,
 		      snaps ? ", snapshots" : "", (unsigned long long)n,
 		      (unsigned long long)used);
-	/* Usable to a good part; snapshots make more room necessary. */
+	/* Most of it is usable; snapshots need more in reserve. */
 	assert_true(used >= nr_meta / (snaps ? 3 : 2));
 	thinx_md_close_device(dev);
 	md_end(&e);
@@ -219,7 +219,7 @@ static void test_full_metadata_can_still_be_emptied(void **state)
 			md_commit(&e);
 	}
 	md_commit(&e);
-	/* A discard of all of it, with commits between failing steps. */
+	/* Discard all of it, with commits between failing steps. */
 	for (i = 0; i < 1000 && thinx_md_dev_mapped_blocks(dev); i++) {
 		int r = md_try_unmap(&e, dev, 0, ~0ULL);
 
@@ -377,8 +377,8 @@ static void test_what_was_accepted_with_many_references_is_committed(void **s)
 }
 
 /*
- * Use up metadata in the open transaction as long as there is room for a change
- * of @nr_blocks and @nr_values and more; only a commit gives it back.
+ * Use up metadata in the open transaction while there is more space than a change
+ * of @nr_blocks and @nr_values needs; only a commit gives it back.
  */
 static void use_up(struct md_env *e, u64 nr_blocks, u64 nr_values)
 {
@@ -470,7 +470,7 @@ static void test_threshold_is_reported_once(void **state)
 		md_map(&e, dev, v * 7919 % 1000003, 1);
 	assert_int_equal(calls, 1);
 
-	/* It outlives an abort. */
+	/* It survives an abort. */
 	assert_int_equal(thinx_md_abort(e.md), 0);
 	calls = 0;
 	for (v = 0; !calls; v++) {
@@ -479,7 +479,7 @@ static void test_threshold_is_reported_once(void **state)
 	}
 	assert_int_equal(thinx_md_abort(e.md), 0);
 
-	/* Commit by commit it comes near the mark: a few blocks are copies. */
+	/* Each commit comes closer to the mark: a few blocks are copies. */
 	calls = 0;
 	for (v = 0; !calls; v++) {
 		assert_true(space(&e).meta_free > 390);

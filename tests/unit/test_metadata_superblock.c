@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The superblock: what is refused, in which order, and what is carried through.
+ * The superblock: what is refused, in which order, and what is preserved.
  */
 #include "md-env.h"
 
@@ -170,7 +170,7 @@ static void test_needs_check_is_on_the_device_at_once(void **state)
 	md_crash(&e);
 	assert_true(thinx_md_needs_check(e.md));
 
-	/* It stays through commits and aborts. */
+	/* It survives commits and aborts. */
 	thinx_md_close_device(md_create(&e, 1));
 	md_commit(&e);
 	md_crash(&e);

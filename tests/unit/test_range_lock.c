@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Held ranges against an array that says of each block who holds it.
+ * Held ranges against an array that has the holder of each block.
  */
 #include <setjmp.h>
 #include <stdarg.h>

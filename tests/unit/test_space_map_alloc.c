@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * Finding free blocks: order, wrapping, wrong hints, runs, holds, and how often
- * the device is looked at.
+ * the device is read.
  */
 #include "sm-env.h"
 
@@ -195,7 +195,7 @@ static void test_too_large_none_free_before_hides_nothing(void **state)
 	assert_int_equal(sm_alloc(e->data), 0);
 }
 
-/* Opened with a root that says that so many are allocated. */
+/* Reopen with a root that says that @nr blocks are allocated. */
 static void reopen_with_nr_allocated(u64 nr)
 {
 	struct pd_disk_sm_root root;

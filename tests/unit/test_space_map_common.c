@@ -85,7 +85,7 @@ static void test_changed_overflow_leaves_are_counted(void **state)
 	assert_int_equal(o.nr_leaves, 1);
 	assert_int_equal(o.nr_touched, 0);
 	assert_int_equal(o.nr_moved, 0);
-	/* One and two are none of its business. */
+	/* Counts of one and two do not concern it. */
 	ok(pd_sm_inc(e->data, 0, NR));
 	ok(pd_sm_inc(e->data, 0, NR));
 	pd_sm_get_overflow(e->data, &o);
@@ -120,7 +120,7 @@ static void test_changed_overflow_leaves_are_counted(void **state)
 		ok(pd_sm_inc(e->data, 1232, 1345));
 		pd_sm_get_overflow(e->data, &o);
 		assert_int_equal(o.nr_touched, 4);
-		/* These may leave it: what they are exactly was not read. */
+		/* These may leave it: their exact counts were not read. */
 		ok(pd_sm_dec(e->data, 5000, 5010));
 		pd_sm_get_overflow(e->data, &o);
 		assert_int_equal(o.nr_touched, 6);
@@ -312,7 +312,7 @@ static void test_threshold_is_armed_by_a_commit_that_left_enough(void **state)
 	assert_int_equal(nr_calls, 2);
 }
 
-/* What each transaction does: take a few blocks, give most of them back. */
+/* As each transaction does: take a few blocks, give most of them back. */
 static void test_threshold_is_not_told_again_by_ups_and_downs(void **state)
 {
 	pd_block_t low, i, freed = 0;

@@ -184,7 +184,7 @@ static void test_overflow_tree_holds_exactly_the_large_counts(void **state)
 		if (!r)
 			assert_int_equal(le32_to_cpu(value), count);
 	}
-	/* And it gets empty again. */
+	/* And it becomes empty again. */
 	for (b = 0; b < 1010; b++)
 		while (sm_count(e->data, b))
 			ok(pd_sm_dec(e->data, b, b + 1));
@@ -222,14 +222,14 @@ static void test_damaged_roots_are_refused(void **state)
 	assert_int_equal(open_root(root), -EINVAL);
 	root.nr_blocks = cpu_to_le64(201ull * E);
 	assert_int_equal(open_root(root), -EINVAL);
-	/* More bitmaps than metadata blocks can be used, of a larger device. */
+	/* More bitmaps than usable metadata blocks, on a larger device. */
 	ram_store_grow(e->io, PD_MAX_METADATA_BLOCKS + 10);
 	root.nr_blocks = cpu_to_le64((PD_MAX_METADATA_BLOCKS + 1) * E);
 	assert_int_equal(open_root(root), -EINVAL);
 	/* More bitmaps than the index has. */
 	root.nr_blocks = cpu_to_le64(3 * E + 1);
 	assert_int_equal(open_root(root), -EILSEQ);
-	/* Fewer are fine: nobody asks for the rest. */
+	/* Fewer are fine: the rest is never used. */
 	root.nr_blocks = cpu_to_le64(2 * E);
 	ok(open_root(root));
 
@@ -327,7 +327,7 @@ static void test_every_failure_while_opening_is_reported(void **state)
 		ram_store_fail(e->io, RAM_OP_READ, n, false);
 		r = pd_sm_disk_open(e->tm, e->data_root, &sm);
 		assert_true(!r || r == -EIO);
-		/* A failed prefetch is no failure. */
+		/* A failed prefetch is no error. */
 		if (!r && n < 4) {
 			pd_sm_destroy(sm);
 			r = -EIO;

@@ -198,7 +198,7 @@ static void test_index_is_touched_once_per_transaction(void **state)
 	new_block();
 	sm_close(e);
 	assert_int_not_equal(e->meta->index_root, index);
-	/* The old one is free, but not yet for use. */
+	/* The old one is free, but not yet usable. */
 	assert_int_equal(sm_count(e->meta, index), 0);
 	assert_int_equal(pd_sm_nr_blocks(e->meta) -
 			 pd_sm_nr_allocated(e->meta) -
@@ -243,7 +243,7 @@ static void grow(pd_block_t from, pd_block_t to)
 	pd_block_t b, first, last = 0;
 
 	sm_begin(e, from, 0);
-	/* Leave nothing free, so that all has to come from the new area. */
+	/* Leave nothing free, so that everything has to come from the new area. */
 	do {
 		b = new_block();
 		sm_commit(e);
@@ -387,7 +387,7 @@ static void test_damaged_index_is_refused(void **state)
 static void test_check_finds_entries_that_do_not_belong(void **state)
 {
 	sm_begin(e, 1000, 0);
-	/* "Many" without an overflow count; a count behind the end. */
+	/* "Many" without an overflow count; a count past the end. */
 	assert_int_equal(open_image(edited_image(3, 16 + 20, 3,
 						 PD_BITMAP_CSUM_XOR)),
 			 -EILSEQ);

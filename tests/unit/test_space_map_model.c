@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Random life of a data space map beside its stupid twin: plain arrays of
- * counts, of "touched by the open / the closing transaction", of holds.
+ * A random life of a data space map, compared with a simple twin: plain arrays
+ * of counts, of "touched by the open / the closing transaction", of holds.
  *
  * After every operation the numbers agree, whatever is handed out is free in
  * the twin, and "no space" means that the twin has none either.
@@ -121,7 +121,7 @@ static void do_inc(void)
 {
 	pd_block_t begin = rnd(t->nr), end = min(begin + 1 + rnd(20), t->nr), b;
 
-	/* Only what has references already gets more of them. */
+	/* Only blocks that already have references get more. */
 	for (b = begin; b < end && t->count[b]; b++)
 		;
 	ok(pd_sm_inc(e->data, begin, b));
@@ -131,7 +131,7 @@ static void do_inc(void)
 	}
 }
 
-/* Nothing forbids to count a block that was not handed out. */
+/* Nothing forbids counting a block that was not handed out. */
 static void do_inc_any(void)
 {
 	pd_block_t b = rnd(t->nr);

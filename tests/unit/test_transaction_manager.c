@@ -147,7 +147,7 @@ static void test_block_of_the_closing_transaction_is_copied(void **state)
 	bool inc;
 
 	sm_close(e);
-	/* Not completed: but immutable already. */
+	/* Not completed, but already immutable. */
 	assert_false(pd_sm_is_new(pd_tm_sm(e->tm), b));
 	c = change(b, 2, &inc);
 	assert_int_not_equal(b, c);
@@ -322,7 +322,7 @@ static void test_closed_transaction_is_immutable_on_the_device(void **state)
 		ok(pd_bm_read(old.bm, b[i], &leaf_v, &blk));
 		assert_int_equal(((u8 *)blk.data)[4095], i);
 		pd_bm_release(old.bm, &blk);
-		/* What the tree of a caller would hold: give it back. */
+		/* What a caller's tree would hold: give it back. */
 		ok(pd_tm_dec(old.tm, b[i]));
 	}
 	sm_commit(&old);
