@@ -87,52 +87,39 @@ void md_commit(struct md_env *e)
 	md_insist(!thinx_md_commit(e->md, NULL));
 }
 
+/* The result of @call, made with @hook set: a variable named like it. */
+#define with_hook(md, hook, context, call) ({				\
+	const struct thinx_md_hooks _hooks = { .hook = hook };		\
+	int _r;								\
+									\
+	thinx_md_set_hooks(md, &_hooks, context);			\
+	_r = call;							\
+	thinx_md_set_hooks(md, NULL, NULL);				\
+	_r;								\
+})
+
 int md_commit_with(struct thinx_md *md, int (*flush_data)(void *context),
 		   void *context)
 {
-	const struct thinx_md_hooks hooks = { .flush_data = flush_data };
-	int r;
-
-	thinx_md_set_hooks(md, &hooks, context);
-	r = thinx_md_commit(md, NULL);
-	thinx_md_set_hooks(md, NULL, NULL);
-	return r;
+	return with_hook(md, flush_data, context, thinx_md_commit(md, NULL));
 }
 
 int md_reserve_snap_with(struct thinx_md *md, int (*flush_data)(void *context),
 			 void *context)
 {
-	const struct thinx_md_hooks hooks = { .flush_data = flush_data };
-	int r;
-
-	thinx_md_set_hooks(md, &hooks, context);
-	r = thinx_md_reserve_snap(md);
-	thinx_md_set_hooks(md, NULL, NULL);
-	return r;
+	return with_hook(md, flush_data, context, thinx_md_reserve_snap(md));
 }
 
 int md_delete_with(struct thinx_md *md, u32 id, int (*commit)(void *context),
 		   void *context)
 {
-	const struct thinx_md_hooks hooks = { .commit = commit };
-	int r;
-
-	thinx_md_set_hooks(md, &hooks, context);
-	r = thinx_md_delete(md, id);
-	thinx_md_set_hooks(md, NULL, NULL);
-	return r;
+	return with_hook(md, commit, context, thinx_md_delete(md, id));
 }
 
 int md_release_snap_with(struct thinx_md *md, int (*commit)(void *context),
 			 void *context)
 {
-	const struct thinx_md_hooks hooks = { .commit = commit };
-	int r;
-
-	thinx_md_set_hooks(md, &hooks, context);
-	r = thinx_md_release_snap(md);
-	thinx_md_set_hooks(md, NULL, NULL);
-	return r;
+	return with_hook(md, commit, context, thinx_md_release_snap(md));
 }
 
 void md_set_threshold(struct thinx_md *md, u64 blocks, void (*fn)(void *context),
