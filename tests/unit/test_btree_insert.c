@@ -489,118 +489,6 @@ static void test_shadowing_a_shared_top_leaf_counts_the_trees_below(void **state
 	bt_end(&e);
 }
 
-/* ---- update ---- */
-
-struct edit {
-	u64 keys[64];
-	u32 nr;
-	int stop_at, result;
-};
-
-static int edit(void *context, u64 key, void *value)
-{
-	struct edit *ed = context;
-	__le64 *le = value;
-
-	if (ed->nr == ed->stop_at)
-		return ed->result;
-	ed->keys[ed->nr++] = key;
-	*le = cpu_to_le64(le64_to_cpu(*le) | 0x55);
-	return 0;
-}
-
-static void test_update_edits_what_is_there(void **state)
-{
-	struct edit ed = { .stop_at = -1 };
-	pd_block_t roots[2];
-	struct bt_env e;
-	u64 key;
-	u32 i;
-
-	bt_begin(&e, 600, 6, 1);
-	roots[0] = empty(&e);
-	for (key = 0; key < 200; key += 4)
-		bt_insert(&e, &roots[0], key, 1);
-	roots[1] = bt_snap(&e, roots[0]);
-	key = 50;
-	assert_int_equal(pd_btree_update(&e.t, &roots[1], &key, 51, edit, &ed),
-			 0);
-	assert_int_equal(ed.nr, 13);		/* 52 .. 100 */
-	for (i = 0; i < ed.nr; i++)
-		assert_int_equal(ed.keys[i], 52 + 4 * i);
-	for (key = 0; key < 200; key += 4) {
-		bool edited = key >= 52 && key <= 100;
-
-		assert_int_equal(lookup(&e, roots[0], key), 0x100);
-		assert_int_equal(lookup(&e, roots[1], key),
-				 edited ? 0x155 : 0x100);
-	}
-	bt_verify(&e, roots, 2);
-	bt_end(&e);
-}
-
-static void test_update_ends_when_told(void **state)
-{
-	struct edit ed = { .stop_at = 5, .result = -EAGAIN };
-	struct bt_env e;
-	pd_block_t root;
-	u64 key = 10;
-
-	bt_begin(&e, 600, 6, 1);
-	root = empty(&e);
-	bt_fill(&e, &root, 0, 100);
-	assert_int_equal(pd_btree_update(&e.t, &root, &key, 50, edit, &ed),
-			 -EAGAIN);
-	assert_int_equal(ed.nr, 5);
-	assert_int_equal(bt_held(&e), 0);
-	bt_verify(&e, &root, 1);
-	bt_end(&e);
-}
-
-static void test_update_of_nothing_shadows_nothing(void **state)
-{
-	struct edit ed = { .stop_at = -1 };
-	struct bt_env e;
-	pd_block_t root, before;
-	u64 key = 200;
-
-	bt_begin(&e, 600, 6, 1);
-	root = empty(&e);
-	bt_fill(&e, &root, 0, 100);
-	bt_commit(&e);
-	before = root;
-	assert_int_equal(pd_btree_update(&e.t, &root, &key, 1000, edit, &ed),
-			 0);
-	assert_int_equal(pd_btree_update(&e.t, &root, &key, 0, edit, &ed),
-			 -EINVAL);
-	key = ~0ull;
-	assert_int_equal(pd_btree_update(&e.t, &root, &key, 1, edit, &ed), 0);
-	assert_int_equal(pd_btree_update(&e.t, &root, &key, 2, edit, &ed),
-			 -EINVAL);
-	assert_int_equal(root, before);
-	assert_int_equal(ed.nr, 0);
-	bt_end(&e);
-}
-
-static void test_update_reports_a_missing_upper_key(void **state)
-{
-	struct edit ed = { .stop_at = -1 };
-	u64 keys[2] = { 5, 0 };
-	struct bt_env e;
-	pd_block_t root;
-
-	bt_begin(&e, 600, 6, 2);
-	root = empty(&e);
-	insert2(&e, &root, 4, 0, 1);
-	assert_int_equal(pd_btree_update(&e.t, &root, keys, 5, edit, &ed),
-			 -ENODATA);
-	keys[0] = 4;
-	assert_int_equal(pd_btree_update(&e.t, &root, keys, 5, edit, &ed), 0);
-	assert_int_equal(ed.nr, 1);
-	bt_verify(&e, &root, 1);
-	bt_end(&e);
-}
-
 /* ---- limits and errors ---- */
 
 static void test_few_buffers_are_held(void **state)
@@ -708,10 +596,6 @@ int main(void)
 		cmocka_unit_test(test_nothing_committed_is_changed),
 		cmocka_unit_test(test_missing_lower_trees_are_made),
 		cmocka_unit_test(test_shadowing_a_shared_top_leaf_counts_the_trees_below),
-		cmocka_unit_test(test_update_edits_what_is_there),
-		cmocka_unit_test(test_update_ends_when_told),
-		cmocka_unit_test(test_update_of_nothing_shadows_nothing),
-		cmocka_unit_test(test_update_reports_a_missing_upper_key),
 		cmocka_unit_test(test_few_buffers_are_held),
 		cmocka_unit_test(test_a_full_device_is_reported),
 		cmocka_unit_test(test_a_read_only_device_is_reported),
