@@ -12,47 +12,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include <asm/byteorder.h>
+#include "mc-env.h"
 
-#include "data-path/map-cache.h"
-#include "data-path/range-lock.h"
-
-#define UNKNOWN		THINX_WORD_UNKNOWN
-#define HOLE		THINX_WORD_HOLE
 #define CHUNK		THINX_MAP_CHUNK_WORDS
-#define BIG_LIMIT	(64UL << 20)
-
-struct volume {
-	struct thinx_map_cache mc;
-	struct thinx_range_lock rl;
-};
-
-static int setup(void **state)
-{
-	struct volume *v = malloc(sizeof(*v));
-
-	*state = v;
-	thinx_map_cache_limit_bytes = BIG_LIMIT;
-	thinx_range_lock_init(&v->rl);
-	return thinx_map_cache_setup() || thinx_map_cache_init(&v->mc, &v->rl);
-}
-
-static int teardown(void **state)
-{
-	struct volume *v = *state;
-
-	thinx_map_cache_exit(&v->mc);
-	free(v);
-	if (thinx_map_cache_count())
-		return -1;
-	thinx_map_cache_teardown();
-	return 0;
-}
-
-static u64 map(u64 block, u32 time)
-{
-	return thinx_mapping_pack(block, time);
-}
 
 static void assert_word(struct volume *v, u64 b, u64 want)
 {
@@ -74,18 +36,6 @@ static int fill_holes(struct volume *v, u64 begin, unsigned int nr)
 	for (i = 0; i < nr; i++)
 		words[i] = HOLE;
 	return thinx_map_cache_fill(&v->mc, begin, words, nr);
-}
-
-static bool hold(struct volume *v, struct thinx_range *r, u64 begin, u64 end)
-{
-	return thinx_range_lock_or_wait(&v->rl, r, NULL, begin, end);
-}
-
-static void let_go(struct volume *v, struct thinx_range *r)
-{
-	LIST_HEAD(freed);
-
-	thinx_range_unlock(&v->rl, r, &freed);
 }
 
 /* ---- fill ---- */
@@ -327,25 +277,6 @@ static void test_run_of_holes_ends_at_a_mapping(void **state)
 
 /* ---- leaves ---- */
 
-struct leaf {
-	__le64 keys[252];
-	__le64 values[252];
-	u32 nr;
-};
-
-static void add(struct leaf *l, u64 key, u64 value)
-{
-	l->keys[l->nr] = cpu_to_le64(key);
-	l->values[l->nr++] = cpu_to_le64(value);
-}
-
-static int fill_leaf(struct volume *v, struct leaf *l, u64 around, u64 begin,
-		     u64 end, u64 volume_blocks)
-{
-	return thinx_map_cache_fill_leaf(&v->mc, around, begin, end, l->nr,
-					 l->keys, l->values, volume_blocks);
-}
-
 static void test_leaf_fills_mappings_and_holes(void **state)
 {
 	struct volume *v = *state;
@@ -573,148 +504,6 @@ static void test_eviction_goes_round_all_caches(void **state)
 	thinx_map_cache_exit(&w[2].mc);
 }
 
-/* ---- everything ---- */
-
-#define NR_BLOCKS	1500
-#define NR_HELD		8
-
-struct model {
-	u64 now[NR_BLOCKS];	/* what the metadata would say */
-	int holder[NR_BLOCKS];	/* 0: none */
-	struct thinx_range range[NR_HELD + 1];
-	unsigned int seed;
-};
-
-static u64 some_run(struct model *m, u64 *nr)
-{
-	u64 begin = rand_r(&m->seed) % NR_BLOCKS;
-
-	*nr = 1 + rand_r(&m->seed) % (rand_r(&m->seed) % 4 ? 20 : 400);
-	if (*nr > NR_BLOCKS - begin)
-		*nr = NR_BLOCKS - begin;
-	return begin;
-}
-
-/* Lock, invalidate, change, set, unlock: one of these per call. */
-static void step_holder(struct volume *v, struct model *m, int i)
-{
-	struct thinx_range *r = &m->range[i];
-	u64 begin, nr, first, b;
-
-	if (!r->end) {
-		begin = some_run(m, &nr);
-		if (!hold(v, r, begin, begin + nr))
-			return;
-		for (b = begin; b < begin + nr; b++)
-			m->holder[b] = i;
-		thinx_map_cache_invalidate(&v->mc, begin, begin + nr);
-		return;
-	}
-	nr = r->end - r->begin;
-	switch (rand_r(&m->seed) % 4) {
-	case 0:
-		for (b = r->begin; b < r->end; b++)
-			m->holder[b] = 0;
-		let_go(v, r);
-		r->end = 0;
-		return;
-	case 1:
-		first = HOLE;
-		break;
-	default:
-		first = map(rand_r(&m->seed), rand_r(&m->seed) % 5);
-	}
-	for (b = 0; b < nr; b++)
-		m->now[r->begin + b] = first == HOLE ? HOLE :
-			map(thinx_mapping_block(first) + b,
-			    thinx_mapping_time(first));
-	thinx_map_cache_set(&v->mc, r->begin, nr,
-			    rand_r(&m->seed) % 8 ? first : UNKNOWN);
-}
-
-static void step_leaf(struct volume *v, struct model *m)
-{
-	struct leaf l = { .nr = 0 };
-	u64 nr, begin = some_run(m, &nr), b;
-
-	for (b = begin; b < begin + nr && l.nr < 252; b++)
-		if (m->now[b] != HOLE)
-			add(&l, b, m->now[b]);
-	fill_leaf(v, &l, begin + rand_r(&m->seed) % (b - begin), begin, b,
-		  NR_BLOCKS);
-}
-
-static void check_answers(struct volume *v, struct model *m)
-{
-	u64 b, first, i;
-	unsigned int n;
-	u32 time = rand_r(&m->seed) % 6;
-
-	for (b = 0; b < NR_BLOCKS; b++) {
-		n = thinx_map_cache_run(&v->mc, b, 100, time, &first);
-		assert_int_equal(first, thinx_map_cache_get(&v->mc, b));
-		if (first == UNKNOWN)
-			continue;
-		assert_int_equal(first, m->now[b]);
-		for (i = 1; i < n; i++) {
-			if (first == HOLE) {
-				assert_int_equal(m->now[b + i], HOLE);
-				continue;
-			}
-			assert_int_equal(thinx_mapping_block(m->now[b + i]),
-					 thinx_mapping_block(first) + i);
-			assert_int_equal(
-				thinx_mapping_time(m->now[b + i]) < time,
-				thinx_mapping_time(first) < time);
-		}
-	}
-}
-
-static void test_every_answer_is_what_the_metadata_say(void **state)
-{
-	struct volume *v = *state;
-	struct model *m = calloc(1, sizeof(*m));
-	u64 b, nr;
-	int i, step;
-
-	m->seed = 42;
-	for (b = 0; b < NR_BLOCKS; b++)
-		m->now[b] = HOLE;
-	for (step = 0; step < 20000; step++) {
-		if (step % 997 == 0)
-			thinx_map_cache_limit_bytes = rand_r(&m->seed) % 30 *
-				sizeof(struct thinx_map_chunk);
-		if (rand_r(&m->seed) % 10 == 0)
-			shim_fail_alloc(rand_r(&m->seed) % 3, false);
-		switch (rand_r(&m->seed) % 40) {
-		case 0:
-			thinx_map_cache_evict(rand_r(&m->seed) % 20);
-			break;
-		case 1:
-			thinx_map_cache_drop_all(&v->mc);
-			break;
-		case 2 ... 9:
-			b = some_run(m, &nr);
-			thinx_map_cache_fill(&v->mc, b, &m->now[b], nr);
-			break;
-		case 10 ... 19:
-			step_leaf(v, m);
-			break;
-		default:
-			step_holder(v, m, 1 + rand_r(&m->seed) % NR_HELD);
-		}
-		shim_fail_alloc(-1, false);
-		if (step % 20 == 0)
-			check_answers(v, m);
-	}
-	for (i = 1; i <= NR_HELD; i++)
-		if (m->range[i].end)
-			let_go(v, &m->range[i]);
-	free(m);
-}
-
-#define MC_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,7 +538,6 @@ int main(void)
 		MC_TEST(test_limit_of_nothing_caches_nothing),
 		MC_TEST(test_used_chunk_gets_a_second_chance),
 		MC_TEST(test_eviction_goes_round_all_caches),
-		MC_TEST(test_every_answer_is_what_the_metadata_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
