@@ -286,15 +286,19 @@ wrap()
 broken() { rewrap "$1" flakey "$2" 0 0 1 1 error_writes; }
 healed() { rewrap "$1" linear "$2" 0; }
 
-# rewrap NAME TABLE-FROM-THIRD-WORD: swap the table, without flushing
+# swap_table NAME [FILE | --table TABLE]: replace a table, from standard input by
+# default, without flushing
+swap_table()
+{
+	require dmsetup load "$@"
+	require dmsetup suspend --noflush --nolockfs "$1"
+	require dmsetup resume "$1"
+}
+
+# rewrap NAME TABLE-FROM-THIRD-WORD: swap the table of a wrapped device
 rewrap()
 {
-	local n=$1
-
-	shift
-	require dmsetup load "$n" --table "0 $(size_of "/dev/mapper/$n") $*"
-	require dmsetup suspend --noflush --nolockfs "$n"
-	require dmsetup resume "$n"
+	swap_table "$1" --table "0 $(size_of "/dev/mapper/$1") ${*:2}"
 }
 
 # format_scattered METADATA DATA BLOCKS: with thin device 1, so many blocks long, all
@@ -329,6 +333,27 @@ make_pool()
 	_check_later "$1"
 }
 
+# wrapped_pool WHICH METADATA-SIZE DATA-SIZE [FEATURE...]: a pool on $META and $DATA,
+# of which those in WHICH ("meta", "data", "meta data") are wrapped, to make them fail
+wrapped_pool()
+{
+	local which=" $1 " meta data
+
+	disk META "$2"
+	disk DATA "$3"
+	shift 3
+	meta=$META data=$DATA
+	if [[ $which == *" meta "* ]]; then
+		wrap meta "$META"
+		meta=/dev/mapper/meta
+	fi
+	if [[ $which == *" data "* ]]; then
+		wrap data "$DATA"
+		data=/dev/mapper/data
+	fi
+	make_pool "$meta" "$data" "$@"
+}
+
 _check_later()
 {
 	local m dev=$1
@@ -340,6 +365,13 @@ _check_later()
 	done
 	_metadata+=("$dev")
 }
+
+# blank METADATA: the next pool formats it
+blank() { require dd if=/dev/zero of="$1" bs=4k count=1 status=none oflag=direct; }
+
+# decode NAME: read the backing file of a metadata device by a checker that shares no
+# code with thinx and, unlike thin_check, reports leaked blocks
+decode() { python3 "$top/tests/decode_thin.py" -q --strict "$scratch/$1"; }
 
 # damaged METADATA: do not thin_check it at the end, the test spoilt it
 damaged()
@@ -357,6 +389,12 @@ reload_pool()
 {
 	require dmsetup load "${pool:-pool}" --table "$(pool_table "$@")"
 	require dmsetup resume "${pool:-pool}"
+}
+
+suspend_and_resume()
+{
+	require dmsetup suspend "$1"
+	require dmsetup resume "$1"
 }
 
 msg() { dmsetup message "${pool:-pool}" 0 "$*"; }
@@ -384,6 +422,13 @@ snapshot()
 	require dmsetup suspend "$1"
 	require msg create_snap "$3" "$2"
 	require dmsetup resume "$1"
+}
+
+# write_synced DEVICE OFFSET LENGTH SEED: write and flush
+write_synced()
+{
+	require blockio write "$@"
+	require blockio sync "$1"
 }
 
 # remove NAME...: who had it open, and has ended, may not be gone altogether
@@ -421,6 +466,14 @@ data_used()
 }
 
 mode_is() { [ "$(pool_mode)" = "$1" ]; }
+
+# becomes MODE DESCRIPTION: the pool, within two minutes
+becomes() { ok "$2" wait_until 120 mode_is "$1"; }
+
+# nudge: have freed blocks released.  The stock target may have committed before, and
+# then sees no reason for another commit.
+nudge() { is_thinx || require msg set_transaction_id 0 0; }
+
 is_failed() { [[ $(status) == *Fail ]]; }
 
 # flagged METADATA: needs_check is on the device; see docs/format.md
@@ -471,6 +524,21 @@ running() { kill -0 "$1" 2>/dev/null; }
 opened() { [ "$(dmsetup info -c --noheadings -o open "$1")" -gt 0 ]; }
 stopped() { ! running "$1"; }
 
+# succeeds PID DESCRIPTION: it ends within two minutes, with status 0
+succeeds()
+{
+	ok "$2" wait_until 120 stopped "$1"
+	ok "with success" wait "$1"
+}
+
+# fio_succeeded N PID: of busy, with its report in $scratch/fioN
+fio_succeeded()
+{
+	wait "$2"
+	ok "fio $1 found every block as written" test $? = 0
+	like "$(tr '\n' ' ' < "$scratch/fio$1")" "err= 0" "fio $1 saw no error"
+}
+
 # stop PID: of spawn, with all it started
 stop()
 {
@@ -481,12 +549,12 @@ stop()
 
 _group_gone() { ! kill -0 -- "-$1"; }
 
-# Fields 1, 5 and 12 of the kernel's I/O counts: reads, writes, discards.
-_requests()
-{
-	awk '{ print $1 + $5 + $12 }' \
-		"/sys/dev/block/$(major_minor "/dev/mapper/$1")/stat"
-}
+# io_counts DEVICE AWK-EXPRESSION: from the kernel's I/O counts; $1 are reads, $5
+# writes, $7 sectors written, $12 discards, $14 sectors discarded
+io_counts() { awk "{ print $2 }" "/sys/dev/block/$(major_minor "$1")/stat"; }
+
+# shellcheck disable=SC2016 # for awk
+_requests() { io_counts "/dev/mapper/$1" '$1 + $5 + $12'; }
 
 # loaded NAME: it has been read or written for a while, and whoever does so is still,
 # or again, at it.  A program may open a device for a moment long before that.

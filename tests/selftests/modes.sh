@@ -59,10 +59,6 @@ fill_pool()
 	is "$(pool_mode)" rw "which is no reason to leave write mode"
 }
 
-# The stock target may have committed before freed blocks were let go, and then
-# sees no reason for another commit.
-nudge() { is_thinx || msg set_transaction_id 0 0; }
-
 # try WHAT DESCRIPTION COMMAND...: WHAT is ok, held, or the name of an errno
 try()
 {

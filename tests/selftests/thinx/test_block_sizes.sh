@@ -32,8 +32,7 @@ for bs in 128 384 1152 2048 8192 24576; do
 		blockio verify $t $((kib - 4))k 4k 1
 	ok "$kib KiB: the snapshot keeps it" \
 		blockio verify /dev/mapper/s2 ${kib}k 16k 1
-	remove t1 s2
-	remove pool
+	remove t1 s2 pool
 	ok "$kib KiB: sound" thin_check "$META"
 done
 

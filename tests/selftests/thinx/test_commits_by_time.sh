@@ -7,17 +7,13 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 128
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 8 128
 make_thin t1 1 64M
 t=/dev/mapper/t1
-require blockio write $t 0 4M 1
-require blockio sync $t
+write_synced $t 0 4M 1
 
-# Field 5 of the kernel's I/O counts: writes
-commits() { awk '{ print $5 }' "/sys/dev/block/$(major_minor /dev/mapper/meta)/stat"; }
+# shellcheck disable=SC2016 # for awk
+commits() { io_counts /dev/mapper/meta '$5'; }
 committed() { [ "$(commits)" != "$before" ]; }
 
 # What was begun has been committed.

@@ -8,15 +8,13 @@
 . "$(dirname "$0")/../lib.sh"
 
 is_thinx || skip_all "the stock target writes more"
-disk META 8
-disk DATA 128
-wrap data "$DATA"
-make_pool "$META" /dev/mapper/data
+wrapped_pool data 8 128
 make_thin t1 1 64M
 t=/dev/mapper/t1
 
-# Field 7 of the kernel's I/O counts: sectors written; in KiB.
-written() { awk '{ print $7 / 2 }' "/sys/dev/block/$(major_minor /dev/mapper/data)/stat"; }
+# In KiB.
+# shellcheck disable=SC2016 # for awk
+written() { io_counts /dev/mapper/data '$7 / 2'; }
 
 # costs KIB DESCRIPTION OFFSET LENGTH SEED: one request
 costs()

@@ -14,8 +14,7 @@ disk DATA2 128
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
 make_thin t2 2 32M
-require blockio write /dev/mapper/t2 0 8M 5
-require blockio sync /dev/mapper/t2
+write_synced /dev/mapper/t2 0 8M 5
 spawn fio --name=w --filename=/dev/mapper/t1 --direct=1 --ioengine=libaio \
 	--iodepth=8 --rw=randwrite --bsrange=4k-128k --size=64M --time_based \
 	--runtime=3000 --fsync=32 --norandommap
@@ -40,8 +39,7 @@ for i in 1 2 3; do
 	ok "its holes are holes ($i)" blockio zeros /dev/mapper/c2 8M 8M
 	pool=pool2 activate c1 1 64M
 	ok "the other can be read ($i)" blockio read /dev/mapper/c1 0 64M
-	remove c1 c2
-	remove pool2
+	remove c1 c2 pool2
 done
 ok "fio is still at it" running $writer
 stop $writer

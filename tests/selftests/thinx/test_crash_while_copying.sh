@@ -9,11 +9,7 @@
 
 is_thinx || skip_all "the stock target leaks the blocks"
 require modprobe dm-delay
-disk META 8
-disk DATA 128
-wrap meta "$META"
-wrap data "$DATA"
-make_pool /dev/mapper/meta /dev/mapper/data
+wrapped_pool "meta data" 8 128
 make_thin t1 1 64M
 make_thin t2 2 64M
 require blockio write /dev/mapper/t1 0 4M 1
@@ -47,12 +43,10 @@ rewrap data linear "$DATA" 0
 for p in $copy $zero $whole; do
 	wait "$p"
 done
-remove t1 t2
-remove pool
+remove t1 t2 pool
 healed meta "$META"
 ok "thin_check finds nothing wrong" thin_check /dev/mapper/meta
-ok "nor does the independent checker, which tells leaks" \
-	python3 "$top/tests/decode_thin.py" -q --strict "$scratch/META"
+ok "nor does the independent checker, which tells leaks" decode META
 make_pool /dev/mapper/meta /dev/mapper/data
 is "$(data_used)" "$used" "as many blocks in use as before"
 activate t1 1 64M

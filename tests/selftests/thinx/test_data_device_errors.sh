@@ -7,14 +7,10 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap data "$DATA"
-make_pool "$META" /dev/mapper/data
+wrapped_pool data 8 64
 make_thin t1 1 32M
 t=/dev/mapper/t1
-require blockio write $t 0 4M 1
-require blockio sync $t
+write_synced $t 0 4M 1
 rewrap data flakey "$DATA" 0 0 1 1 error_writes
 fails "overwrite: EIO" EIO blockio write $t 0 64k 2
 fails "new block: EIO" EIO blockio write $t 8M 64k 2

@@ -7,14 +7,10 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap data "$DATA"
-make_pool "$META" /dev/mapper/data
+wrapped_pool data 8 64
 make_thin t1 1 32M
 t=/dev/mapper/t1
-require blockio write $t 0 1M 1
-require blockio sync $t
+write_synced $t 0 1M 1
 n=$(events)
 log_mark
 broken data "$DATA"
@@ -23,7 +19,7 @@ if is_thinx; then
 else
 	ok "a message" msg create_thin 2
 fi
-ok "read-only" wait_until 120 mode_is ro
+becomes ro "read-only"
 is "$(pool_field 11)" needs_check "needs_check"
 if is_thinx; then
 	ok "written at once" flagged "$META"
@@ -37,8 +33,7 @@ ok "what was committed is there" blockio verify $t 0 1M 1
 ok "and can be overwritten" blockio write $t 0 64k 2
 ok "and flushed" blockio sync $t
 fails "no new blocks" EIO blockio write $t 2M 64k 3
-remove t1
-remove pool
+remove t1 pool
 ok "thin_check clears the flag" thin_check -q --clear-needs-check-flag "$META"
 make_pool "$META" /dev/mapper/data
 is "$(pool_mode) $(pool_field 11)" "rw -" "writable"

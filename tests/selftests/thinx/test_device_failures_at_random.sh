@@ -16,8 +16,7 @@ for round in 1 2; do
 	if [ $round = 1 ]; then
 		make_thin t1 1 64M
 		make_thin t2 2 64M
-		require blockio write /dev/mapper/t2 0 8M 2
-		require blockio sync /dev/mapper/t2
+		write_synced /dev/mapper/t2 0 8M 2
 	else
 		activate t1 1 64M
 		activate t2 2 64M
@@ -47,16 +46,13 @@ for round in 1 2; do
 	echo 0 > "/sys/block/${DATA##*/}/make-it-fail"
 	stop $spawned
 	echo "# round $round: $(status)"
-	remove t1
-	remove t2
-	remove pool
+	remove t1 t2 pool
 	ok "sound but for the flag ($round)" \
 		thin_check -q --clear-needs-check-flag "$META"
 	make_pool "$META" "$DATA"
 	activate t2 2 64M
 	ok "what nobody wrote to is unharmed ($round)" \
 		blockio verify /dev/mapper/t2 0 8M 2
-	remove t2
-	remove pool
+	remove t2 pool
 done
 finish

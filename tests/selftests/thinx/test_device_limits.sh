@@ -26,9 +26,8 @@ fi
 is "$(queue $t fua)" 1 "volume: FUA"
 is "$(queue $t write_cache)" "write back" "volume: write cache"
 is "$(queue $t zoned)" none "volume: not zoned"
-remove t1
-remove pool
-require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+remove t1 pool
+blank "$META"
 bs=384
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -38,9 +37,8 @@ granularity=196608
 is_thinx && granularity=65536
 is "$(queue $t discard_granularity)" $granularity \
 	"192 KiB blocks: discard granularity"
-remove t1
-remove pool
-require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+remove t1 pool
+blank "$META"
 bs=8192
 make_pool "$META" "$DATA"
 make_thin t1 1 64M

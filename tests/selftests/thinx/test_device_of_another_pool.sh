@@ -48,8 +48,7 @@ ok "none of them was formatted" cmp -n 8388608 "$META2" /dev/zero
 ok "the pool's data are unharmed" blockio verify /dev/mapper/t1 0 4M 1
 ok "the pool goes on" blockio write /dev/mapper/t1 8M 4M 2
 pool=pool2 make_pool "$META2" "$DATA2"
-remove t1
-remove pool
+remove t1 pool
 n=$(size_of "$DATA")
 ok "free again: another pool may have it" dmsetup create pool3 \
 	--table "0 $n $TARGET_POOL $META $DATA 128 0"

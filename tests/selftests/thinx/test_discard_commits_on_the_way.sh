@@ -43,6 +43,5 @@ is "$(awk '{ s += $1 } END { print s }' "$scratch/transactions")" $n \
 # Two, because one goes on being changed while the last one is written.
 most=$(sort -n "$scratch/transactions" | tail -n 1)
 ok "no more than 140000 between two commits ($most)" test "$most" -le 140000
-remove t1
-remove pool
+remove t1 pool
 finish

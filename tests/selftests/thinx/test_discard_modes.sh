@@ -19,8 +19,7 @@ is "$(data_used)" 128 "the blocks are given back"
 ok "zeros" blockio zeros $t 0 8M
 sleep 2
 ok "the data file keeps its size" test "$(used_kib DATA)" -ge 16384
-remove t1
-remove pool
+remove t1 pool
 
 make_pool "$META" "$DATA" ignore_discard
 activate t1 1 32M

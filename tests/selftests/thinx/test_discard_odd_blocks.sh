@@ -12,7 +12,7 @@ disk META 8
 disk DATA 256
 for bs in 384 640 1152; do
 	kib=$((bs / 2))
-	require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+	blank "$META"
 	make_pool "$META" "$DATA"
 	make_thin t1 1 96M
 	t=/dev/mapper/t1

@@ -25,15 +25,13 @@ is "$(pool_field 9)" no_discard_passdown "so does the status"
 like "$(dmsetup table pool)" ' 128 0 0 ?$' "the table is what was asked for"
 make_thin t1 1 32M
 is "$(queue $t discard_granularity)" 65536 "the volume takes discards of blocks"
-require blockio write $t 0 16M 1
-require blockio sync $t
+write_synced $t 0 16M 1
 before=$(used_kib DATA)
 ok "half of it is discarded" blockio discard $t 0 8M
 is "$(data_used)" 128 "the blocks are given back"
 ok "zeros" blockio zeros $t 0 8M
 ok "the rest is there" blockio verify $t 8M 8M 1
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 is "$(used_kib DATA)" "$before" "the data file keeps its size"
 
 # Looked at again with each table.

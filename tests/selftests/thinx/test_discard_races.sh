@@ -42,9 +42,7 @@ while [ $SECONDS -lt $end ] && [ $foreign = 0 ]; do
 		LC_ALL=C tr -d '\000\273' | head -c 16 > "$scratch/foreign2"
 	[ ! -s "$scratch/foreign2" ] || foreign=$((foreign + 1))
 	if [ $((passes % 4)) = 0 ]; then
-		require dmsetup suspend t2
-		require msg create_snap 3 2
-		require dmsetup resume t2
+		snapshot t2 2 3
 		activate s3 3 8M
 		dd if=/dev/mapper/s3 bs=1M iflag=direct status=none > "$scratch/snap1"
 		LC_ALL=C tr -d '\000\273' < "$scratch/snap1" | head -c 16 > "$scratch/foreign2"

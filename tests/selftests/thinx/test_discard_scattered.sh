@@ -56,10 +56,8 @@ require msg delete 2
 freed() { [ "$(data_used)" = 0 ]; }
 ok "all blocks come back" wait_until 240 freed
 # A suspend waits for what is under way.
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 echo 0 > $t/events/thinx/thinx_passdown/enable
 is "$(grep -c thinx_passdown: $t/trace)" $n "each was passed down"
-remove t1
-remove pool
+remove t1 pool
 finish

@@ -9,18 +9,14 @@
 
 is_thinx || skip_all "the stock target discards first"
 require modprobe dm-delay
-disk META 8
-disk DATA 128
-wrap meta "$META"
-wrap data "$DATA"
-make_pool /dev/mapper/meta /dev/mapper/data
+wrapped_pool "meta data" 8 128
 make_thin t1 1 64M
 t=/dev/mapper/t1
-require blockio write $t 0 16M 1
-require blockio sync $t
+write_synced $t 0 16M 1
 
-# Field 14 of the kernel's I/O counts: sectors discarded; in KiB.
-discarded() { awk '{ print $14 / 2 }' "/sys/dev/block/$(major_minor /dev/mapper/data)/stat"; }
+# In KiB.
+# shellcheck disable=SC2016 # for awk
+discarded() { io_counts /dev/mapper/data '$14 / 2'; }
 discarded_is() { [ "$(discarded)" = "$1" ]; }
 
 is "$(discarded)" 0 "nothing was discarded yet"
@@ -43,12 +39,11 @@ ok "the rest is unharmed" blockio verify $t 0 8M 1
 broken meta "$META"
 ok "another discard" blockio discard $t 0 4M
 fails "its commit fails" EIO blockio sync $t
-ok "rolled back" wait_until 120 mode_is ro
+becomes ro "rolled back"
 ok "what was discarded is there, with its data" blockio verify $t 0 8M 1
 sleep 2
 is "$(discarded)" 4096 "the data device was told nothing"
-remove t1
-remove pool
+remove t1 pool
 healed meta "$META"
 ok "the flag is cleared" thin_check --clear-needs-check-flag /dev/mapper/meta
 make_pool /dev/mapper/meta /dev/mapper/data

@@ -6,23 +6,17 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap data "$DATA"
-make_pool "$META" /dev/mapper/data
+wrapped_pool data 8 64
 make_thin t1 1 32M
 t=/dev/mapper/t1
-require blockio write $t 0 32M 1
-require blockio sync $t
+write_synced $t 0 32M 1
 like "$(pool_field 9)" '^discard_passdown$' "discards are passed down"
 
 # The first half, which is all that is in use, refuses everything.
-require dmsetup load data << TABLE
+swap_table data << TABLE
 0 65536 error
 65536 65536 linear $DATA 65536
 TABLE
-require dmsetup suspend --noflush --nolockfs data
-require dmsetup resume data
 fails "what is there cannot be read" EIO blockio read $t 0 64k
 ok "a part is discarded" timeout 120 blockio discard $t 8M 4M
 ok "flushed" timeout 120 blockio sync $t

@@ -40,8 +40,7 @@ silent()
 }
 ok "there are none of others" wait_until 120 silent
 before=$(uevents)
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 ok "a resume makes one: they can be seen here" test "$(uevents)" -gt "$before"
 
 tells 0 "writing" blockio write $t 0 512k 1

@@ -4,14 +4,11 @@
 #
 # An event wakes whoever waits for it, by dmsetup wait or by polling
 # /dev/mapper/control, each time; what is none wakes nobody.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128)) low=5
-make_pool "$META" "$DATA"
+low=5
+timeout=0 small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require msg create_thin 5
@@ -88,8 +85,7 @@ hold()
 expire()
 {
 	echo 2 > "$parameters/no_space_timeout"
-	require dmsetup suspend pool
-	require dmsetup resume pool
+	suspend_and_resume pool
 }
 expect "no space" hold
 expect "the time-out" expire
@@ -102,8 +98,7 @@ quiet "a write that fails" \
 make_room()
 {
 	require blockio discard "$t" 64k 128k
-	require blockio sync "$t"
-	is_thinx || require msg set_transaction_id 0 0
+	commit_freed "$t"
 }
 expect "room" make_room
 expect "read-only" reload_pool "$META" "$DATA" read_only

@@ -23,9 +23,7 @@ require cp -r /usr/share/perl5 "$mnt/tree"
 require sync -f "$mnt"
 full=$(data_used)
 
-require dmsetup suspend t1
-require msg create_snap 2 1
-require dmsetup resume t1
+snapshot t1 1 2
 require rm "$mnt/f1" "$mnt/f2" "$mnt/f3"
 require dd if=/dev/urandom of="$mnt/f4" bs=1M count=8 conv=notrunc status=none
 require sync -f "$mnt"
@@ -49,8 +47,7 @@ gave_back() { [ "$(data_used)" -lt $((full - 400)) ]; }
 ok "deleted files gave their blocks back" wait_until 120 gave_back
 require umount "$mnt"
 ok "fsck" e2fsck -fn /dev/mapper/t1
-remove t1
-remove pool
+remove t1 pool
 make_pool "$META" "$DATA"
 activate t1 1 512M
 require mount /dev/mapper/t1 "$mnt"

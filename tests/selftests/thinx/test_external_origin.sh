@@ -42,9 +42,7 @@ ok "the rest of its block is zeros" blockio zeros $t 12292k 60k
 is "$(data_used)" 3 "three blocks in use"
 ok "discard brings the origin back" blockio discard $t 1M 64k
 ok "it shows" blockio verify $t 1M 64k 7
-require dmsetup suspend t1
-require msg create_snap 2 1
-require dmsetup resume t1
+snapshot t1 1 2
 activate s2 2 16M "$ORIGIN"
 ok "a snapshot with the same origin" blockio verify /dev/mapper/s2 2M 64k 2
 ok "shows it too" blockio verify /dev/mapper/s2 4M 4M 7

@@ -60,9 +60,7 @@ ok "the load is still at it" running "$writer"
 calm
 wait "$writer"
 ok "a load over it, with both pools suspended in turn" test $? = 0
-remove t2
-remove far
-remove pool2
+remove t2 far pool2
 
 if is_thinx; then
 	make_thin near 3 8M
@@ -83,8 +81,7 @@ if is_thinx; then
 	fails "an origin does not become a volume of the pool" "" \
 		dmsetup load o --table "$(thin_table 3 8M)"
 	logged "$TARGET_THIN: Error setting origin device \(-(EINVAL|22)\)" "is refused"
-	remove t4
-	remove o
+	remove t4 o
 	big=$(losetup -f --show --sector-size 4096 "$scratch/FILE") || bail losetup
 	_loops+=("$big")
 	require blockio write "$big" 0 8M 5
@@ -95,11 +92,10 @@ if is_thinx; then
 	ok "reads" env BLOCKIO_SIZE=4k blockio verify /dev/mapper/t5 0 8M 5
 	ok "writes" blockio write /dev/mapper/t5 1M 4k 6
 	ok "copies" blockio verify /dev/mapper/t5 1028k 60k 5
-	remove t5
-	remove pool
+	remove t5 pool
 
 	# The other way round: sectors of 4 KiB below, an origin that ends in one.
-	require dd if=/dev/zero of="$META" bs=4k count=1 oflag=direct status=none
+	blank "$META"
 	make_pool "$META" "$big"
 	make_thin t6 6 4M
 	require dmsetup create o --table "0 1001 linear $ORIGIN 0"
@@ -111,8 +107,6 @@ if is_thinx; then
 	dmsetup remove t7 2> /dev/null
 	ok "what ends before it is no matter" dmsetup create t7 \
 		--table "$(thin_table 7 64k /dev/mapper/o)"
-	remove t7
-	remove t6
-	remove o
+	remove t7 t6 o
 fi
 finish

@@ -43,13 +43,11 @@ fails "no more space" ENOSPC blockio write /dev/mapper/t2 4M 64k 1
 shows_origin out_of_data_space "out of data space"
 fails "a write where the origin ends" ENOSPC blockio write $t 448k 4k 1
 shows_origin out_of_data_space "after it"
-remove t1 t2
-remove pool
+remove t1 t2 pool
 make_pool "$META" "$DATA" read_only
 activate t1 1 16M /dev/mapper/odd
 shows_origin ro "read-only"
-remove t1
-remove pool
+remove t1 pool
 
 wrap meta "$META"
 make_pool /dev/mapper/meta "$DATA"
@@ -57,8 +55,7 @@ activate t1 1 16M /dev/mapper/odd
 broken meta "$META"
 fails "a commit fails" "" msg create_thin 3
 shows_origin ro "after an abort"
-remove t1
-remove pool
+remove t1 pool
 healed meta "$META"
 require thin_check --clear-needs-check-flag /dev/mapper/meta
 finish

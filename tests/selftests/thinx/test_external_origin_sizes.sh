@@ -29,8 +29,7 @@ is "$(data_used)" 1 "one block"
 
 # It grows: what the last block got from the origin behind its end is there.
 require dmsetup load t1 --table "$(thin_table 1 6M $o)"
-require dmsetup suspend t1
-require dmsetup resume t1
+suspend_and_resume t1
 ok "grown: behind the old end the origin" \
 	env BLOCKIO_SIZE=512 blockio verify $t 2560512 60928 7
 ok "and in later blocks" blockio verify $t 3M 3M 7
@@ -38,8 +37,7 @@ ok "what was written stays" env BLOCKIO_SIZE=512 blockio verify $t 2560000 512 1
 
 # Larger than the origin.
 require dmsetup load t1 --table "$(thin_table 1 12M $o)"
-require dmsetup suspend t1
-require dmsetup resume t1
+suspend_and_resume t1
 ok "larger than the origin: inside" blockio verify $t 3M 5M 7
 ok "outside zeros" blockio zeros $t 8M 4M
 ok "a read over the end" blockio read $t 7M 2M
@@ -50,12 +48,10 @@ ok "the rest of its block" blockio verify $t 8068k 60k 7
 
 # The origin grows; its size is read when the volume is resumed.
 require dmsetup load origin --table "0 32768 linear $STORE 0"
-require dmsetup suspend origin
-require dmsetup resume origin
+suspend_and_resume origin
 is "$(size_of $o)" 32768 "the origin has grown"
 ok "the volume does not know yet" blockio zeros $t 9M 3M
-require dmsetup suspend t1
-require dmsetup resume t1
+suspend_and_resume t1
 ok "resumed it does" blockio verify $t 9M 3M 7
 ok "what was written stays" blockio verify $t 8128k 128k 2
 

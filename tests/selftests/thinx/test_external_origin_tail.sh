@@ -35,8 +35,7 @@ for features in "" skip_block_zeroing; do
 	fi
 	for bs in 128 384; do
 		block=$((bs * 512))
-		require dd if=/dev/zero of="$META" bs=4k count=1 status=none \
-			oflag=direct
+		blank "$META"
 		id=0
 		# shellcheck disable=SC2086 # words
 		make_pool "$META" "$DATA" $features

@@ -48,9 +48,7 @@ of_blocks()
 with()
 {
 	of_blocks "$@" > "$scratch/table"
-	require dmsetup load data "$scratch/table"
-	require dmsetup suspend --noflush --nolockfs data
-	require dmsetup resume data
+	swap_table data "$scratch/table"
 }
 
 unchanged()

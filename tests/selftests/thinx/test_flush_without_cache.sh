@@ -37,10 +37,9 @@ if is_thinx; then
 	broken meta "$META"
 	require blockio write $t 24M 64k 9
 	fails "a flush that must commit and cannot" EIO blockio sync $t
-	ok "read-only" wait_until 120 mode_is ro
+	becomes ro "read-only"
 	fails "nor does a later one succeed" EIO blockio sync $t
 	healed meta "$META"
 fi
-remove t1
-remove pool
+remove t1 pool
 finish

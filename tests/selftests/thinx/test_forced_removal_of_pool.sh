@@ -53,8 +53,7 @@ for round in 1 2 3; do
 		blockio verify /dev/mapper/t1 0 8M $round
 	ok "round $round: later writes are not" \
 		blockio zeros /dev/mapper/t1 20M 64k
-	remove t1
-	remove pool
+	remove t1 pool
 done
 ok "the module is free" wait_until 120 bash -c \
 	"[ \$(cat /sys/module/$module/refcnt) = 0 ]"

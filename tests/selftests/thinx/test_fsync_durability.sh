@@ -37,9 +37,7 @@ for round in 1 2 3; do
 	ok "FUA data ($round)" blockio verify $t 8M 192k $((round + 50))
 	ok "fsynced discard ($round)" blockio zeros $t 16M 4M
 	ok "later writes are gone ($round)" blockio zeros $t 40M 4M
-	require blockio write $t 16M 4M 77
-	require blockio sync $t
-	remove t1
-	remove pool
+	write_synced $t 16M 4M 77
+	remove t1 pool
 done
 finish

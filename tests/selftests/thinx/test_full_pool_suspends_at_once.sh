@@ -5,14 +5,10 @@
 # Suspending a full pool, to make it larger, does not wait for the writes it
 # holds nor for their time-out, whatever the kind of suspend; they are done when
 # there is space.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 300 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA"
+timeout=300 small_pool 20
 for i in 1 2 3; do
 	make_thin t$i $i 64M
 done
@@ -27,7 +23,7 @@ spawn_out=$scratch/out4
 spawn dd if=/dev/zero of=/dev/mapper/t3 bs=64k count=16 conv=fsync,notrunc \
 	status=none
 writer[4]=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 sleep 2
 for how in "" "--noflush" "--nolockfs" "--noflush --nolockfs"; do
 	begin=$SECONDS
@@ -48,8 +44,7 @@ ok "suspend with a new table" timeout 120 dmsetup suspend --noflush pool
 ok "resume" timeout 120 dmsetup resume pool
 ok "at once" test $((SECONDS - begin)) -le 100
 for i in 1 2 3 4; do
-	ok "$i ends" wait_until 120 stopped "${writer[i]}"
-	ok "with success" wait "${writer[i]}"
+	succeeds "${writer[i]}" "$i ends"
 done
 for i in 1 2 3; do
 	ok "what it wrote is there" \

@@ -4,8 +4,8 @@
 #
 # A longer table and a larger metadata device in each mode: which of them are
 # taken up, and what mode that leads to.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
 disk META 512k
 disk DATA 64
@@ -23,12 +23,10 @@ sizes_are()
 
 # Write mode.
 require blockio write $t 0 1280k 1
-pool_sectors=$((30 * 128))
-reload_pool "$META" "$DATA"
+resize_pool 30
 sizes_are 128 30 rw "write mode: data"
 disk_grow META 600k
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 sizes_are 150 30 rw "write mode: metadata"
 is "$(events)" 0 "no event"
 
@@ -36,24 +34,19 @@ is "$(events)" 0 "no event"
 require blockio write $t 1280k 640k 1
 spawn blockio write $t 8M 128k 2
 writer=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 disk_grow META 700k
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 sizes_are 175 30 out_of_data_space "full: larger metadata do not end it"
 ok "the writer is held" running "$writer"
 n=$(events)
-pool_sectors=$((31 * 128))
-reload_pool "$META" "$DATA"
-ok "one block more, two wanted: full again" \
-	wait_until 120 mode_is out_of_data_space
+resize_pool 31
+becomes out_of_data_space "one block more, two wanted: full again"
 sizes_are 175 31 out_of_data_space "full: data"
 raised $((n + 3)) "write mode, low water mark, full: three events"
 ok "the writer is held" running "$writer"
-pool_sectors=$((32 * 128))
-reload_pool "$META" "$DATA"
-ok "the second: it ends" wait_until 120 stopped "$writer"
-ok "with success" wait "$writer"
+resize_pool 32
+succeeds "$writer" "the second: it ends"
 ok "it is there" blockio verify $t 8M 128k 2
 sizes_are 175 32 rw "write mode"
 
@@ -61,11 +54,10 @@ sizes_are 175 32 rw "write mode"
 n=$(events)
 reload_pool "$META" "$DATA" error_if_no_space
 fails "full" ENOSPC timeout 120 blockio write $t 9M 64k 3
-ok "the mode" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "the mode"
 n=$((n + 2))
 raised "$n" "low water mark, full: two events"
-pool_sectors=$((40 * 128))
-reload_pool "$META" "$DATA" error_if_no_space
+resize_pool 40 error_if_no_space
 sizes_are 175 40 rw "failing: data"
 is "$(events)" $((n + 1)) "one event"
 ok "can be written" blockio write $t 9M 64k 3
@@ -78,14 +70,12 @@ done
 sizes_are 175 40 ro "out of metadata space"
 is "$(pool_field 11)" - "no needs_check"
 n=$(events)
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 sizes_are 175 40 ro "suspend and resume: no change"
 is "$(events)" "$n" "no event"
 log_mark
 disk_grow META 4M
-pool_sectors=$((50 * 128))
-reload_pool "$META" "$DATA" error_if_no_space
+resize_pool 50 error_if_no_space
 logged "growing the metadata device from 175 to 1024 blocks" "metadata grow"
 logged "growing the data device from 40 to 50 blocks" "data, too"
 sizes_are 1024 50 rw "both at once"

@@ -42,9 +42,7 @@ done
 ok "grown $times times" test $times -ge 3
 ok "the load has ended" wait_until 400 is_over
 for i in 1 2; do
-	wait "${fio_pids[i]}"
-	ok "fio $i found every block as written" test $? = 0
-	like "$(tr '\n' ' ' < "$scratch/fio$i")" "err= 0" "fio $i saw no error"
+	fio_succeeded "$i" "${fio_pids[i]}"
 done
 is "$(pool_mode)" rw "write mode"
 finish

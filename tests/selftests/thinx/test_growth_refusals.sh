@@ -3,13 +3,10 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # What a pool does not accept as a new size, what it says then, and the way back.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-pool_sectors=$((100 * 128))
-make_pool "$META" "$DATA"
+small_pool 100
 make_thin t1 1 16M
 t=/dev/mapper/t1
 require blockio write $t 0 4M 1
@@ -89,12 +86,10 @@ is "$(events)" "$n" "none of it raised an event"
 ok "data are unharmed" blockio verify $t 0 4M 1
 
 # Read-only: nothing grows.
-pool_sectors=$((150 * 128))
-reload_pool "$META" "$DATA" read_only
+resize_pool 150 read_only
 like "$(status)" "/100 - ro " "read-only: data do not grow"
 disk_grow META 16
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 like "$(status)" "/2048 [0-9]+/100 - ro " "nor metadata"
 log_mark
 reload_pool "$META" "$DATA"

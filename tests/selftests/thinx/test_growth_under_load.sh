@@ -45,13 +45,10 @@ while [ $times -lt 8 ]; do
 done
 calm
 for i in 1 2; do
-	wait "${fio_pids[i]}"
-	ok "fio $i found every block as written" test $? = 0
-	like "$(tr '\n' ' ' < "$scratch/fio$i")" "err= 0" "fio $i saw no error"
+	fio_succeeded "$i" "${fio_pids[i]}"
 done
 disk_grow META ${meta}k
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 like "$(pool_field 5)" "/$((meta / 4))$" "metadata are as large as their device"
 is "$(events)" "$n" "growth raises no event"
 finish

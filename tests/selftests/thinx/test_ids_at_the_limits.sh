@@ -42,8 +42,7 @@ for id in $over 4294967295 4294967296 18446744073709551616; do
 	logged "Invalid device id" "says why ($id)"
 done
 
-remove low high s1 s2
-remove pool
+remove low high s1 s2 pool
 is "$(thin_ls --no-headers -o DEV "$META" | tr -d ' ' | tr '\n' ' ')" \
 	"0 1 $((top_id - 1)) $top_id " "the tools see the same ids"
 make_pool "$META" "$DATA"

@@ -78,6 +78,5 @@ queued() { echo fio --name=u --filename="/dev/mapper/$1" --direct=1 --ioengine=i
 	is_charged wbytes $((32 * 8192)) "writes over two of them" t1 \
 		$(queued t1 --rw=write:120k --bs=8k --offset=12348k --size=4M)
 }
-remove t1 t2
-remove pool
+remove t1 t2 pool
 finish

@@ -43,8 +43,7 @@ ok "written and verified" timeout 900 fio --name=v --filename=$t --direct=1 \
 	--verify=crc32c --verify_fatal=1 --output="$scratch/fio"
 activate s 2 32M
 ok "the snapshot is as it was" blockio verify /dev/mapper/s 0 32M 1
-remove s t1
-remove pool
+remove s t1 pool
 ok "thin_check" thin_check -q "$META"
 _metadata=()
 attribute power 0

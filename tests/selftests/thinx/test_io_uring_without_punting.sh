@@ -45,16 +45,13 @@ ok "holes: few punted ($punted)" test "$punted" -lt 600
 run randwrite $t
 ok "new blocks: it works ($punted punted)" test "$punted" -le 3072
 make_thin t2 2 64M
-require dmsetup suspend t1
-require msg create_snap 3 1
-require dmsetup resume t1
+snapshot t1 1 3
 run randwrite $t
 ok "breaking sharing: it works ($punted punted)" test "$punted" -le 3072
 ok "verify through io_uring" fio --name=v --filename=/dev/mapper/t2 --direct=1 \
 	--ioengine=io_uring --iodepth=16 --rw=randwrite --bs=4k --size=16M \
 	--io_size=4M --verify=crc32c --verify_fatal=1 --output="$scratch/fio"
-remove t1 t2
-remove pool
+remove t1 t2 pool
 ok "thin_check" thin_check "$META"
 _metadata=()
 require rmmod brd

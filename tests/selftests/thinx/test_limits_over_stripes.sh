@@ -47,9 +47,8 @@ over()
 	ok "$2 sectors on ${1##*/}: read" blockio verify $t 20k 9M 1
 	ok "$2 sectors on ${1##*/}: discarded" blockio discard $t 0 64M
 	ok "$2 sectors on ${1##*/}: zeros" blockio zeros $t $((bs / 2))k 8M
-	remove t1
-	remove pool
-	require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+	remove t1 pool
+	blank "$META"
 }
 
 # The data device's own granularity shows in the pool's.

@@ -77,8 +77,7 @@ require blockio write $t 0 1M 1
 require blockio write /dev/mapper/t2 0 1M 3
 snapshot t1 1 4
 # From here on its own again.
-require blockio write $t 512k 512k 1
-require blockio sync $t
+write_synced $t 512k 512k 1
 first=1
 while read -r kind how; do
 	if [ $first = 0 ]; then
@@ -91,7 +90,7 @@ while read -r kind how; do
 	broken meta "$META"
 	require change "$kind"
 	commit_by "$how"
-	ok "$kind, $how: read-only" wait_until 120 mode_is ro
+	becomes ro "$kind, $how: read-only"
 	all_refused "$kind, $how"
 	require timeout 120 dmsetup suspend t1
 	require dmsetup resume t1
@@ -106,8 +105,7 @@ while read -r kind how; do
 	activate t1 1 32M
 	ok "set up again: it can be flushed" blockio sync $t
 	ok "and written with FUA" blockio fua $t 768k 64k 1
-	remove t1 t2 t3
-	remove pool
+	remove t1 t2 t3 pool
 	require thin_check -q --clear-needs-check-flag /dev/mapper/meta
 done << 'CASES'
 new the timer

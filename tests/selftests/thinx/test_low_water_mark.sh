@@ -3,13 +3,11 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # The data low water mark: when it fires, that it fires once, what re-arms it.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-pool_sectors=$((20 * 128)) low=0
-make_pool "$META" "$DATA" error_if_no_space
+low=0
+small_pool 20 error_if_no_space
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
@@ -17,9 +15,8 @@ is "$(events)" 0 "mark 0: none while blocks are left"
 fails "write without space" ENOSPC blockio write $t 2M 64k 1
 raised 2 "one for the mark, one for the mode"
 require blockio discard $t 0 64M
-require blockio sync $t
-is_thinx || require msg set_transaction_id 0 0
-ok "back to rw" wait_until 120 mode_is rw
+commit_freed $t
+becomes rw "back to rw"
 raised 3 "with an event"
 n=3
 require blockio write $t 0 640k 1
@@ -44,8 +41,7 @@ require blockio discard $t 0 64M
 dmsetup status pool > /dev/null
 require blockio write $t 0 640k 1
 is "$(events)" $((n + 1)) "freeing does not re-arm it"
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 require blockio write $t 640k 64k 1
 is "$(events)" $((n + 2)) "a plain resume does"
 finish

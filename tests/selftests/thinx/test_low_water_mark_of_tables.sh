@@ -4,13 +4,11 @@
 #
 # The data low water mark belongs to the table that is live: a new one's counts
 # from its resume on, and each resume arms it again, also far below it.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-pool_sectors=$((100 * 128)) low=0
-make_pool "$META" "$DATA"
+low=0
+small_pool 100
 make_thin t1 1 64M
 t=/dev/mapper/t1
 at=0
@@ -47,8 +45,7 @@ for i in 1 2; do
 	is "$(events)" $((i + 1)) "the next allocation: one"
 done
 n=$(events)
-require dmsetup suspend t1
-require dmsetup resume t1
+suspend_and_resume t1
 require msg create_thin 2
 require msg delete 2
 require blockio discard $t 0 3M

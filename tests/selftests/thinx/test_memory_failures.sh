@@ -17,8 +17,7 @@ disk DATA 1024
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
 t=/dev/mapper/t1
-require blockio write $t 0 8M 1
-require blockio sync $t
+write_synced $t 0 8M 1
 
 # nth N DMSETUP...: the N-th allocation in each of its requests fails
 nth()
@@ -59,8 +58,7 @@ sweep 1 9 2 dmsetup status pool
 ok "status ($failed failed)" dmsetup status pool
 is "$(pool_mode)" rw "the pool is writable"
 ok "its data unharmed" blockio verify $t 0 8M 1
-remove t1
-remove pool
+remove t1 pool
 sweep 1 101 5 dmsetup create pool --table "$(pool_table "$META" "$DATA")"
 dmsetup remove pool 2>/dev/null
 make_pool "$META" "$DATA"
@@ -115,8 +113,7 @@ if [ "$mode" = rw ]; then
 fi
 [ "$mode" = Fail ] ||
 	ok "what nobody wrote to is unharmed" blockio verify $t 0 8M 1
-remove t1
-remove pool
+remove t1 pool
 ok "thin_check after failures" \
 	thin_check -q --clear-needs-check-flag "$META"
 make_pool "$META" "$DATA"

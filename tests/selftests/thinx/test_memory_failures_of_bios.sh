@@ -10,10 +10,7 @@
 fault=/sys/kernel/debug/failslab
 [ -d $fault ] || skip_all "the kernel has no fault injection"
 modprobe -q dm-delay || skip_all "no dm-delay"
-disk META 8
-disk DATA 256
-wrap data "$DATA"
-make_pool "$META" /dev/mapper/data
+wrapped_pool data 8 256
 make_thin t1 1 128M
 t=/dev/mapper/t1
 allocations_fail "bio-*"
@@ -58,6 +55,5 @@ for i in 1 2 3; do
 	is "$(data_used)" 2048 "on blocks that are all there"
 done
 is "$(pool_mode)" rw "the pool is writable"
-remove t1
-remove pool
+remove t1 pool
 finish

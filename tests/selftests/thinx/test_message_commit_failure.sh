@@ -62,8 +62,7 @@ activate t1 1 10M
 ok "and the data" blockio verify /dev/mapper/t1 0 1M 1
 ok "the same messages work now" msg create_thin 2
 ok "one after the other" msg set_transaction_id 5 6
-remove t1
-remove pool
+remove t1 pool
 is "$(thin_ls --no-headers -o DEV /dev/mapper/meta | tr -d ' ' | tr '\n' ' ')" "1 2 " \
 	"and are there"
 finish

@@ -7,10 +7,7 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 8 64
 make_thin t1 1 1G
 make_thin t2 2 1G
 # Scattered, so that a volume has several leaves.
@@ -19,8 +16,7 @@ for v in 1 2; do
 		echo "write t$v $((i * 2097152)) 4096 $v"
 	done)
 done
-remove t1 t2
-remove pool
+remove t1 t2 pool
 
 # Mapping leaves of volume 1: the first in key order and the last.
 leaves=$(python3 - "$META" <<'END'
@@ -45,11 +41,9 @@ bad=${leaves##* }
 
 make_pool /dev/mapper/meta "$DATA"
 total=$(size_of /dev/mapper/meta)
-dmsetup load meta --table "0 $((bad * 8)) linear $META 0
+swap_table meta --table "0 $((bad * 8)) linear $META 0
 $((bad * 8)) 8 error
 $((bad * 8 + 8)) $((total - bad * 8 - 8)) linear $META $((bad * 8 + 8))"
-require dmsetup suspend --noflush --nolockfs meta
-require dmsetup resume meta
 log_mark
 got=
 for id in 1 2; do
@@ -68,8 +62,7 @@ rewrap meta linear "$META" 0
 if is_thinx; then
 	ok "no half of a deletion is found" \
 		thin_check --clear-needs-check-flag /dev/mapper/meta
-	ok "nor a lost block" python3 "$top/tests/decode_thin.py" -q --strict \
-		"$scratch/META"
+	ok "nor a lost block" decode META
 	id=${got# }
 	make_pool /dev/mapper/meta "$DATA"
 	activate "t$id" "$id" 1G

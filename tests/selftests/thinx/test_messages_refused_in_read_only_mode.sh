@@ -11,8 +11,7 @@ disk DATA 64
 make_pool "$META" "$DATA"
 make_thin t1 1 10M
 require blockio write /dev/mapper/t1 0 1M 1
-remove t1
-remove pool
+remove t1 pool
 make_pool "$META" "$DATA" read_only
 for m in "create_thin 2" "create_snap 2 1" "delete 1" \
 		"set_transaction_id 0 1" reserve_metadata_snap \

@@ -7,14 +7,10 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 1
-disk DATA 64
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 1 64
 make_thin t1 1 32M
 t=/dev/mapper/t1
-require blockio write $t 0 1M 1
-require blockio sync $t
+write_synced $t 0 1M 1
 first=1
 
 # begin: a sound pool whose metadata cannot be written from now on
@@ -33,7 +29,7 @@ begin()
 # end NAME: it has failed as it should, and the flag can be cleared
 end()
 {
-	ok "$1: read-only" wait_until 120 mode_is ro
+	becomes ro "$1: read-only"
 	is "$(pool_field 11)" needs_check "$1: needs_check"
 	raised $((n + 1)) "$1: one event"
 	wait_until 60 _in_log "switching pool to read-only mode"
@@ -44,8 +40,7 @@ end()
 	ok "$1: what was committed is there" blockio verify $t 0 1M 1
 	ok "$1: what was not is gone" blockio zeros $t 16M 1M
 	fails "$1: no new blocks" EIO blockio write $t 20M 64k 3
-	remove t1
-	remove pool
+	remove t1 pool
 	ok "$1: thin_check clears the flag" \
 		thin_check -q --clear-needs-check-flag /dev/mapper/meta
 }

@@ -20,10 +20,8 @@ TRIM
 wrap meta "$META"
 make_pool /dev/mapper/meta "$DATA"
 make_thin t1 1 32M
-require blockio write /dev/mapper/t1 0 4M 1
-require blockio sync /dev/mapper/t1
-remove t1
-remove pool
+write_synced /dev/mapper/t1 0 4M 1
+remove t1 pool
 for round in 1 2; do
 	make_pool /dev/mapper/meta "$DATA"
 	is "$(pool_mode)" rw "round $round: writable"
@@ -51,8 +49,7 @@ for round in 1 2; do
 		ok "round $round: what was committed can be read" \
 			blockio verify /dev/mapper/t1 0 4M 1
 	fi
-	remove t1
-	remove pool
+	remove t1 pool
 	ok "round $round: sound but for the flag" \
 		thin_check -q --clear-needs-check-flag /dev/mapper/meta
 done

@@ -7,14 +7,10 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 8 64
 make_thin t1 1 32M
 t=/dev/mapper/t1
-require blockio write $t 0 4M 1
-require blockio sync $t
+write_synced $t 0 4M 1
 log_mark
 rewrap meta error
 fails "a write that must be committed" EIO blockio fua $t 8M 64k 2

@@ -13,8 +13,7 @@ make_pool "$META" "$DATA"
 make_thin t1 1 256M
 make_thin t2 2 256M
 t=/dev/mapper/t1
-require blockio write /dev/mapper/t2 0 1M 2
-require blockio sync /dev/mapper/t2
+write_synced /dev/mapper/t2 0 1M 2
 
 # One block after the other, scattered so that each makes the tree larger.
 log_mark
@@ -30,7 +29,7 @@ while [ $written -lt 2000 ]; do
 done
 ok "some blocks could be written ($written)" test $written -gt 40
 ok "but not all" test $written -lt 2000
-ok "read-only" wait_until 120 mode_is ro
+becomes ro "read-only"
 if is_thinx; then
 	logged "No free metadata blocks" "said so"
 	not_logged "aborting" "nothing was rolled back"
@@ -46,8 +45,7 @@ is_thinx || finish
 log_mark
 n=$(events)
 disk_grow META 4M
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 logged "growing the metadata device from 64 to 1024 blocks" "grown"
 is "$(pool_mode)" rw "write mode"
 raised $((n + 1)) "one event"

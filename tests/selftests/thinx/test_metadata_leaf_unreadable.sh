@@ -7,17 +7,13 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 8 64
 make_thin t1 1 32M
 make_thin t2 2 32M
 # 77 mappings in one leaf: a number by which it is found on the device.
 require blockio write /dev/mapper/t1 0 4928k 1
 require blockio write /dev/mapper/t2 0 1M 2
-remove t1 t2
-remove pool
+remove t1 t2 pool
 leaves_of_77()
 {
 	sync
@@ -38,13 +34,11 @@ like "$leaf" '^[0-9]+$' "the leaf is found" || finish
 # with_leaf TARGET: the wrapped device with something else in its place
 with_leaf()
 {
-	require dmsetup load meta << TABLE
+	swap_table meta << TABLE
 0 $((leaf * 8)) linear $META 0
 $((leaf * 8)) 8 $1
 $((leaf * 8 + 8)) $(($(size_of "$META") - leaf * 8 - 8)) linear $META $((leaf * 8 + 8))
 TABLE
-	require dmsetup suspend --noflush --nolockfs meta
-	require dmsetup resume meta
 }
 
 # questions ERRNO
@@ -75,8 +69,7 @@ ok "readable again: the volume works at once" \
 	blockio verify /dev/mapper/t1 0 4928k 1
 ok "and can be written" blockio write /dev/mapper/t1 0 1M 3
 ok "and read" blockio verify /dev/mapper/t1 0 1M 3
-remove t1 t2
-remove pool
+remove t1 t2 pool
 
 # Damage is another matter only for the log.
 require thin_check -q /dev/mapper/meta
@@ -94,8 +87,7 @@ activate t1 1 32M
 fails "a damaged block: an error" "" blockio read /dev/mapper/t1 0 64k
 activate t2 2 32M
 ok "the other volume works" blockio verify /dev/mapper/t2 0 2M 2
-remove t1 t2
-remove pool
+remove t1 t2 pool
 for b in $damaged; do
 	dd if="$scratch/leaf.$b" of="$scratch/META" bs=4k seek="$b" count=1 \
 		conv=notrunc status=none

@@ -54,8 +54,7 @@ if is_thinx; then
 	is "$(events)" 1 "just one"
 	create 16
 	is "$(events)" 1 "no second one"
-	require dmsetup suspend pool
-	require dmsetup resume pool
+	suspend_and_resume pool
 	create 1
 	is "$(events)" 1 "nor after a resume: it is below still"
 	n=$made
@@ -71,8 +70,7 @@ if is_thinx; then
 	ok "at the mark" bash -c "[ $(free) -le 60 ]"
 	# A larger device: 272 blocks, 27 of them in reserve, and a mark of 68.
 	disk_grow META 1088k
-	require dmsetup suspend pool
-	require dmsetup resume pool
+	suspend_and_resume pool
 	is "$(status | awk '{ print $NF }')" 68 "a little larger, with a larger mark"
 	is "$(events)" 2 "no event by that"
 	ok "just above it" lies_in $((68 - 27 + 1)) $((68 - 27 + 17))
@@ -87,8 +85,7 @@ fi
 log_mark
 n=$(events)
 disk_grow META 2M
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 is "$(status | awk '{ print $NF }')" 128 "a larger device has a larger mark"
 is "$(events)" "$n" "growth raises no event"
 finish

@@ -24,8 +24,7 @@ require blockio write $t 0 4M 1
 # More than one leaf holds.
 make_thin t2 2 64M
 require blockio write /dev/mapper/t2 0 32M 2
-remove t1 t2
-remove pool
+remove t1 t2 pool
 
 # block_of WHAT: its number
 block_of()
@@ -78,9 +77,7 @@ unreadable()
 			echo "$b 8 error"
 		fi
 	done > "$scratch/table"
-	require dmsetup load meta "$scratch/table"
-	require dmsetup suspend --noflush --nolockfs meta
-	require dmsetup resume meta
+	swap_table meta "$scratch/table"
 }
 
 # Does the wrapped device show another superblock?  In 6.1 flakey cannot damage what
@@ -123,8 +120,7 @@ while IFS=: read -r by blocks mode flag; do
 	if [[ $blocks == *superblock* ]] && ! is_damaged; then
 		ok "$name # SKIP flakey damages nothing here" true
 		healed meta "$META"
-		remove t1
-		remove pool
+		remove t1 pool
 		continue
 	fi
 	log_mark
@@ -135,7 +131,7 @@ while IFS=: read -r by blocks mode flag; do
 		fails "$name: no reads" EIO blockio read $t 0 64k
 		fails "$name: no flush" EIO blockio sync $t
 	else
-		ok "$name: read-only" wait_until 120 mode_is ro
+		becomes ro "$name: read-only"
 		is "$(pool_field 11)" needs_check "$name: needs_check"
 		ok "$name: reads" blockio verify $t 0 4M 1
 		ok "$name: in-place writes" blockio write $t 0 64k 1
@@ -153,8 +149,7 @@ while IFS=: read -r by blocks mode flag; do
 		ok "$name: healed, it is, while the pool is up" \
 			wait_until 120 flagged "$META"
 	fi
-	remove t1
-	remove pool
+	remove t1 pool
 	make_pool /dev/mapper/meta /dev/mapper/data
 	is "$(pool_mode) $(pool_field 11)" "ro needs_check" \
 		"$name: set up again: read-only"
@@ -173,8 +168,7 @@ while IFS=: read -r by blocks mode flag; do
 		blockio verify /dev/mapper/t2 0 32M 2
 	ok "$name: what a message made is not" msg create_thin 9
 	ok "$name: messages work" msg delete 9
-	remove t1 t2
-	remove pool
+	remove t1 t2 pool
 done << 'CASES'
 a commit:details:Fail:now
 a commit:space-map:Fail:now

@@ -49,8 +49,7 @@ require msg delete 3
 thin_dump -m "$META" > "$scratch/now"
 ok "unchanged by a deletion" cmp "$scratch/before" "$scratch/now"
 
-remove t1 t2
-remove pool
+remove t1 t2 pool
 ok "it is part of sound metadata" thin_check "$META"
 make_pool "$META" "$DATA"
 like "$(pool_field 7)" '^[0-9]+$' "it outlives the pool's life"

@@ -37,15 +37,13 @@ ok "a discard succeeds" blockio discard /dev/mapper/t1 0 1M
 
 log_mark
 disk_grow META 2M
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 logged "growing the metadata device from 128 to 512 blocks" "grown on resume"
 is "$(pool_mode)" rw "writable"
 ok "messages are taken" msg create_thin 300
 ok "data can be written" blockio write /dev/mapper/t1 0 1M 1
 ok "and read" blockio verify /dev/mapper/t1 0 1M 1
 ok "deletion works" msg delete 2
-remove t1
-remove pool
+remove t1 pool
 is "$(thin_ls --no-headers "$META" | wc -l)" $i "as many volumes as were made"
 finish

@@ -37,8 +37,7 @@ for i in 1 2 3; do
 done
 is "$(pool_mode) $(pool_field 11)" "rw -" "no commit failed"
 not_logged "guard|integrity|metadata operation" "nothing was refused"
-remove t1 t2 t3
-remove pool
+remove t1 t2 t3 pool
 ok "thin_check" thin_check -q "$META"
 _metadata=()
 require cleanup_scsi

@@ -7,19 +7,15 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 64
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 8 64
 make_thin t1 1 32M
 t=/dev/mapper/t1
-require blockio write $t 0 4M 1
-require blockio sync $t
+write_synced $t 0 4M 1
 n=$(events)
 log_mark
 broken meta "$META"
 fails "a write that must be committed" EIO blockio fua $t 8M 64k 2
-ok "read-only" wait_until 120 mode_is ro
+becomes ro "read-only"
 is "$(pool_field 11)" needs_check "needs_check"
 raised $((n + 1)) "one event"
 logged "metadata operation '.*' failed: error = -5" "the failure is logged"
@@ -39,12 +35,10 @@ if is_thinx; then
 	ok "healed: the flag is written without being asked for" \
 		wait_until 120 flagged "$META"
 fi
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 is "$(pool_mode) $(pool_field 11)" "ro needs_check" \
 	"resuming on the healed device changes nothing"
-remove t1
-remove pool
+remove t1 pool
 ok "the metadata are sound but for the flag" thin_check -q /dev/mapper/meta
 log_mark
 make_pool /dev/mapper/meta "$DATA"
@@ -54,8 +48,7 @@ logged "unable to switch pool to write mode until repaired" "which is logged"
 activate t1 1 32M
 ok "the data are there" blockio verify $t 1M 3M 1
 ok "the lost write reads as zeros" blockio zeros $t 8M 64k
-remove t1
-remove pool
+remove t1 pool
 ok "thin_check clears the flag" \
 	thin_check --clear-needs-check-flag /dev/mapper/meta
 make_pool /dev/mapper/meta "$DATA"

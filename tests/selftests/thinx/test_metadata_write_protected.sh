@@ -18,7 +18,8 @@ require msg reserve_metadata_snap
 remove t1 pool
 disk BLANK 8
 require blockdev --setro "$META" "$BLANK"
-writes() { awk '{ print $5 + $12 }' "/sys/dev/block/$(major_minor "$META")/stat"; }
+# shellcheck disable=SC2016 # for awk
+writes() { io_counts "$META" '$5 + $12'; }
 sum=$(sha256sum < "$META")
 before=$(writes)
 
@@ -57,10 +58,8 @@ for m in "create_thin 2" "create_snap 2 1" "delete 1" "set_transaction_id 0 1" \
 	fails "'$m' is refused" "Operation not supported" msg "$m"
 done
 ok "a status that commits" dmsetup status pool
-require dmsetup suspend t1
-require dmsetup resume t1
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume t1
+suspend_and_resume pool
 is "$(pool_mode) $(pool_field 11)" "ro -" "suspend and resume"
 fails "a table without read_only is refused" "" dmsetup load pool \
 	--table "$(pool_table "$META" "$DATA")"

@@ -49,8 +49,7 @@ fails "no volume can be activated" "" \
 logged "Couldn't open thin device, Pool is in fail mode" "and why"
 is "$(events)" "$n" "none of it raised an event"
 
-remove t1 t2 t4 t5
-remove pool
+remove t1 t2 t4 t5 pool
 make_pool /dev/mapper/meta "$DATA"
 like "$(pool_mode)" "^r[wo]$" "set up anew: it can be read"
 modes_activate

@@ -14,7 +14,7 @@ n=$(events)
 log_mark
 broken meta "$META"
 fails "a write that must be committed" EIO blockio fua /dev/mapper/t5 0 64k 5
-ok "read-only" wait_until 120 mode_is ro
+becomes ro "read-only"
 logged "aborting current metadata transaction" "the abort is logged"
 logged "switching pool to read-only mode" "the mode, too"
 raised $((n + 1)) "one event"
@@ -54,16 +54,14 @@ log_mark
 disk_grow META 16M
 require dmsetup load meta --table "0 $(size_of "$META") linear $META 0"
 require dmsetup resume meta
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 logged "unable to grow the metadata device until repaired\." \
 	"metadata do not grow"
 like "$(pool_field 5)" "/2048$" "status says so"
 is "$(events)" "$n" "none of it raised an event"
 modes_written no
 
-remove t1 t2 t4 t5
-remove pool
+remove t1 t2 t4 t5 pool
 ok "the flag is on the disk, and nothing is damaged" \
 	thin_check -q /dev/mapper/meta
 log_mark

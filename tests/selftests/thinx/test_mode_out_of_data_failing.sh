@@ -32,11 +32,11 @@ is "$(events)" $((n + 2)) "no more events"
 # Block 0 of t5 is shared with 8 and has been overwritten: 8 alone has it.
 log_mark
 ok "delete a snapshot that holds a block" msg delete 8
-ok "write mode again" wait_until 120 mode_is rw
+becomes rw "write mode again"
 logged "switching pool to write mode" "which is logged"
 raised $((n + 3)) "with an event"
 ok "the block can be had" blockio write /dev/mapper/t1 16M 64k 12
 fails "and no second one" ENOSPC timeout 120 blockio write /dev/mapper/t1 17M 4k 12
-ok "out of data space again" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "out of data space again"
 ok "what was written is there" blockio verify /dev/mapper/t1 16M 64k 12
 finish

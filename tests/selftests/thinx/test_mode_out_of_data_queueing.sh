@@ -15,7 +15,7 @@ fill_pool
 n=$(events)
 log_mark
 modes_writes ok held
-ok "the mode" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "the mode"
 logged "switching pool to out-of-data-space \(queue IO\) mode" "is logged"
 # One for the low water mark, one for the mode.
 raised $((n + 2)) "events"

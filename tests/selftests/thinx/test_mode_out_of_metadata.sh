@@ -40,7 +40,7 @@ reload_pool /dev/mapper/meta "$DATA"
 is "$(pool_mode)" rw "a new table: write mode"
 is "$(events)" $((n + 1)) "an event"
 msg create_thin 299 > /dev/null 2>&1
-ok "the next change ends it" wait_until 120 mode_is ro
+becomes ro "the next change ends it"
 raised $((n + 2)) "another event"
 is "$(pool_field 11)" - "no needs_check"
 n=$(events)
@@ -49,8 +49,7 @@ log_mark
 disk_grow META 8M
 require dmsetup load meta --table "0 $(size_of "$META") linear $META 0"
 require dmsetup resume meta
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 logged "growing the metadata device from 128 to 2048 blocks" "grown"
 is "$(pool_mode)" rw "write mode"
 logged "switching pool to write mode" "is logged"

@@ -10,8 +10,7 @@
 . "$(dirname "$0")/../modes.sh"
 
 modes_setup 8
-remove t1 t2 t4 t5
-remove pool
+remove t1 t2 t4 t5 pool
 log_mark
 make_pool /dev/mapper/meta "$DATA" read_only
 logged "switching pool to read-only mode" "the mode is logged"

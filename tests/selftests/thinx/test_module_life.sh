@@ -16,16 +16,14 @@ fails "in use by a pool" "in use" rmmod $module
 make_thin t1 1 64M
 require blockio write /dev/mapper/t1 0 4M 1
 fails "in use by a volume" "in use" rmmod $module
-remove t1
-remove pool
+remove t1 pool
 for i in 1 2 3 4 5; do
 	ok "unload $i" rmmod $module
 	ok "load $i" module_load
 	make_pool "$META" "$DATA"
 	activate t1 1 64M
 	ok "data $i" blockio verify /dev/mapper/t1 0 4M 1
-	remove t1
-	remove pool
+	remove t1 pool
 done
 # A constructor that fails leaves no reference behind.
 for i in 1 2 3; do

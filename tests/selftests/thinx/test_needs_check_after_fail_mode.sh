@@ -23,8 +23,7 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 		activate t1 1 32M
 	fi
 	# What the next write needs of the metadata is in memory then.
-	require blockio write $t 6M 64k 1
-	require blockio sync $t
+	write_synced $t 6M 64k 1
 	log_mark
 	rewrap meta error
 	fails "heals $heals: a write that must be committed" EIO \
@@ -38,8 +37,7 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 		ok "healed: the flag is written" wait_until 120 flagged "$META"
 		is "$(status)" "0 131072 $TARGET_POOL Fail" "the pool stays failed"
 		fails "and its volume" EIO blockio read $t 0 64k
-		remove t1
-		remove pool
+		remove t1 pool
 		;;
 	while*)
 		remove t1
@@ -48,8 +46,7 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 		ok "the flag is written at the latest now" flagged "$META"
 		;;
 	*)
-		remove t1
-		remove pool
+		remove t1 pool
 		healed meta "$META"
 		fails "nobody was left to write it" "" flagged "$META"
 		;;
@@ -60,8 +57,7 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 			"set up anew: read-only until checked"
 		activate t1 1 32M
 		ok "what was committed is there" blockio verify $t 0 4M 1
-		remove t1
-		remove pool
+		remove t1 pool
 		require thin_check --clear-needs-check-flag /dev/mapper/meta
 	fi
 	make_pool /dev/mapper/meta "$DATA"
@@ -69,7 +65,6 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 	activate t1 1 32M
 	ok "with what was committed" blockio verify $t 0 4M 1
 	ok "without what was not" blockio zeros $t 8M 64k
-	remove t1
-	remove pool
+	remove t1 pool
 done
 finish

@@ -4,13 +4,11 @@
 #
 # What raises no event: a pool and its volumes are used in every way that leaves
 # the mode alone and the space plenty.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-pool_sectors=$((200 * 128)) low=10
-make_pool "$META" "$DATA"
+low=10
+small_pool 200
 is "$(events)" 0 "a new pool"
 make_thin t1 1 32M
 t=/dev/mapper/t1
@@ -36,8 +34,7 @@ is "$(events) $(events t1)" "0 0" "discards and messages"
 msg create_thin 1 > /dev/null 2>&1
 msg nonsense > /dev/null 2>&1
 is "$(events)" 0 "refused messages"
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 require dmsetup suspend --noflush --nolockfs pool
 require dmsetup resume pool
 is "$(events)" 0 "suspend and resume"
@@ -46,11 +43,9 @@ reload_pool "$META" "$DATA" error_if_no_space
 reload_pool "$META" "$DATA" skip_block_zeroing no_discard_passdown
 reload_pool "$META" "$DATA"
 is "$(events)" 0 "new tables"
-pool_sectors=$((300 * 128))
-reload_pool "$META" "$DATA"
+resize_pool 300
 disk_grow META 16
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 is "$(events)" 0 "growth"
 require dmsetup suspend t1
 require dmsetup load t1 --table "$(thin_table 1 48M)"

@@ -4,20 +4,17 @@
 #
 # The time that writes wait in a full pool stands still while the pool is
 # suspended, and begins anew when it is resumed; suspending does not wait for it.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA"
+small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 echo 30 > "$parameters/no_space_timeout"
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 require timeout 120 dmsetup suspend pool
 raised 2 "low water mark and mode: two events"
 n=2

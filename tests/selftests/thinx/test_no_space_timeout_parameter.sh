@@ -4,8 +4,8 @@
 #
 # no_space_timeout is looked at when the waiting begins, can be written at any
 # time, and 0 means for ever.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
 disk META 8
 disk DATA 64
@@ -21,8 +21,7 @@ require blockio write $t 0 1280k 1
 make_room()
 {
 	require blockio discard $t "$1" 64k
-	require blockio sync $t
-	is_thinx || require msg set_transaction_id 0 0
+	commit_freed $t
 }
 
 ok "can be written" bash -c "echo 0 > $p"
@@ -30,7 +29,7 @@ fails "not with nonsense" "" bash -c "echo x > $p"
 is "$(cat "$p")" 0 "which changes nothing"
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 raised 2 "low water mark and mode: two events"
 n=2
 echo 2 > "$p"
@@ -38,16 +37,15 @@ sleep 5
 ok "0 when it began: held for ever" running $writer
 is "$(pool_field 10) $(events)" "queue_if_no_space $n" "queueing, no event"
 make_room 0
-ok "with room it ends" wait_until 120 stopped $writer
-ok "with success" wait $writer
-ok "write mode" wait_until 120 mode_is rw
+succeeds $writer "with room it ends"
+becomes rw "write mode"
 n=$((n + 1))
 raised $n "one event"
 
 log_mark
 spawn blockio write $t 3M 64k 3
 writer=$spawned
-ok "full again" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full again"
 echo 0 > "$p"
 begin=$SECONDS
 ok "2 when it began: it ends" wait_until 120 stopped $writer
@@ -59,22 +57,21 @@ raised $n "two events: full, and expired"
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space error_if_no_space" "status"
 
 make_room 64k
-ok "write mode" wait_until 120 mode_is rw
+becomes rw "write mode"
 n=$((n + 1))
 raised $n "one event"
 is "$(pool_field 10)" queue_if_no_space "queueing as the table says"
 require blockio write $t 4M 64k 4
 spawn blockio write $t 5M 64k 5
 writer=$spawned
-ok "full once more" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full once more"
 n=$((n + 1))
 raised $n "one event"
 sleep 4
 ok "0 again: held" running $writer
 is "$(events)" "$n" "no event"
 make_room 128k
-ok "with room it ends" wait_until 120 stopped $writer
-ok "with success" wait $writer
+succeeds $writer "with room it ends"
 for i in 2 4 5; do
 	ok "what was written is there ($i)" blockio verify $t ${i}M 64k "$i"
 done

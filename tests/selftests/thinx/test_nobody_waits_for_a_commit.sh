@@ -10,10 +10,7 @@
 
 is_thinx || skip_all "the stock target has everybody wait"
 require modprobe dm-delay
-disk META 8
-disk DATA 128
-wrap meta "$META"
-make_pool /dev/mapper/meta "$DATA"
+wrapped_pool meta 8 128
 for i in 1 2 3; do
 	make_thin t$i $i 64M
 	require blockio write /dev/mapper/t$i 0 4M $i
@@ -44,6 +41,5 @@ at_once "a volume's" dmsetup status --noflush t1
 at_once "another volume" dmsetup create t4 --table "$(thin_table 4 64M)"
 ok "the commit is still under way" running "$writer"
 rewrap meta linear "$META" 0
-ok "it ends" wait_until 120 stopped "$writer"
-ok "with success" wait "$writer"
+succeeds "$writer" "it ends"
 finish

@@ -4,14 +4,10 @@
 #
 # Writes held for lack of space are done when a device is deleted; nothing of it
 # shows in them.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 20
 make_thin t1 1 64M
 make_thin t2 2 64M
 require blockio write /dev/mapper/t1 0 640k 1
@@ -20,7 +16,7 @@ remove t2
 n=$(events)
 spawn blockio write /dev/mapper/t1 8M 512k 3
 writer=$spawned
-ok "out of data space" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "out of data space"
 spawn_out=$scratch/partial spawn blockio write /dev/mapper/t1 16M 4k 4
 partial=$spawned
 require wait_until 120 blocked $partial
@@ -29,10 +25,8 @@ ok "held" running $writer
 ok "a part of a block, too" running $partial
 log_mark
 ok "delete the other device" msg delete 2
-ok "the first ends" wait_until 120 stopped $writer
-ok "with success" wait $writer
-ok "the second ends" wait_until 120 stopped $partial
-ok "with success" wait $partial
+succeeds $writer "the first ends"
+succeeds $partial "the second ends"
 logged "switching pool to write mode" "write mode"
 is "$(pool_mode)" rw "status says so"
 raised $((n + 3)) "low water mark and two changes of mode"

@@ -4,14 +4,10 @@
 #
 # Writes held for lack of space are done when a discard frees blocks, whichever
 # volume it is of; as many as there is space for.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 20
 make_thin t1 1 64M
 make_thin t2 2 64M
 require blockio write /dev/mapper/t1 0 640k 1
@@ -23,7 +19,7 @@ for i in 0 1 2; do
 	spawn blockio write /dev/mapper/t1 $((8 + i))M 64k 3
 	writer[i]=$spawned
 	require wait_until 120 blocked "${writer[i]}"
-	ok "write $i: out of data space" wait_until 120 mode_is out_of_data_space
+	becomes out_of_data_space "write $i: out of data space"
 done
 raised $((n + 2)) "low water mark and mode: two events"
 
@@ -42,15 +38,12 @@ ended()
 free_some()
 {
 	ok "discard" blockio discard "$@"
-	require blockio sync "$1"
-	# The stock target may have committed before the freed blocks were let
-	# go, and then sees no reason for another commit.
-	is_thinx || require msg set_transaction_id 0 0
+	commit_freed "$1"
 }
 
 free_some /dev/mapper/t2 0 64k
 ok "a block of another volume: one write is done" wait_until 120 ended 1
-ok "and the pool is full again" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "and the pool is full again"
 sleep 1
 ok "the others are held" ended 1
 raised $((n + 4)) "back and forth: two events"

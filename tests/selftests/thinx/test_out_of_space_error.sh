@@ -4,13 +4,10 @@
 #
 # error_if_no_space: writes fail with ENOSPC at once, everything else goes on;
 # deleting a volume makes room.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA" error_if_no_space
+small_pool 20 error_if_no_space
 make_thin t1 1 64M
 make_thin t2 2 64M
 t=/dev/mapper/t1
@@ -18,7 +15,7 @@ require blockio write $t 0 1M 1
 require blockio write /dev/mapper/t2 0 256k 2
 log_mark
 fails "a write without space" ENOSPC timeout 50 blockio write $t 2M 64k 1
-ok "mode" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "mode"
 logged "switching pool to out-of-data-space \(error IO\) mode" "logged"
 is "$(pool_field 10)" error_if_no_space "status"
 fails "buffered: fsync reports it" "" dd if=/dev/zero of=$t bs=64k seek=40 \
@@ -33,7 +30,7 @@ require msg delete 3
 
 remove t2
 ok "delete the other volume" msg delete 2
-ok "back to rw" wait_until 120 mode_is rw
+becomes rw "back to rw"
 ok "its blocks can be used" blockio write $t 2M 256k 5
 ok "and hold what was written" blockio verify $t 2M 256k 5
 ok "nothing of the other is seen" blockio verify $t 512k 512k 3
@@ -45,7 +42,7 @@ reload_pool "$META" "$DATA"
 is "$(pool_field 10)" queue_if_no_space "reloaded as queueing"
 spawn blockio write $t 3M 64k 6
 writer=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 ok "the writer hangs" running $writer
 reload_pool "$META" "$DATA" error_if_no_space
 ok "reloaded as failing: it ends" wait_until 120 stopped $writer

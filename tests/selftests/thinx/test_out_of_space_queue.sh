@@ -4,14 +4,11 @@
 #
 # Data space runs out with queueing: the measured sequence of events, status and
 # held I/O, until the pool grows.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128)) low=5
-make_pool "$META" "$DATA"
+low=5
+timeout=0 small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 log_mark
@@ -26,7 +23,7 @@ is "$(events)" 1 "no further event"
 
 spawn blockio write $t 1280k 64k 1
 writer=$spawned
-ok "the 21st: out of data space" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "the 21st: out of data space"
 raised 2 "a second event"
 logged "switching pool to out-of-data-space \(queue IO\) mode" "logged"
 is "$(pool_field 10)" queue_if_no_space "status says queue"
@@ -41,10 +38,8 @@ ok "delete the snapshot" msg delete 3
 ok "the writer still hangs" running $writer
 
 log_mark
-pool_sectors=$((40 * 128))
-reload_pool "$META" "$DATA"
-ok "with more space the writer ends" wait_until 120 stopped $writer
-ok "with success" wait $writer
+resize_pool 40
+succeeds $writer "with more space the writer ends"
 logged "switching pool to write mode" "back to write mode"
 logged "growing the data device from 20 to 40 blocks" "growth is logged"
 raised 3 "a third event"

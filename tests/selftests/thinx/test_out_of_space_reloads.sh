@@ -4,20 +4,17 @@
 #
 # A new table for a full pool asks for write mode: held writes are tried again,
 # under the table's setting, with the events that go with it.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128)) low=3
-make_pool "$META" "$DATA"
+low=3
+timeout=0 small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "out of data space" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "out of data space"
 raised 2 "low water mark and mode: two events"
 
 # The same table again: to write mode, low water mark, and back.
@@ -50,7 +47,7 @@ is "$(pool_mode) $(pool_field 10)" "rw queue_if_no_space" \
 is "$(events)" 9 "one event"
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "then full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "then full"
 raised 11 "two events"
 ok "the writer is held" running $writer
 

@@ -4,20 +4,16 @@
 #
 # Suspending with held writes: a volume without flushing gives them back, the
 # pool keeps them; both go on after resume.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 spawn blockio write $t 2M 64k 2
 writer=$spawned
-ok "out of data space" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "out of data space"
 ok "suspend the volume without flushing" \
 	timeout 120 dmsetup suspend --noflush --nolockfs t1
 ok "the writer is held" running $writer
@@ -30,11 +26,9 @@ sleep 0.5
 ok "held still" running $writer
 is "$(pool_mode)" out_of_data_space "mode is unchanged"
 require dmsetup suspend --noflush --nolockfs t1
-pool_sectors=$((30 * 128))
-reload_pool "$META" "$DATA"
+resize_pool 30
 ok "grown while the volume is suspended: held" running $writer
 require dmsetup resume t1
-ok "it ends" wait_until 120 stopped $writer
-ok "with success" wait $writer
+succeeds $writer "it ends"
 ok "what it wrote is there" blockio verify $t 2M 64k 2
 finish

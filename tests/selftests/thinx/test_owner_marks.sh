@@ -61,9 +61,7 @@ while [ $bad = 0 ] && { [ $SECONDS -lt $end ] || [ $rounds -lt 2 ]; }; do
 	run 2 1
 	run 3 1
 	# Volume 4 is quiet: snapshot it, work on both, check both.
-	require dmsetup suspend v4
-	require msg create_snap 5 4
-	require dmsetup resume v4
+	snapshot v4 4 5
 	cp "$scratch/state4" "$scratch/state5" 2>/dev/null || : > "$scratch/state5"
 	activate v5 5 $size
 	joined 2
@@ -102,8 +100,7 @@ checked 1
 ok "in $rounds rounds every read was what its owner wrote" test $bad = 0
 ok "there were some rounds" test $rounds -ge 2
 diag < "$scratch/out1"
-remove v1 v2 v3 v4
-remove pool
+remove v1 v2 v3 v4 pool
 make_pool "$META" "$DATA" error_if_no_space
 for id in 1 2 4; do
 	activate v$id $id $size

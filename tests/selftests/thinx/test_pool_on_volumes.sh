@@ -53,8 +53,7 @@ activate olddata 12 256M
 pool=old make_pool /dev/mapper/oldmeta /dev/mapper/olddata
 pool=old activate o1 1 128M
 ok "a pool from the lower snapshots" blockio verify /dev/mapper/o1 0 32M 1
-remove o1
-remove old
+remove o1 old
 ok "thin_check of its metadata" thin_check -q /dev/mapper/oldmeta
 damaged /dev/mapper/oldmeta
 remove oldmeta olddata
@@ -107,15 +106,12 @@ ok "both" wait_until 300 stopped "$eater"
 ok "written through a full pool" blockio verify $t 88M 40M 4
 ok "the rest is unharmed" blockio verify $t 8M 8M 2
 
-remove eater
-remove t1
-remove upper
+remove eater t1 upper
 ok "thin_check of the upper metadata" thin_check -q /dev/mapper/upmeta
 pool=upper make_pool /dev/mapper/upmeta $u
 pool=upper activate t1 1 128M
 ok "set up again" blockio verify $t 88M 40M 4
-remove t1
-remove upper
+remove t1 upper
 damaged /dev/mapper/upmeta
 remove upmeta updata
 for i in 1 2 3; do

@@ -46,8 +46,7 @@ ok "a resume without a table" dmsetup resume pool
 is "$(dmsetup table pool)" "$before" "the table is the old one"
 ok "the data too" blockio verify /dev/mapper/t1 0 4M 1
 ok "and it can be written" blockio write /dev/mapper/t1 8M 4M 1
-remove t1
-remove pool
+remove t1 pool
 make_pool "$META" "$DATA" ignore_discard
 log_mark
 fails "discards cannot be turned on, either" "" \

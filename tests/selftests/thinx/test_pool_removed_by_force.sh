@@ -5,19 +5,14 @@
 # A pool is removed by force while volumes are under load, or wait for space: the
 # load ends with errors, what was flushed is on the disk, and the volumes can be
 # removed.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
 is_thinx || skip_all "the stock target leaks its metadata object"
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((500 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 500
 make_thin t1 1 32M
 make_thin t2 2 32M
-require blockio write /dev/mapper/t1 0 4M 1
-require blockio sync /dev/mapper/t1
+write_synced /dev/mapper/t1 0 4M 1
 for load in fio full; do
 	if [ $load = full ]; then
 		make_pool "$META" "$DATA"
@@ -32,7 +27,7 @@ for load in fio full; do
 		sleep 2 ;;
 	full)	require blockio write /dev/mapper/t1 8M 8M 1
 		spawn blockio write /dev/mapper/t2 0 32M 2
-		ok "full: a write waits" wait_until 120 mode_is out_of_data_space
+		becomes out_of_data_space "full: a write waits"
 		;;
 	esac
 	# It may say busy, but it has replaced the table by one that fails.
@@ -60,7 +55,6 @@ for load in fio full; do
 	activate t1 1 32M
 	ok "$load: what was flushed is there" \
 		blockio verify /dev/mapper/t1 0 4M 1
-	remove t1
-	remove pool
+	remove t1 pool
 done
 finish

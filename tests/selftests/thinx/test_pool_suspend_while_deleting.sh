@@ -17,8 +17,7 @@ modprobe -q dm-delay || skip_all "no dm-delay"
 wrap meta "$META"
 make_pool /dev/mapper/meta "$DATA"
 make_thin t2 2 64M
-require blockio write /dev/mapper/t2 0 4M 1
-require blockio sync /dev/mapper/t2
+write_synced /dev/mapper/t2 0 4M 1
 # The blocks are known: no metadata is read for them.
 require blockio verify /dev/mapper/t2 0 4M 1
 rewrap meta delay "$META" 0 500
@@ -43,6 +42,5 @@ is "$(dmsetup info -c --noheadings -o suspended pool)" Suspended "the pool sleep
 require dmsetup resume pool
 is "$(data_used)" 64 "the blocks have come back"
 ok "what was written is there" blockio verify /dev/mapper/t2 0 1M 2
-remove t2
-remove pool
+remove t2 pool
 finish

@@ -11,8 +11,7 @@ disk DATA 64
 make_pool "$META" "$DATA"
 make_thin t1 1 32M
 require blockio write /dev/mapper/t1 0 4M 1
-remove t1
-remove pool
+remove t1 pool
 sum=$(sha256sum < "$META")
 make_pool "$META" "$DATA" read_only
 is "$(pool_mode)" ro "mode"
@@ -26,10 +25,8 @@ fails "a hole cannot be written" EIO blockio write $t 8M 64k 2
 ok "a discard succeeds" blockio discard $t 0 1M
 ok "and does nothing" blockio verify $t 0 1M 1
 ok "fsync" blockio sync $t
-require dmsetup suspend t1
-require dmsetup resume t1
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume t1
+suspend_and_resume pool
 is "$(pool_mode)" ro "still after suspend and resume"
 is "$(sha256sum < "$META")" "$sum" "the metadata were not touched"
 

@@ -51,9 +51,7 @@ done
 calm
 is $n 20 "$n tables"
 for i in 1 2; do
-	wait "${fio_pids[i]}"
-	ok "fio $i found every block as written" test $? = 0
-	like "$(tr '\n' ' ' < "$scratch/fio$i")" "err= 0" "fio $i saw no error"
+	fio_succeeded "$i" "${fio_pids[i]}"
 done
 is "$(events)" "$none" "no event"
 

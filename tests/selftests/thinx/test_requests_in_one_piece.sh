@@ -7,16 +7,12 @@
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-disk META 8
-disk DATA 128
-wrap data "$DATA"
-make_pool "$META" /dev/mapper/data
+wrapped_pool data 8 128
 make_thin t1 1 64M
 make_thin t2 2 64M
 t=/dev/mapper/t1
 
-# Fields 1 and 5 of the kernel's I/O counts: reads, writes.
-count() { awk -v n="$1" '{ print $n }' "/sys/dev/block/$(major_minor /dev/mapper/data)/stat"; }
+count() { io_counts /dev/mapper/data "\$$1"; }
 
 # pieces FIELD COMMAND...: how many it takes
 pieces()
@@ -29,8 +25,7 @@ pieces()
 	echo $(($(count "$field") - before))
 }
 
-require blockio write $t 0 32M 1
-require blockio sync $t
+write_synced $t 0 32M 1
 n=$(pieces 1 blockio verify $t 0 16M 1)
 echo "# 16 requests of 1 MiB were read in $n pieces"
 # A large request may be too much for the device, and be cut for that.

@@ -3,8 +3,8 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Pools, metadata and volumes grow; nothing shrinks.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
 disk META 1M
 disk DATA 64
@@ -28,21 +28,18 @@ log_mark
 require dmsetup load pool --table "$(pool_table "$META" "$DATA")"
 fails "a smaller pool: resume fails" "Invalid argument" dmsetup resume pool
 logged "pool target \(150 blocks\) too small: expected 200" "says why"
-pool_sectors=$((200 * 128))
-reload_pool "$META" "$DATA"
+resize_pool 200
 ok "recovered by the right table" blockio verify $t 0 4M 1
 
 log_mark
 disk_grow META 3M
 not_logged "growing" "metadata do not grow by themselves"
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 logged "growing the metadata device from 256 to 768 blocks" "but on resume"
 like "$(pool_field 5)" "/768$" "status"
 
 require dmsetup load t1 --table "$(thin_table 1 64M)"
-require dmsetup suspend t1
-require dmsetup resume t1
+suspend_and_resume t1
 is "$(blockdev --getsz $t)" 131072 "the volume has grown"
 ok "data unharmed" blockio verify $t 0 4M 1
 ok "the new part is zeros" blockio zeros $t 16M 4M

@@ -4,14 +4,10 @@
 #
 # After no_space_timeout a full pool fails writes; a plain suspend and resume lets
 # it queue again as its table says, for the whole time.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 2 > "$parameters/no_space_timeout"
-pool_sectors=$((20 * 128))
-make_pool "$META" "$DATA"
+timeout=2 small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
@@ -22,8 +18,7 @@ n=$(events)
 echo 40 > "$parameters/no_space_timeout"
 log_mark
 begin=$SECONDS
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space queue_if_no_space" \
 	"resumed: full still, but queueing"
 is "$(events)" "$n" "no event"

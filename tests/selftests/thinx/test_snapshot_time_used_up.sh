@@ -42,8 +42,7 @@ ok "and deleted" msg delete 3
 ok "and written" blockio write $t 4M 1M 6
 ok "and read" blockio verify $t 4M 1M 6
 ok "what is next to it is unharmed" blockio verify $t 1M 1M 5
-remove t1 s2
-remove pool
+remove t1 s2 pool
 like "$(thin_dump "$META")" 'time="16777215"' "the tools see the last time"
 make_pool "$META" "$DATA"
 activate t1 1 32M

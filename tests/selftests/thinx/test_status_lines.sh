@@ -67,7 +67,7 @@ remove pool
 require modprobe brd rd_nr=1 rd_size=65536
 if [ "$(cat /sys/block/ram0/queue/discard_max_bytes)" = 0 ]; then
 	log_mark
-	require dd if=/dev/zero of="$META" bs=4k count=1 status=none oflag=direct
+	blank "$META"
 	make_pool "$META" /dev/ram0
 	like "$(status)" " rw no_discard_passdown queue_if_no_space - 512 $" \
 		"passdown is off when the device cannot discard"

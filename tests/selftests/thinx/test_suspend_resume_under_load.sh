@@ -34,9 +34,7 @@ done
 calm
 is $n 20 "$n times suspended and resumed"
 for i in 1 2; do
-	wait "${fio_pids[i]}"
-	ok "fio $i found every block as written" test $? = 0
-	like "$(tr '\n' ' ' < "$scratch/fio$i")" "err= 0" "fio $i saw no error"
+	fio_succeeded "$i" "${fio_pids[i]}"
 done
 is "$(pool_mode)" rw "the pool is fine"
 finish

@@ -66,8 +66,7 @@ ok "a volume can be removed" timeout 120 dmsetup remove t2
 n=$(events)
 require dmsetup resume pool
 for i in 1 2 3 4 5 6; do
-	ok "resumed: it ends ($i)" wait_until 120 stopped "${waiting[i]}"
-	ok "with success" wait "${waiting[i]}"
+	succeeds "${waiting[i]}" "resumed: it ends ($i)"
 done
 is "$(events)" "$n" "no event"
 ok "written" blockio verify $t 8M 64k 2

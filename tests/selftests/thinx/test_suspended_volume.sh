@@ -5,16 +5,12 @@
 # Suspending a volume: waits for its own I/O and holds what follows, keeps nobody
 # else from anything; without flushing, writes that wait for space are given
 # back and tried again at resume.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
 is_thinx || skip_all "dm-thin suspends the volumes with their pool"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((40 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 40
 make_thin t1 1 32M
 make_thin t2 2 32M
 require blockio write /dev/mapper/t1 0 1M 1
@@ -31,8 +27,7 @@ ok "suspended again, with I/O waiting or not, or refused in time" \
 	bash -c 'timeout -k 60 20 dmsetup suspend --noflush --nolockfs t1; [ $? -le 124 ]'
 ok "the pool resumed" timeout 120 dmsetup resume pool
 ok "the volume, too" timeout 120 dmsetup resume t1
-ok "the write ends" wait_until 120 stopped "$w1"
-ok "with success" wait "$w1"
+succeeds "$w1" "the write ends"
 ok "it is there" blockio verify /dev/mapper/t1 0 64k 2
 activate t3 3 32M
 ok "the snapshot does not have it" blockio verify /dev/mapper/t3 0 1M 1
@@ -46,7 +41,7 @@ spawn_out=$scratch/out1 spawn blockio write /dev/mapper/t1 16M 64k 3
 w1=$spawned
 spawn_out=$scratch/out2 spawn blockio write /dev/mapper/t2 16M 64k 4
 w2=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 require wait_until 120 blocked "$w1"
 require wait_until 120 blocked "$w2"
 sleep 1
@@ -62,33 +57,27 @@ for i in 1 2 3; do
 done
 require timeout 120 dmsetup suspend --noflush --nolockfs t1
 # Room for one: the suspended volume must not get it.
-pool_sectors=$((41 * 128))
-reload_pool "$META" "$DATA"
-ok "room for one: the other volume's is done" wait_until 120 stopped "$w2"
-ok "with success" wait "$w2"
+resize_pool 41
+succeeds "$w2" "room for one: the other volume's is done"
 ok "the suspended one's waits" running "$w1"
-pool_sectors=$((42 * 128))
-reload_pool "$META" "$DATA"
+resize_pool 42
 sleep 0.5
 ok "room for another: it waits still" running "$w1"
 require timeout 120 dmsetup resume t1
-ok "resumed: it is done" wait_until 120 stopped "$w1"
-ok "with success" wait "$w1"
+succeeds "$w1" "resumed: it is done"
 ok "both are there" blockio verify /dev/mapper/t1 16M 64k 3
 ok "both" blockio verify /dev/mapper/t2 16M 64k 4
 
 # A flushing suspend waits for what waits for space.
 spawn_out=$scratch/out1 spawn blockio write /dev/mapper/t1 20M 64k 5
 w1=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 spawn_out=$scratch/out2 spawn dmsetup suspend t1
 s1=$spawned
 sleep 2
 ok "a flushing suspend waits for the write" running "$s1"
-pool_sectors=$((60 * 128))
-reload_pool "$META" "$DATA"
-ok "with room it ends" wait_until 120 stopped "$s1"
-ok "with success" wait "$s1"
+resize_pool 60
+succeeds "$s1" "with room it ends"
 ok "the write has" wait "$w1"
 require timeout 120 dmsetup resume t1
 ok "it is there" blockio verify /dev/mapper/t1 20M 64k 5

@@ -5,14 +5,10 @@
 # The same device in two tables, and twice in one: suspending one of them does
 # not concern the others, writes that wait for space wait in each by itself, and
 # the device is in use until the last has gone.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((200 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 200
 make_thin a 1 32M
 activate b 1 48M
 require dmsetup create c << TABLE
@@ -58,20 +54,17 @@ spawn_out=$scratch/out1 spawn blockio write $a 31M 64k 7
 wa=$spawned
 spawn_out=$scratch/out2 spawn blockio write $b 40M 64k 8
 wb=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 require wait_until 120 blocked "$wa"
 require wait_until 120 blocked "$wb"
 require timeout 120 dmsetup suspend --noflush --nolockfs a
 ok "both wait" running "$wa"
 ok "both" running "$wb"
-pool_sectors=$((210 * 128))
-reload_pool "$META" "$DATA"
-ok "room: b's is done" wait_until 120 stopped "$wb"
-ok "with success" wait "$wb"
+resize_pool 210
+succeeds "$wb" "room: b's is done"
 ok "a's waits" running "$wa"
 require dmsetup resume a
-ok "resumed: a's is done" wait_until 120 stopped "$wa"
-ok "with success" wait "$wa"
+succeeds "$wa" "resumed: a's is done"
 ok "seen by b" blockio verify $b 31M 64k 7
 
 fails "delete: busy" busy msg delete 1

@@ -21,8 +21,7 @@ snapshot t1 1 3
 require blockio write /dev/mapper/t1 2M 1M 4
 require blockio discard /dev/mapper/t1 4M 1M
 require msg set_transaction_id 0 9
-remove t1 t2
-remove pool
+remove t1 t2 pool
 ok "thin_check" thin_check "$META"
 ok "thin_dump" thin_dump -o "$scratch/xml" "$META"
 ok "thin_restore" thin_restore -q -i "$scratch/xml" -o "$META2"
@@ -41,8 +40,7 @@ for m in "$META2" "$META3"; do
 	ok "the far end of 1" blockio verify /dev/mapper/t1 20M 100k 2
 	ok "data of 2" blockio verify /dev/mapper/t2 1M 1M 3
 	ok "data of 3" blockio verify /dev/mapper/t3 0 8M 1
-	remove t1 t2 t3
-	remove pool
+	remove t1 t2 t3 pool
 done
 make_pool "$META2" "$DATA"
 activate t1 1 64M

@@ -45,12 +45,10 @@ ok "64 blocks: full sooner or later" test $i -lt 80
 is "$(pool_mode) $(pool_field 11)" "ro -" "64 blocks: gently"
 ok "64 blocks: the data are there" blockio verify /dev/mapper/t1 0 1M 2
 disk_grow META 1M
-require dmsetup suspend pool
-require dmsetup resume pool
+suspend_and_resume pool
 is "$(pool_mode) $(pool_field 11)" "rw -" "grown: writable"
 ok "grown: written" blockio write /dev/mapper/t1 8M 4M 2
 ok "grown: read" blockio verify /dev/mapper/t1 8M 4M 2
 ok "grown: the rest is unharmed" blockio verify /dev/mapper/t1 1M 3M 1
-remove t1
-remove pool
+remove t1 pool
 finish

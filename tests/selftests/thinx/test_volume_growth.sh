@@ -4,14 +4,10 @@
 #
 # A volume is extended by a new table: under load, in a full and in a read-only
 # pool, and not while the pool is suspended.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((200 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 200
 make_thin t1 1 8M
 t=/dev/mapper/t1
 
@@ -53,14 +49,12 @@ used=$(data_used)
 require blockio write $t 8M $(((200 - used) * 64))k 3
 spawn blockio write $t 24M 64k 4
 writer=$spawned
-ok "full" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "full"
 extend 40M --noflush --nolockfs
 ok "the writer is held" running "$writer"
 ok "the new part is zeros" blockio zeros $t 32M 8M
-pool_sectors=$((300 * 128))
-reload_pool "$META" "$DATA"
-ok "with space the writer ends" wait_until 120 stopped "$writer"
-ok "with success" wait "$writer"
+resize_pool 300
+succeeds "$writer" "with space the writer ends"
 ok "it is there" blockio verify $t 24M 64k 4
 ok "the new part can be written" blockio write $t 39M 1M 5
 

@@ -5,14 +5,10 @@
 # Volumes can be suspended and resumed while their pool is suspended, with their
 # I/O done afterwards; and whoever waits for a suspend that cannot end can be
 # interrupted, and all goes on.
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=../lib-space.sh
+. "$(dirname "$0")/../lib-space.sh"
 
-disk META 8
-disk DATA 64
-echo 0 > "$parameters/no_space_timeout"
-pool_sectors=$((100 * 128))
-make_pool "$META" "$DATA"
+timeout=0 small_pool 100
 make_thin t1 1 32M
 make_thin t2 2 32M
 t=/dev/mapper/t1
@@ -42,8 +38,7 @@ if is_thinx; then
 	sleep 0.5
 	ok "it waits for its volume" running "$writer"
 	require dmsetup resume t1
-	ok "done when both are back" wait_until 120 stopped "$writer"
-	ok "with success" wait "$writer"
+	succeeds "$writer" "done when both are back"
 	ok "its data are there" blockio verify $t 2M 64k 2
 	require dmsetup suspend pool
 fi
@@ -63,8 +58,7 @@ interrupted()
 ok "a flushing suspend waits for it, and can be interrupted" \
 	interrupted 3 dmsetup suspend --nolockfs t1
 ok "resume the pool" timeout 120 dmsetup resume pool
-ok "the write ends" wait_until 120 stopped "$writer"
-ok "with success" wait "$writer"
+succeeds "$writer" "the write ends"
 ok "the volume can be suspended" timeout 120 dmsetup suspend t1
 ok "and resumed" timeout 120 dmsetup resume t1
 ok "its data are there" blockio verify $t 3M 64k 3
@@ -73,16 +67,14 @@ ok "its data are there" blockio verify $t 3M 64k 3
 require blockio write /dev/mapper/t2 0 $(((100 - $(data_used)) * 64))k 4
 spawn blockio write $t 8M 64k 5
 writer=$spawned
-ok "a write is held for lack of space" wait_until 120 mode_is out_of_data_space
+becomes out_of_data_space "a write is held for lack of space"
 ok "a flushing suspend waits for it, and can be interrupted" \
 	interrupted 3 dmsetup suspend --nolockfs t1
 ok "the write is held still" running "$writer"
 ok "what is mapped can be read" blockio verify $t 0 1M 1
 ok "and overwritten" blockio write $t 0 64k 6
-pool_sectors=$((200 * 128))
-reload_pool "$META" "$DATA"
-ok "with more space it ends" wait_until 120 stopped "$writer"
-ok "with success" wait "$writer"
+resize_pool 200
+succeeds "$writer" "with more space it ends"
 ok "its data are there" blockio verify $t 8M 64k 5
 ok "the volume can be suspended" timeout 120 dmsetup suspend t1
 ok "and resumed" timeout 120 dmsetup resume t1

@@ -35,8 +35,7 @@ ok "the rest of its block reads as zeros" blockio zeros $t1 0 64512
 ok "the next block is still a hole" blockio zeros $t1 64k 4k
 export BLOCKIO_SIZE=1M
 
-remove t1
-remove pool
+remove t1 pool
 make_pool "$META" "$DATA"
 activate t1 1 128M
 ok "all of it is there after setting up again" blockio verify $t1 3M 1012k 1

@@ -34,8 +34,7 @@ ok "the others are there" bash -c \
 	"cd '$mnt' && grep -E ' f[34]$' '$scratch/sums' | sha256sum --quiet -c"
 
 require dmsetup load t1 --table "$(thin_table 1 600M)"
-require dmsetup suspend t1
-require dmsetup resume t1
+suspend_and_resume t1
 ok "the file system grows with the volume" xfs_growfs "$mnt"
 require dd if=/dev/urandom of="$mnt/f5" bs=1M count=16 status=none
 (cd "$mnt" && sha256sum f3 f4 f5) > "$scratch/sums"

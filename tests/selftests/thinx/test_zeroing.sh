@@ -37,8 +37,7 @@ ok "what was never written is zero" bash -c \
 	"dd if=$t bs=4k skip=2048 count=1024 status=none iflag=direct |
 	 perl -e 'while (read STDIN, \$b, 4096) {
 		next if \$b =~ /^\\x0*\$/; \$n++ } exit(\$n == 512 ? 0 : 1)'"
-remove t1
-remove pool
+remove t1 pool
 
 make_pool "$META" "$DATA" skip_block_zeroing
 activate t1 1 64M
