@@ -3,16 +3,17 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Docker through a power failure: a machine is killed from outside while Docker
-# makes and removes images and containers on its one disk; another one boots on
-# that disk, activates the pool, starts dockerd and looks.
+# makes and removes images and containers on its one disk.  Another machine boots
+# with that disk, activates the pool, starts dockerd and checks everything.
 #
-#   tests/clients/docker-reboot.sh [KERNEL]      6.1, 6.12; default: what this
-#                                                Debian has
+#   tests/clients/docker-reboot.sh [KERNEL]      6.1, 6.12; default: that of this
+#                                                Debian
 #
-# Where Docker has no driver for thin pools any more, it is that of Debian 12.
+# If this Debian's Docker has no driver for thin pools any more, that of Debian 12 is
+# used.
 #
-# TAP on the standard output.  In the machines this same file runs, with "before"
-# or "after" as its argument.
+# Prints TAP.  This same file runs in the machines, with "before" or "after" as its
+# argument.
 
 storage=(dm.thinpooldev=/dev/mapper/pool dm.fs=ext4 dm.basesize=256M)
 
@@ -39,26 +40,26 @@ after()
 
 	lay_out /dev/vda 0
 	at_end rm -rf /run/docker /run/containerd
-	ok "the metadata are sound" thin_check -q /dev/mapper/meta
+	ok "the metadata is sound" thin_check -q /dev/mapper/meta
 	mount_root /dev/mapper/root
 	at_end umount_root
-	lasting_are "Docker knows what it has" noted_devices
-	lasting_are "and it is in the pool" pool_devices
+	lasting_are "Docker has recorded its devices" noted_devices
+	lasting_are "and they are in the pool" pool_devices
 	start_pool
 	dockerd_start "${storage[@]}"
 	like "$(status pool)" ' rw ' "the pool is in order"
 	ok "the image is whole" run_in two sh -c "$whole"
-	ok "so is the container, which runs again" docker start -a kept
+	ok "so is the container, which can run again" docker start -a kept
 	for i in $(docker images --format '{{.Repository}}' | grep made); do
 		run_in "$i" true || bad=$((bad + 1))
 	done
-	is $bad 0 "every image made meanwhile can be used"
+	is $bad 0 "every image made before the failure can be used"
 	# shellcheck disable=SC2046 # words
 	ok "all containers can be removed" docker rm -f $(docker ps -aq)
 	ok "and all images" remove_images
 	ok "dockerd ends" dockerd_stop
 	remove pool
-	ok "the metadata are sound in the end" thin_check -q /dev/mapper/meta
+	ok "the metadata is sound at the end" thin_check -q /dev/mapper/meta
 	finish
 }
 
@@ -103,7 +104,7 @@ from_outside()
 	if [ $r -ne 137 ] || grep -q '^not ok' "$out/before.tap" ||
 	   ! grep -q "^ok .* dm-thin's own module was never loaded" "$out/before.tap"; then
 		sed 's/^/# /' "$out/before.tap" "$out/before.err"
-		echo "not ok 1 - the machine dies while Docker is at work"
+		echo "not ok 1 - the machine dies while Docker is busy"
 		echo 1..1
 		exit 1
 	fi
@@ -115,7 +116,7 @@ from_outside()
 		sed 's/^/# /' "$out/after.err"
 		echo -n "not "
 	fi
-	echo "ok $n - the second machine ends well"
+	echo "ok $n - the second machine succeeds"
 	echo "1..$n"
 	[ $r -ne 0 ] || rm -rf "$out"
 	exit $r

@@ -2,41 +2,40 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# What the tests of Docker and of containerd share:
+# Shared by the tests of Docker and of containerd:
 #
 #   . "$(dirname "$0")/docker.sh"
 #   data_root /dev/vda                  # ext4 on a disk, at $root
-#   dockerd_start dm.basesize=300M ...  # --storage-opt each; at_end stops it
+#   dockerd_start dm.basesize=300M ...  # each a --storage-opt; stopped at the end
 #   tiny_image tiny                     # busybox and little else
 #   ok "..." docker run ... tiny ...
-#   docker_life                         # of containers and their images
+#   docker_life                         # containers and images come and go
 #   finish
 #
-#   containerd_start pool               # with the devmapper snapshotter on it
+#   containerd_start                    # with the devmapper snapshotter on $pool
 #   ok "..." ctr ...
 #
-# The machine has no systemd, no udevd and no network: control groups (version
-# 2) are mounted here, the daemons started by hand, containers get no network,
-# and Docker is told not to insist on udev; with udev.sh, udev_check=() takes that
-# back.
+# The machine has no systemd, no udevd and no network: this mounts the control groups
+# (version 2) and starts the daemons, containers get no network, and Docker is told
+# not to insist on udev, unless a test with udev.sh sets udev_check=().
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 root=/mnt/root
 export DOCKER_CONFIG=$scratch/docker-config
-# Compiling the seccomp filter takes longer than all else on a slow machine.  With
-# a network of its own (`none`) dockerd starts itself once more for a container;
-# the one of the machine is none, too.
+# Compiling the seccomp filter takes longer than all else on a slow machine.  For a
+# container with a network of its own, even `none`, dockerd runs itself once more; the
+# machine's network is as empty.
 basic=(--network host --log-driver none --security-opt seccomp=unconfined)
 
-# Whatever docker there is elsewhere, Debian's is the one meant.
+# Debian's, whatever else may be in the path.
 docker() { timeout -k 5 "${client_limit:-400}" /usr/bin/docker "$@"; }
 ctr() { timeout -k 5 "${client_limit:-400}" /usr/bin/ctr --debug=false "$@"; }
 
-# run_in IMAGE COMMAND...: in a container of its own that is removed again
+# run_in IMAGE COMMAND...: in a container of its own, which is removed afterwards
 run_in() { docker run --rm "${basic[@]}" "$@"; }
 
-# data_root DEVICE [MKFS]: a new file system there, mounted at $root
+# data_root DEVICE [TYPE]: mount a new file system on it at $root
 data_root()
 {
 	require "mkfs.${2:-ext4}" -q "$1"
@@ -68,10 +67,10 @@ control_groups()
 		require mount -t cgroup2 cgroup2 /sys/fs/cgroup
 }
 
-# What sets a container up; crun starts faster.
+# crun starts faster.
 runtime=$(command -v crun || command -v runc)
 
-# a_client COMMAND...: what each test with containers needs
+# a_client COMMAND...: prepare a test with containers, which needs these commands
 a_client()
 {
 	[[ " $* " != *" dockerd "* ]] || has_driver
@@ -80,7 +79,7 @@ a_client()
 	mkdir -p "$DOCKER_CONFIG"
 }
 
-# Docker's driver for thin pools is gone since its version 25.
+# Docker 25 removed the driver for thin pools.
 has_driver()
 {
 	local n
@@ -90,7 +89,7 @@ has_driver()
 		skip_all "no Docker with a devicemapper driver, which versions before 25 have: -R bookworm"
 }
 
-# kill_shims: what a daemon leaves behind that was killed
+# kill_shims: these survive when their daemon is killed
 kill_shims()
 {
 	local p
@@ -103,8 +102,8 @@ kill_shims()
 	! pgrep -f '^/usr/bin/containerd-shim-runc-v2 ' > /dev/null
 }
 
-# comes_up dockerd_run|containerd_run DESCRIPTION: as a test; ok() would run it
-# in a shell of its own, and its pid be lost
+# comes_up dockerd_run|containerd_run DESCRIPTION: as a test line; ok() would run it
+# in a subshell and lose its pid
 comes_up()
 {
 	"$1"
@@ -118,7 +117,7 @@ dockerd_pid=
 dockerd_options=()
 udev_check=(--storage-opt dm.override_udev_sync_check=true)
 
-# dockerd_start [STORAGE-OPTION...]: and wait until it answers
+# dockerd_start [STORAGE-OPTION...]: start it and wait until it answers
 dockerd_start()
 {
 	local o
@@ -131,8 +130,8 @@ dockerd_start()
 	dockerd_run || bail "dockerd starts"
 }
 
-# dockerd_run: again, with the options it had; fails if it does not come up.  It
-# gives its containerd some seconds to start, too few for a machine under load
+# dockerd_run: start it again with the same options; fails if it does not come up.
+# It gives its containerd some seconds to start, which are too few for a busy machine
 # that reads the program for the first time.
 dockerd_run()
 {
@@ -164,14 +163,14 @@ _dockerd_run()
 		docker version > /dev/null
 }
 
-# Asking docker again and again would slow it down.
+# Polling with docker would slow it down.
 dockerd_listens()
 {
 	running "$dockerd_pid" || return 0
 	grep -q 'API listen on' "$dockerd_log"
 }
 
-# dockerd_stop: the orderly way
+# dockerd_stop: in order
 dockerd_stop()
 {
 	kill -TERM "$dockerd_pid"
@@ -180,8 +179,8 @@ dockerd_stop()
 	return 1
 }
 
-# dockerd_kill: with the containerd it started, which dies with its parent,
-# and all containers
+# dockerd_kill: with the containerd it started, which dies with its parent, and all
+# containers
 dockerd_kill()
 {
 	local p
@@ -209,14 +208,14 @@ dockerd_end()
 		"$dockerd_log" | tail -n 20 | diag
 }
 
-# docker_info: what it says of the storage driver; docker_says looks it up
+# docker_info: store what it says about the storage driver, for docker_says
 docker_info()
 {
 	docker info -f '{{.Driver}}{{range .DriverStatus}}
 {{index . 0}} = {{index . 1}}{{end}}' > "$scratch/info" || bail "docker info"
 }
 
-# docker_says KEY: when docker_info was called last
+# docker_says KEY: as of the last docker_info
 docker_says() { sed -n "s/^$1 = //p" "$scratch/info"; }
 
 # tiny_root DIRECTORY: a file system with busybox
@@ -252,12 +251,12 @@ fill='dd if=/dev/urandom of=/big bs=1M count=6 2> /dev/null &&
 whole='sha256sum -c /sum && test $(cat /dir/40) = 40 && ! test -e /etc/old &&
 	test $(cat /etc/name) = new'
 
-# A container that writes when it starts first and looks when it starts again.
+# A container that writes when it is first started and checks when it is restarted.
 # shellcheck disable=SC2034 # for the tests
 keeps="{ test -e /sum || { $fill && sync; }; } && $whole"
 
-# docker_life USED: containers, commits, and nothing left in the end; the pool's
-# name is in $pool, the image is called tiny and lies in the USED blocks
+# docker_life USED: containers, commits, and nothing left at the end; the pool's name is
+# in $pool, the image is called tiny and is in the USED blocks
 docker_life()
 {
 	local used=$1 devices changes
@@ -275,9 +274,9 @@ docker_life()
 	ok "it is committed, too" docker commit c2 three
 	# shellcheck disable=SC2016 # for the container's shell
 	ok "with what it wrote" run_in three sh -c 'test $(cat /dir/40) = 2'
-	ok "which the first commit has not" run_in two sh -c "$whole"
+	ok "which is not in the first commit" run_in two sh -c "$whole"
 	# shellcheck disable=SC2016 # the same
-	ok "the first image has nothing of it all" run_in tiny \
+	ok "the first image is unchanged" run_in tiny \
 		sh -c '! test -e /big && test $(cat /etc/name) = tiny'
 	ok "the containers are removed" docker rm c1 c2
 	ok "the commits are removed" docker rmi two three
@@ -293,8 +292,8 @@ _written()
 	[ "$(data_used)" -gt $(($1 + 6 * 2048 / block - 1)) ]
 }
 
-# usage_is_back USED: or nearly so: mounting the image for a diff may have touched
-# a few of its blocks
+# usage_is_back USED: or nearly: mounting the image for a diff may have touched a few of
+# its blocks
 usage_is_back()
 {
 	local more=$(($(data_used) - $1))
@@ -314,9 +313,9 @@ snap=(--snapshotter devmapper)
 # ctr_run [OPTION]... IMAGE CONTAINER COMMAND...
 ctr_run() { ctr run --runc-binary "$runtime" "${snap[@]}" "$@"; }
 
-# containerd_start [LINE...]: of the snapshotter's section besides the usual;
-# the pool is $pool.  A shim that does not answer in time, by default within a few
-# seconds, would be cleaned away with its container.
+# containerd_start [LINE...]: more lines for the snapshotter's section; the pool is
+# $pool.  With the default timeouts of a few seconds a slow shim would be removed with
+# its container.
 containerd_start()
 {
 	[ -n "$containerd_pid" ] || at_end containerd_end
@@ -381,7 +380,7 @@ containerd_end()
 		"$containerd_log" | tail -n 20 | diag
 }
 
-# tiny_archive FILE NAME: an image as `docker save` writes it, made by hand
+# tiny_archive FILE NAME: make an image in the format of `docker save`
 tiny_archive()
 {
 	local dir=$scratch/archive id
@@ -406,7 +405,7 @@ tiny_archive()
 
 dm_names() { dmsetup ls | cut -f1 | sort; }
 
-# mapped_blocks METADATA-DEVICE: distinct data blocks the volumes have, by a
+# mapped_blocks METADATA-DEVICE: the number of distinct data blocks mapped, from a
 # metadata snapshot of the running pool
 mapped_blocks()
 {
@@ -418,7 +417,7 @@ mapped_blocks()
 		END { print length(b) }' "$scratch/dump.xml"
 }
 
-# volumes METADATA-DEVICE: how many the pool has
+# volumes METADATA-DEVICE: their number
 volumes()
 {
 	msg reserve_metadata_snap || return 1
@@ -426,12 +425,12 @@ volumes()
 	msg release_metadata_snap
 }
 
-# nothing_is_lost N: so many volumes are left of the pool on $META, by and by, and
-# every block in use is one's
+# nothing_is_lost N: N volumes are left, sooner or later, of the pool on $META, and every
+# block in use is mapped by one of them
 nothing_is_lost()
 {
 	ok "$1 volumes are left" wait_until 240 volumes_are "$1"
-	ok "they have all blocks that are in use" wait_until 120 _used_is_mapped
+	ok "they map all blocks in use" wait_until 120 _used_is_mapped
 	echo "$(data_used) in use, $(mapped_blocks "$META") mapped" | diag
 }
 
@@ -443,20 +442,20 @@ _used_is_mapped()
 	[ "${used:-0}" -gt 0 ] && [ "$used" = "$(mapped_blocks "$META")" ]
 }
 
-# volumes_are N: of the pool on $META, to wait for what goes by and by
+# volumes_are N: of the pool on $META; to wait for deletions in the background
 volumes_are() { [ "$(volumes "$META")" = "$1" ]; }
 
-# names_are NAMES: the devices there are, to wait for what goes by and by
+# names_are NAMES: those of all devices; to wait for removals in the background
 names_are() { [ "$(dm_names)" = "$1" ]; }
 
-# --- all of Docker on one disk, as a power failure meets it ---
+# --- all of Docker on one disk, for power failures ---
 #
 #   0        192M  208M       640M
 #   | root    |meta |  data     |      ext4; the pool's devices
 
 one_disk=$((640 * 2048))
 
-# lay_out DEVICE START: the three partitions of the disk that begins there
+# lay_out DEVICE START: map the three parts of the disk that begins there
 lay_out()
 {
 	require dmsetup create disk --table "0 $one_disk linear $1 $2"
@@ -482,8 +481,8 @@ start_pool()
 		/dev/mapper/data skip_block_zeroing)"
 }
 
-# noted_devices: ids of the devices Docker keeps record of, but for the one it was
-# about to make or to delete
+# noted_devices: ids of the devices in Docker's records, except the one it was making or
+# deleting
 noted_devices()
 {
 	local at=$root/docker/devicemapper/metadata changing
@@ -496,10 +495,10 @@ noted_devices()
 
 _device_ids() { grep -o '"device_id":[0-9]*' | cut -d: -f2; }
 
-# lasting_are DESCRIPTION COMMAND: those that were there before docker_works are
-# among what the command prints.  Of later ones the power failure may leave a
-# record without a device: Docker forgets a device after it has deleted it, and
-# does not wait until that is on the disk.
+# lasting_are DESCRIPTION COMMAND: the command prints all devices that were there before
+# docker_works.  For later ones the power failure may leave a record without a device:
+# Docker removes the record after it has deleted the device, without waiting until
+# that is on the disk.
 lasting_are()
 {
 	is "$(comm -23 <(sort "$root/lasting") <("$2" | sort))" "" "$1"
@@ -511,7 +510,7 @@ pool_devices()
 		sort -n
 }
 
-# remove_containers: what a killed dockerd leaves mounted and active
+# remove_containers: those that a killed dockerd leaves mounted and active
 remove_containers()
 {
 	local name
@@ -522,7 +521,7 @@ remove_containers()
 	done
 }
 
-# remove_images: all there are, the newest first, which others may not be made of
+# remove_images: all of them; newest first, because these have no children
 remove_images()
 {
 	local images
@@ -532,8 +531,8 @@ remove_images()
 	docker rmi -f $images && [ -z "$(docker images -q)" ]
 }
 
-# docker_works: images and containers come and go, of the image two, in the
-# background; $worker; a line in $scratch/out for each image made
+# docker_works: make and remove images and containers of the image two in the
+# background; its pid is in $worker; prints a line to $scratch/out for each image made
 docker_works()
 {
 	noted_devices > "$root/lasting"

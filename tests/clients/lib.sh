@@ -2,17 +2,17 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# What every test of a real client starts with:
+# Sourced by every test of a real client:
 #
 #   . "$(dirname "$0")/lib.sh"
-#   need lvm dmeventd                   # skips the test where they are missing
+#   need lvm dmeventd                   # skip the test if one is missing
 #   ... everything of tests/selftests/lib.sh ...
 #   finish
 #
-# thinx is loaded in drop-in mode, under dm-thin's target names, and takes its
-# place for `modprobe dm-thin-pool`, too, which clients and the kernel itself
-# run.  The last lines of each test say that dm-thin's own module was never
-# loaded, not for a moment: without that no result would mean anything.
+# thinx is loaded in drop-in mode, under dm-thin's target names, and
+# `modprobe dm-thin-pool`, which clients and the kernel itself run, loads it as well.
+# The last lines of each test say that dm-thin's own module was never loaded, not even
+# for a moment: without that no result would mean anything.
 #
 # With TARGET_POOL=thin-pool (selftests.sh -s) the same tests run against
 # dm-thin.
@@ -25,8 +25,8 @@ if [ $client_on_stock = 0 ]; then
 fi
 
 #
-# Before anything can ask for a module: modprobe's answer for dm-thin-pool is
-# thinx, and each load of a module is written down.
+# Before anything can ask for a module: modprobe is made to load thinx for
+# dm-thin-pool, and every load of a module is traced.
 #
 _module_traces=/sys/kernel/tracing/instances/thinx_clients
 
@@ -55,7 +55,7 @@ fi
 # shellcheck source=../selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../selftests/lib.sh"
 
-# What make_pool, make_thin and so on use from here on.
+# For make_pool, make_thin and so on from here on.
 TARGET_POOL=thin-pool
 TARGET_THIN=thin
 
@@ -83,5 +83,5 @@ _never_stock()
 	_result $? "dm-thin's own module was never loaded"
 }
 
-# The first one given: the last one run.
+# Registered first, so it runs last.
 [ $client_on_stock = 1 ] || at_end _never_stock

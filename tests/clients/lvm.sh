@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# What the tests of LVM2 share:
+# Shared by the tests of LVM2:
 #
 #   . "$(dirname "$0")/lvm.sh"
 #   disk PV1 512
@@ -10,12 +10,11 @@
 #   thin_pool 128M [OPTION]...          # vg/pool, 64 KiB chunks, 8 MiB metadata
 #   clean "..." lvcreate -V 64M -T vg/pool -n v1
 #   figures_agree                       # lvs and dmsetup say the same
-#   metadata_sound                      # deactivates; thin_check
+#   metadata_sound                      # deactivate everything and run thin_check
 #   finish
 #
-# LVM has a system directory of its own here and looks at loop devices and at
-# wrapped ones (named pv...) only.  There is no udevd: it makes its links by
-# itself.
+# LVM has a system directory of its own here and looks only at loop devices and at
+# wrapped ones (named pv...).  There is no udevd, so it makes its links by itself.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -23,8 +22,8 @@ need lvm thin_check
 export LVM_SYSTEM_DIR=$scratch/lvm LVM_SUPPRESS_FD_WARNINGS=1
 export LVM_OUT=$scratch/lvm.out LVM_ERR=$scratch/lvm.err
 
-# lvm_configure [LINE]...: more of lvm.conf, each key but once; $hidden is a device
-# it must not look at, with $monitoring=1 dmeventd watches pools
+# lvm_configure [LINE]...: more lines for lvm.conf, with each key only once; $hidden is a
+# device to ignore; with $monitoring=1 dmeventd watches pools
 lvm_configure()
 {
 	mkdir -p "$LVM_SYSTEM_DIR" /run/lock/lvm /run/lvm
@@ -50,15 +49,15 @@ lvm_configure()
 }
 lvm_configure
 
-# What it may say on standard error though all is well.
+# What it may print on standard error although all is well.
 expected='WARNING: (Sum of all thin volume sizes|You have not turned on protection'
 expected="$expected|Set activation/thin_pool_autoextend|Converting"
 expected="$expected|Reducing active logical volume|Combining activation)"
 expected="$expected|Logical volume [^ ]* (in use|not zeroed)|THIS MAY DESTROY YOUR DATA"
 expected="$expected|THIS WILL DESTROY CONTENT|^resize2fs [0-9.]+ |^ *$"
 
-# clean DESCRIPTION COMMAND...: succeeds without an error or a warning; what it
-# printed is in $LVM_OUT and $LVM_ERR
+# clean DESCRIPTION COMMAND...: succeeds without an error or a warning; its output is in
+# $LVM_OUT and $LVM_ERR
 clean()
 {
 	local what=$1 r
@@ -73,7 +72,7 @@ clean()
 	return 1
 }
 
-# refused DESCRIPTION REGEX COMMAND...: fails, saying so
+# refused DESCRIPTION REGEX COMMAND...: fails with such a message
 refused()
 {
 	local what=$1 regex=$2 r
@@ -105,7 +104,7 @@ volume_group()
 
 _lvm_off() { timeout -k 5 240 vgchange -qq -an vg > /dev/null 2>&1; }
 
-# thin_pool SIZE [OPTION]...; with $metadata_size, else 8 MiB
+# thin_pool SIZE [OPTION]...: with metadata of $metadata_size, by default 8 MiB
 thin_pool()
 {
 	local size=$1
@@ -114,10 +113,10 @@ thin_pool()
 	clean "lvcreate makes a pool" lvcreate -q -n pool --type thin-pool \
 		-L "$size" -c 64k --poolmetadatasize "${metadata_size:-8M}" --poolmetadataspare y \
 		"$@" vg
-	pool=vg-pool-tpool	# with the first volume
+	pool=vg-pool-tpool	# once it has a volume
 }
 
-# LVM puts the pool itself into vg-pool as long as it has no volumes.
+# While it has no volumes the pool itself is called vg-pool.
 pool_device()
 {
 	if dmsetup info vg-pool-tpool > /dev/null 2>&1; then
@@ -134,7 +133,7 @@ thin_volume()
 		lvcreate -q -V "$2" -T vg/pool -n "$1"
 }
 
-# lv FIELDS [VOLUME]: what lvs says, one blank between the fields
+# lv FIELDS [VOLUME]: from lvs, separated by single blanks
 lv()
 {
 	lvs --noheadings --separator ' ' --units b --nosuffix -a -o "$1" \
@@ -156,9 +155,9 @@ _percent_is()
 }
 
 #
-# The figures of vg/pool and of each of its active volumes are those of dmsetup.
-# Nothing may write meanwhile.  Asking commits what was written before; that takes
-# metadata: asked again until nothing changes between.
+# lvs and dmsetup agree about vg/pool and each of its active volumes.  Nothing may
+# write meanwhile.  A status commits earlier writes, which takes metadata, so it is
+# repeated until nothing changes.
 #
 figures_agree()
 {
@@ -214,7 +213,7 @@ _volume_agrees()
 pool_off() { clean "the pool is deactivated" lvchange -q -an vg/pool; }
 pool_on() { clean "the pool is activated" lvchange -q -ay vg/pool; }
 
-# LVM lets the metadata volume be seen, read-only, while the pool is inactive.
+# LVM makes the metadata volume available read-only while the pool is inactive.
 metadata_sound()
 {
 	clean "the volume group is deactivated" vgchange -q -an vg

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# containerd's devmapper snapshotter with discard_blocks: an image is imported
-# and unpacked, containers run, and what is removed leaves no device, no volume
-# and no block behind.
+# containerd's devmapper snapshotter with discard_blocks: an image is imported and
+# unpacked, containers run, and what is removed leaves no device, no volume and no
+# block behind.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -14,7 +14,7 @@ disk META 16
 disk DATA 512
 make_pool "$META" "$DATA" skip_block_zeroing
 containerd_start 'base_image_size = "64MB"' 'discard_blocks = true'
-like "$(ctr plugins ls | grep devmapper)" ' ok *$' "the snapshotter is there"
+like "$(ctr plugins ls | grep devmapper)" ' ok *$' "the snapshotter is loaded"
 
 # run [OPTION]... COMMAND...
 run() { ctr_run --rm docker.io/library/tiny:latest "$@"; }
@@ -23,7 +23,7 @@ tiny_archive "$scratch/tiny.tar" docker.io/library/tiny:latest
 ok "an image is imported" ctr images import "${snap[@]}" "$scratch/tiny.tar"
 is "$(ctr snapshots "${snap[@]}" ls | grep -c Committed)" 1 "and unpacked"
 is "$(volumes "$META")" 1 "into a volume"
-ok "that is not active" wait_until 120 names_are pool
+ok "which is not active" wait_until 120 names_are pool
 used=$(data_used)
 space=$(used_kib DATA)
 
@@ -46,7 +46,7 @@ require ctr tasks kill -s KILL c2
 require wait_until 120 sh -c '/usr/bin/ctr tasks ls | grep c2.*STOPPED'
 ok "its task is removed" ctr tasks rm c2
 ok "and the container" ctr containers rm c2
-ok "the device goes" wait_until 120 test ! -e "/dev/mapper/$device"
+ok "the device is removed" wait_until 120 test ! -e "/dev/mapper/$device"
 ok "so does the volume" wait_until 120 volumes_are 1
 ok "no device is left" wait_until 120 names_are pool
 is "$(data_used)" "$used" "the pool's usage is back where it was"
@@ -55,7 +55,7 @@ ok "the space was given back to the disk below" wait_until 120 given_back ||
 	echo "$space KiB before, $(used_kib DATA) now" | diag
 
 ok "the image is removed" ctr images rm --sync docker.io/library/tiny:latest
-ok "its volume goes" wait_until 120 volumes_are 0
+ok "its volume is deleted" wait_until 120 volumes_are 0
 is "$(data_used)" 0 "no block is in use"
 ok "containerd ends" containerd_stop
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# containerd goes and comes, in order and killed, with containers running, and
-# once with the pool gone in between: images and snapshots are there again.
+# containerd is stopped or killed and started again with containers running, once
+# with the pool removed in between: images and snapshots are there again.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -45,7 +45,7 @@ remove "$device"
 remove pool
 make_pool "$META" "$DATA" skip_block_zeroing
 rm -rf /run/containerd
-comes_up containerd_run "containerd starts on the pool made anew"
+comes_up containerd_run "containerd starts on the pool set up again"
 ok "and has activated the container's device" dmsetup info "$device"
 require mkdir "$scratch/at"
 require mount "/dev/mapper/$device" "$scratch/at"
@@ -56,7 +56,7 @@ is "$(ctr_run --rm $image c3 cat /etc/name)" tiny \
 	"the image can still be used"
 ctr tasks rm -f c1 > /dev/null 2>&1
 ok "the container is removed" ctr containers rm c1
-ok "its device goes" wait_until 120 sh -c "! dmsetup info '$device'"
+ok "its device is removed" wait_until 120 sh -c "! dmsetup info '$device'"
 ok "the image is all that is left" wait_until 120 volumes_are 1
 is "$(data_used)" "$(mapped_blocks "$META")" "every used block is the image's"
 ok "containerd ends" containerd_stop

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A chain of snapshots made by containerd, each with a file of its own, branches,
-# views, and removal from the top and in the middle; what the volumes hold is
-# read through plain mounts.  Names and order are containerd's, not ours.
+# A chain of snapshots made by containerd, each with a file of its own, a branch,
+# views, and removals; the contents of the volumes are read through plain mounts.
+# containerd decides names and order, not this test.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -20,7 +20,7 @@ mkdir -p "$at"
 
 snapshots() { ctr snapshots "${snap[@]}" "$@"; }
 
-# take prepare|view KEY [PARENT]: a new snapshot, mounted at $at
+# take prepare|view KEY [PARENT]: make a new snapshot and mount it at $at
 take()
 {
 	local command
@@ -47,8 +47,8 @@ ok "none of them is active" wait_until 120 names_are pool
 is "$(snapshots ls | grep -c Committed)" $depth "containerd knows them"
 
 bad=0
-# A view is nothing that containerd's collector would keep, and the first removal
-# wakes it.
+# containerd's garbage collector, which the first removal wakes, would not keep an
+# unlabelled view.
 for i in $(seq $depth); do
 	take view "view$i" "layer$i"
 	require snapshots label "view$i" containerd.io/gc.root=now
@@ -61,15 +61,15 @@ write other || bail "write"
 like "$(sums)" "^${sums[2]//./\\.}" "a branch has what it began with"
 let_go
 require mount -o ro "$(snapshots mounts "$at" view$depth | cut -d' ' -f4)" "$at"
-is "$(sums)" "${sums[depth]}" "the others did not change when it was written"
+is "$(sums)" "${sums[depth]}" "writing it has not changed the others"
 let_go
 used=$(data_used)
-is "$used" "$(mapped_blocks "$META")" "every used block is some volume's"
+is "$used" "$(mapped_blocks "$META")" "every used block is mapped"
 
 fails "a layer with children cannot be removed" "cannot remove" snapshots rm layer3
-# containerd's collector takes the volumes, a little later.
+# containerd's garbage collector deletes the volumes a little later.
 ok "branch and views are removed" snapshots rm branch view{1..4}
-ok "their volumes go" wait_until 120 volumes_are $depth
+ok "their volumes are deleted" wait_until 120 volumes_are $depth
 [ "$(data_used)" -le $((used - 32)) ]
 _result $? "its 2 MiB are free" || echo "$used, $(data_used)" | diag
 ok "the upper layers are removed" snapshots rm layer4 layer3

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Docker's devicemapper driver as it comes: the pool on two loop devices that it
-# makes itself.  Images, containers, commits; what is removed is given back to
-# the file system below the loop files.
+# Docker's devicemapper driver with its defaults: the pool is on two loop devices that
+# it makes itself.  Images, containers, commits; the space of what is removed is given
+# back to the file system below the loop files.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -19,7 +19,7 @@ files=$root/docker/devicemapper/devicemapper
 is "$(head -n 1 "$scratch/info")" devicemapper "Docker uses devicemapper"
 like "$pool" '^docker-[0-9]+:[0-9]+-[0-9]+-pool$' "and made a pool"
 is "$(docker_says "Data file")" "$(losetup -nO NAME -j "$files/data")" \
-	"its data are on a loop device"
+	"its data is on a loop device"
 like "$(dmsetup table "$pool")" \
 	'^0 2097152 thin-pool 7:[0-9]+ 7:[0-9]+ 128 32768 1 skip_block_zeroing' \
 	"with the table Docker always uses"
@@ -29,12 +29,12 @@ like "$(status "$pool")" '^0 2097152 thin-pool [0-9]+ [0-9]+/8192 [0-9]+/16384 -
 tiny_image tiny
 META=$(losetup -nO NAME -j "$files/metadata")
 used=$(data_used)
-is "$(volumes "$META")" 2 "the base and the image are all that is there"
+is "$(volumes "$META")" 2 "there are the base and the image"
 docker_life "$used"
 usage_is_back "$used"
 nothing_is_lost 2
 
-# The whole of a device is discarded before it is deleted.
+# A device is discarded as a whole before it is deleted.
 used=$(data_used)
 ok "a container writes 48 MiB" docker run --name big "${basic[@]}" tiny \
 	dd if=/dev/urandom of=/big bs=1M count=48 conv=fsync
@@ -50,6 +50,6 @@ ok "the image is removed" docker rmi tiny
 _result $? "its blocks are free"
 nothing_is_lost 1
 ok "dockerd ends" dockerd_stop
-is "$(dm_names)" "No devices found" "and takes the pool along"
+is "$(dm_names)" "No devices found" "and removes the pool"
 ok "thin_check finds the loop file sound" thin_check -q "$files/metadata"
 finish

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A container fills Docker's pool: it gets ENOSPC, Docker refuses new containers
-# while less than a tenth is free, the others' files stay whole, and removing the
-# culprit puts everything right again, with nothing remounted or restarted.
+# A container fills Docker's pool: it gets ENOSPC, Docker refuses new containers while
+# less than a tenth is free, files of others stay whole, and removing the culprit puts
+# everything right again without remounting or restarting anything.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -23,7 +23,7 @@ log_mark
 fails "a container cannot write more than there is" "" docker run --name bad \
 	"${basic[@]}" tiny dd if=/dev/zero of=/big bs=1M count=200 conv=fsync
 logged 'switching pool to out-of-data-space \(error IO\) mode' "the pool says so"
-is "$(pool_mode)" out_of_data_space "its status, too"
+is "$(pool_mode)" out_of_data_space "so does its status"
 fails "Docker makes no new container" "less than minimum required" \
 	docker create --name late "${basic[@]}" two true
 ok "the culprit is removed" docker rm bad

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Docker on a pool made for it (dm.thinpooldev), with xfs in the volumes and
-# deferred removal and deletion: the way it was meant to be used.
+# Docker on a pool made for it (dm.thinpooldev), with xfs in the volumes and deferred
+# removal and deletion, as its documentation recommends.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -21,7 +21,7 @@ is "$(docker_says "Deferred Deletion Enabled")" true "and deferred deletion"
 
 tiny_image tiny
 used=$(data_used)
-is "$(volumes "$META")" 2 "the base and the image are all that is there"
+is "$(volumes "$META")" 2 "there are the base and the image"
 
 # A file kept open from outside keeps the device busy.
 ok "a container runs" docker run -d --name busy "${basic[@]}" tiny sleep 600
@@ -31,10 +31,10 @@ device=$(dm_names | grep -v '^pool$')
 ok "it is removed while its device is busy" docker rm -f busy
 like "$(dmsetup info "$device")" 'Open count: +[1-9]' "the device is still open"
 exec {held}<&-
-ok "the device goes when it is let go" wait_until 240 \
+ok "the device is removed when it is closed" wait_until 240 \
 	sh -c "! dmsetup info '$device'"
 
-# Twice a minute Docker deletes what it could not delete at once.
+# Docker retries deferred deletions twice a minute.
 docker_life "$used"
 nothing_is_lost 2
 usage_is_back "$used"

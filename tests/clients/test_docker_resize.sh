@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A container larger than its image (--storage-opt size=): Docker makes a
-# snapshot longer than its origin and lets the file system in it grow, mounted.
-# Then a larger base device for a Docker that has one already.
+# A container larger than its image (--storage-opt size=): Docker makes a snapshot
+# longer than its origin and grows the mounted file system in it.  Then the base
+# device that Docker already has is extended.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -28,7 +28,7 @@ docker run --name c1 "${basic[@]}" --storage-opt size=192M tiny \
 _result $? "a larger one can be filled" || diag < "$scratch/err"
 large=$(awk '{ print $2 }' "$scratch/large")
 [ "$large" -gt 150 ] && [ "$large" -le 192 ]
-_result $? "it was as large as it was to be" || echo "$large" | diag
+_result $? "it was as large as it should be" || echo "$large" | diag
 ok "dockerd ends" dockerd_stop
 dockerd_start dm.thinpooldev=/dev/mapper/pool dm.fs=ext4 dm.basesize=128M
 ok "the container is whole" docker commit c1 two

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# dockerd goes and comes, in order and killed: images and containers are there
-# again.  After a kill it meets its pool still active and finds the loop devices
-# in the pool's table.
+# dockerd is stopped or killed and started again: images and containers are there
+# again.  After a kill its pool is still active, and it finds the loop devices from the
+# pool's table.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 
@@ -28,11 +28,11 @@ is "$(docker_says "Pool Name")" "$pool" "with the same pool"
 is "$(docker images -q | wc -l)" 2 "both images are there"
 ok "and whole" run_in two sh -c "$whole"
 
-# It runs for long when it starts first, ends when it starts again.
+# It runs for long when first started and ends at once when restarted.
 # shellcheck disable=SC2016 # for the container's shell
 require docker run -d --name c2 "${basic[@]}" two sh -c \
 	'echo run >> /mine && sync && test $(grep -c run /mine) = 2 || sleep 600'
-ok "a container is at work" wait_until 120 docker exec c2 test -s /mine
+ok "a container runs" wait_until 120 docker exec c2 test -s /mine
 ok "dockerd is killed" dockerd_kill
 is "$(dmsetup table "$pool" | cut -d' ' -f 2,3,6-)" \
 	"$(cut -d' ' -f 2,3,6- <<< "$table")" "the pool is still active"
@@ -49,6 +49,6 @@ ok "all can be removed" docker rm -f c1 c2
 ok "images, too" docker rmi three two tiny
 like "$(status "$pool")" ' rw ' "the pool is in order"
 ok "dockerd ends" dockerd_stop
-is "$(dm_names)" "No devices found" "and takes the pool along"
+is "$(dm_names)" "No devices found" "and removes the pool"
 ok "thin_check finds the loop file sound" thin_check -q "$files/metadata"
 finish

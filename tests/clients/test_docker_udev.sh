@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Docker with udev, which it waits for as it does by default, on a pool it has LVM
-# make for it (dm.directlvm_device); thinx is installed, and it is LVM that asks for
-# dm-thin-pool.
+# Docker with udev, for which it waits by default, on a pool that it lets LVM make
+# (dm.directlvm_device); thinx is installed, and LVM asks for dm-thin-pool.
 # shellcheck source=docker.sh
 . "$(dirname "$0")/docker.sh"
 # shellcheck source=udev.sh
@@ -26,7 +25,7 @@ forget_disk()
 }
 
 at_end forget_disk
-# Debian's, but for dmeventd, which would stay.
+# Debian's configuration, except for dmeventd, which would keep running.
 mkdir -p /etc/lvm
 [ ! -e /etc/lvm/lvmlocal.conf ] || cp -p /etc/lvm/lvmlocal.conf "$scratch/"
 echo 'activation { monitoring = 0 }' > /etc/lvm/lvmlocal.conf

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: the three ways to treat discards, and changes between them.
+# LVM2: the three ways to handle discards, and changes between them.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -23,7 +23,7 @@ is "$(data)" 256 "256 chunks in use"
 before=$(used)
 ok "discard" blkdiscard $v
 is "$(data)" 0 "none in use"
-ok "the device below was told" wait_until 120 freed
+ok "the device below got it" wait_until 120 freed
 
 clean "no longer passed down, while active" \
 	lvchange -q --discards nopassdown vg/pool
@@ -33,7 +33,7 @@ before=$(used)
 ok "discard" blkdiscard $v
 is "$(data)" 0 "none in use"
 sleep 2
-ok "the device below was not told" test "$(used)" -ge "$((before - 1000))"
+ok "the device below did not get it" test "$(used)" -ge "$((before - 1000))"
 ok "zeros" blockio zeros $v 0 16M
 
 clean "passed down again, while active" \
@@ -43,9 +43,9 @@ before=$(used)
 ok "discard of a part" blkdiscard -o 0 -l 8M $v
 is "$(data)" 128 "half in use"
 ok "discard of the rest" blkdiscard $v
-ok "the device below was told" wait_until 120 freed
+ok "the device below got it" wait_until 120 freed
 
-refused "to ignore them while active" "[Cc]annot change" \
+refused "they cannot be ignored while active" "[Cc]annot change" \
 	lvchange -q --discards ignore vg/pool
 written 4
 clean "deactivated" vgchange -q -an vg
@@ -56,7 +56,7 @@ fails "no discards" "" blkdiscard $v
 is "$(queue $v discard_max_bytes)" 0 "none are offered"
 is "$(data)" 256 "nothing happened"
 ok "the data is there" blockio verify $v 0 16M 4
-refused "to pass them down while active" "[Cc]annot change" \
+refused "they cannot be passed down while active" "[Cc]annot change" \
 	lvchange -q --discards passdown vg/pool
 clean "deactivated" vgchange -q -an vg
 clean "passed down" lvchange -q --discards passdown vg/pool
@@ -74,9 +74,9 @@ high=$(data)
 rm "$scratch/mnt/a"
 sync
 ok "fstrim" fstrim "$scratch/mnt"
-# The journal may let go of some of it a moment after sync.
+# The journal may free some of it a moment after the sync.
 trimmed() { fstrim "$scratch/mnt" && [ "$(data)" -lt $((high - 250)) ]; }
-ok "gives the room back" wait_until 120 trimmed
+ok "frees the space" wait_until 120 trimmed
 ok "unmounted" umount "$scratch/mnt"
 figures_agree
 metadata_sound

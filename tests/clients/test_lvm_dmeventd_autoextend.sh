@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: dmeventd extends the pool's data and its metadata when they are 70 %
-# full, while they are being used.
+# LVM2: dmeventd extends the pool's data and metadata when they are 70 % full, while
+# they are in use.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -11,7 +11,7 @@ need dmeventd
 monitoring=1
 lvm_configure activation/thin_pool_autoextend_threshold=70 \
 	activation/thin_pool_autoextend_percent=50
-# dmeventd takes the time it takes.
+# dmeventd may take long.
 echo 0 > "$parameters/no_space_timeout"
 disk PV1 768
 spawn_out=$scratch/dmeventd.out spawn dmeventd -f -ldd
@@ -33,11 +33,11 @@ require blockio write /dev/vg/v1 0 40M 1
 sleep 2
 is "$(data_blocks)" 1024 "below the threshold nothing happens"
 require blockio write /dev/vg/v1 40M 8M 1
-ok "past it the data are extended" wait_until 400 extended 1024
+ok "past it the data is extended" wait_until 400 extended 1024
 is "$(data_blocks)" 1536 "by half"
 require blockio write /dev/vg/v1 48M 20M 1
 ok "and once more" wait_until 400 extended 1536
-# More than there is: the writer is held up until there is room.
+# More than there is: the writer waits until there is space.
 spawn blockio write /dev/vg/v1 68M 120M 1
 writer=$spawned
 ok "it ends" wait_until 600 stopped "$writer"
@@ -48,10 +48,10 @@ is $? 0 "a writer that is faster gets through"
 batch "many devices" < <(for ((i = 1001; i < 1340; i++)); do
 	echo "msg $pool create_thin $i"
 done)
-ok "the metadata are extended" wait_until 400 meta_extended
+ok "the metadata is extended" wait_until 400 meta_extended
 like "$(status $pool)" ' rw ' "the pool is writable"
-ok "dmeventd lives" running "${_spawned[0]}"
-clean "not monitored any more" lvchange -q --monitor n vg/pool
+ok "dmeventd still runs" running "${_spawned[0]}"
+clean "monitoring is switched off" lvchange -q --monitor n vg/pool
 is "$(lv seg_monitor)" "not monitored" "as lvs says"
 kill -TERM "${_spawned[0]}"
 ok "dmeventd ends" wait_until 240 stopped "${_spawned[0]}"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: data, metadata and volumes are extended while a volume is written; what
-# is written meanwhile is verified afterwards.
+# LVM2: data, metadata and volumes are extended while a volume is written; what is
+# written meanwhile is verified afterwards.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -20,23 +20,23 @@ busy writer --filename=/dev/vg/v1 --direct=1 --ioengine=libaio --iodepth=4 \
 	--verify=crc32c --verify_fatal=1 --do_verify=1
 writer=$spawned
 require wait_until 240 loaded vg-v1
-clean "the pool's data are extended" lvextend -q -L 128M vg/pool
+clean "the pool's data is extended" lvextend -q -L 128M vg/pool
 is "$(dmsetup status $pool | sed 's,.* [0-9]*/\([0-9]*\) - .*,\1,')" 2048 \
 	"the kernel's pool has grown"
-ok "the writer lives" running "$writer"
-clean "the pool's metadata are extended" \
+ok "the writer still runs" running "$writer"
+clean "the pool's metadata is extended" \
 	lvextend -q --poolmetadatasize +8M vg/pool
 like "$(dmsetup status $pool | awk '{ print $5 }')" '/4096$' \
-	"the kernel's metadata have grown"
-ok "the writer lives" running "$writer"
+	"the kernel's metadata has grown"
+ok "the writer still runs" running "$writer"
 clean "both at once" lvextend -q -L +64M --poolmetadatasize +4M vg/pool
 clean "the volume is extended" lvextend -q -L 512M vg/v1
 is "$(size_of /dev/vg/v1)" 1048576 "it is"
 calm
 wait "$writer"
-is $? 0 "all data written meanwhile are right"
+is $? 0 "all data written meanwhile is right"
 tail -n 5 "$scratch/writer" | diag
-ok "and those of before" blockio verify /dev/vg/v1 0 8M 1
+ok "and that written before" blockio verify /dev/vg/v1 0 8M 1
 ok "the end of the volume can be written" blockio write /dev/vg/v1 500M 12M 2
 ok "more than the old pool could hold" blockio write /dev/vg/v1 64M 100M 3
 figures_agree
@@ -50,7 +50,7 @@ sum=$(sha256sum < "$scratch/mnt/a")
 clean "the file system is extended with its volume" \
 	lvextend -q -r -L 64M vg/v2
 like "$(df --output=size -m "$scratch/mnt" | tail -n 1)" '^ *[56]' \
-	"more room in it"
+	"it has more space"
 is "$(sha256sum < "$scratch/mnt/a")" "$sum" "the file did not change"
 ok "unmounted" umount "$scratch/mnt"
 ok "the file system is sound" e2fsck -fn /dev/vg/v2

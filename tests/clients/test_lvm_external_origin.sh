@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: thin volumes with an external origin, made beside a read-only volume,
-# and by turning a volume that is being written into a thin one.
+# LVM2: thin volumes with an external origin, made from a read-only volume and by
+# converting a volume in use to a thin one.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -21,8 +21,8 @@ done
 is "$(lv origin vg/e1)" base "lvs: its origin"
 like "$(dmsetup table vg-e1)" ' thin [0-9]+:[0-9]+ [0-9]+ [0-9]+:[0-9]+$' \
 	"a thin table with three words"
-ok "the origin's data are seen" blockio verify /dev/vg/e1 0 32M 1
-is "$(lv data_percent)" 0.00 "and take no room"
+ok "the origin's data is seen" blockio verify /dev/vg/e1 0 32M 1
+is "$(lv data_percent)" 0.00 "and takes no space"
 ok "a part is written" blockio write /dev/vg/e1 1M 1M 2
 ok "less than a chunk, too" blockio write /dev/vg/e1 4M 4k 3
 figures_agree
@@ -34,7 +34,7 @@ ok "the other volume sees the origin" blockio verify /dev/vg/e2 0 32M 1
 
 clean "a volume longer than its origin" lvextend -q -L 64M vg/e1
 ok "the origin's data" blockio verify /dev/vg/e1 8M 24M 1
-ok "zeros behind them" blockio zeros /dev/vg/e1 32M 32M
+ok "zeros after it" blockio zeros /dev/vg/e1 32M 32M
 ok "which can be written" blockio write /dev/vg/e1 31M 2M 4
 ok "and read" blockio verify /dev/vg/e1 31M 2M 4
 clean "a snapshot of such a volume" lvcreate -q -s -kn -n es vg/e1

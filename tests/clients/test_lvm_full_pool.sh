@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: a pool runs full, seen by lvs; lvextend lets the waiting writer go on;
+# LVM2: a pool fills up, which lvs shows; after lvextend the waiting writer goes on;
 # with --errorwhenfull y it fails instead.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
-# LVM's programs take the time they take.
+# LVM's programs may take long.
 echo 0 > "$parameters/no_space_timeout"
 disk PV1 384
 volume_group "$PV1"
@@ -17,7 +17,7 @@ is "$(lv lv_when_full)" queue "lvs: a writer waits when it is full"
 spawn blockio write /dev/vg/v1 0 48M 1
 writer=$spawned
 is_full() { status "$pool" | grep -q out_of_data_space; }
-ok "it runs full" wait_until 240 is_full
+ok "it fills up" wait_until 240 is_full
 like "$(lv lv_attr)" '^twi.....D' "lvs: out of data space"
 is "$(lv data_percent)" 100.00 "lvs: 100 %"
 sleep 1
@@ -34,7 +34,7 @@ like "$(lv lv_attr)" '^twi.....-' "lvs: all is well"
 ok "its data" blockio verify /dev/vg/v1 0 48M 1
 figures_agree
 
-clean "writers shall fail, online" lvchange -q --errorwhenfull y vg/pool
+clean "changed to failing writes while active" lvchange -q --errorwhenfull y vg/pool
 like "$(status "$pool")" ' error_if_no_space ' "the kernel knows"
 is "$(lv lv_when_full)" error "and lvs"
 fails "a writer fails" ENOSPC blockio write /dev/vg/v1 48M 32M 1
@@ -46,13 +46,13 @@ writable() { status "$pool" | grep -q ' rw '; }
 ok "the pool is writable again" wait_until 120 writable
 ok "a write succeeds" blockio write /dev/vg/v1 128M 8M 3
 ok "its data" blockio verify /dev/vg/v1 128M 8M 3
-clean "waiting again" lvchange -q --errorwhenfull n vg/pool
+clean "changed back to waiting" lvchange -q --errorwhenfull n vg/pool
 like "$(status "$pool")" ' queue_if_no_space ' "the kernel knows"
 
-# Full again, and taken down and up while it is.
+# Full again.
 spawn blockio write /dev/vg/v1 160M 32M 4
 writer=$spawned
-ok "it runs full" wait_until 240 is_full
+ok "it fills up" wait_until 240 is_full
 clean "lvextend" lvextend -q -L 128M vg/pool
 wait "$writer"
 is $? 0 "the writer succeeds"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: a thin snapshot is merged back into its origin, at once and, where the
-# origin is in use, at its next activation.
+# LVM2: a thin snapshot is merged into its origin, at once or, if the origin is in
+# use, at its next activation.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 

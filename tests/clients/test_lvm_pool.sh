@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: a pool with volumes from creation to removal.  lvs says what dmsetup
-# says, a refresh that changes nothing loads no table.
+# LVM2: a pool with volumes from creation to removal.  lvs agrees with dmsetup, and a
+# refresh that changes nothing loads no table.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -23,7 +23,7 @@ ok "written" blockio write /dev/vg/v2 900M 100k 2
 figures_agree
 is "$(lv data_percent vg/v1)" 50.00 "half of the volume"
 
-# What LVM would load equals what the kernel shows: nothing to do.
+# The table that LVM would load equals the kernel's, so there is nothing to do.
 for v in pool v1; do
 	events=$(events $pool)
 	lvchange -vvvv --refresh "vg/$v" > "$scratch/verbose" 2>&1

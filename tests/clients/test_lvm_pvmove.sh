@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: pvmove takes data and metadata of a pool to another disk while its
-# volumes are written.
+# LVM2: pvmove moves data and metadata of a pool to another disk while its volumes
+# are written.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -26,16 +26,16 @@ busy writer --filename=/dev/vg/v2 --direct=1 --ioengine=libaio --iodepth=4 \
 writer=$spawned
 require wait_until 240 loaded vg-v2
 ok "pvmove" timeout -k 5 600 pvmove -q -i 1 "$PV1" "$PV2"
-ok "the writer lives" running "$writer"
+ok "the writer still runs" running "$writer"
 calm
 is "$(lvs --noheadings -a -o devices vg | grep -c "$PV1")" 0 \
 	"nothing is on the old disk"
 ok "data" blockio verify /dev/vg/v1 0 16M 1
 ok "a shared block is written" blockio write /dev/vg/v1 1M 1M 2
 wait "$writer"
-is $? 0 "all data written meanwhile are right"
+is $? 0 "all data written meanwhile is right"
 tail -n 5 "$scratch/writer" | diag
-clean "the old disk leaves" vgreduce -q vg "$PV1"
+clean "the old disk is removed" vgreduce -q vg "$PV1"
 ok "snapshot" blockio verify /dev/vg/s1 0 16M 1
 figures_agree
 metadata_sound

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2: a pool whose metadata device failed (needs_check), and one whose space
-# map was overwritten, are repaired by lvconvert --repair; what had been synced
-# is there afterwards.
+# LVM2: lvconvert --repair repairs a pool whose metadata device failed (needs_check)
+# and one whose space map was overwritten; what was synced is there afterwards.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 
@@ -34,12 +33,12 @@ require blockio sync /dev/vg/v2
 broken pvmeta "$PV2"
 unkept() { blockio write /dev/vg/v1 40M 64k 4 && blockio sync /dev/vg/v1; }
 if [ "$client_on_stock" = 0 ]; then
-	fails "a new block cannot be kept" "" unkept
+	fails "a new block cannot be made durable" "" unkept
 else
-	unkept > /dev/null 2>&1	# it may say that it was, see differences.md
+	unkept > /dev/null 2>&1	# it may succeed, see differences.md
 fi
 like "$(status "$pool")" ' ro .* needs_check' "the pool is read-only"
-like "$(lv lv_attr)" '^twi.....M' "lvs: metadata are read-only"
+like "$(lv lv_attr)" '^twi.....M' "lvs: metadata is read-only"
 is "$(lv lv_check_needed)" "check needed" "lvs: a check is needed"
 ok "what was there can be read" blockio verify /dev/vg/v2 3M 100k 2
 refused "no volume can be made" "." lvcreate -q -V 64M -T vg/pool -n v3
@@ -55,8 +54,8 @@ esac
 timeout 300 vgchange -q -an vg > "$LVM_OUT" 2>&1
 damaged_name=$(lv metadata_lv)
 ok "lvconvert --repair" timeout 300 lvconvert -q -y --repair vg/pool
-is "$damaged_name" "[pool_tmeta]" "the metadata were in pool_tmeta"
-# thin_repair leaves the flag as it was.  What lvm.conf recommends clears it.
+is "$damaged_name" "[pool_tmeta]" "the metadata was in pool_tmeta"
+# thin_repair leaves the flag alone.  This option, which lvm.conf recommends, clears it.
 lvm_configure 'global/thin_check_options=["-q","--clear-needs-check-flag"]'
 clean "activated" vgchange -q -ay vg
 like "$(status "$pool")" ' rw ' "the pool is writable"
@@ -73,10 +72,10 @@ check_data
 figures_agree
 clean "a volume can be made" lvcreate -q -V 64M -T vg/pool -n v4
 ok "and written" blockio write /dev/vg/v4 0 1M 5
-ok "the damaged metadata were kept" lvs vg/pool_meta0
+ok "the damaged metadata was kept" lvs vg/pool_meta0
 
-# The root of the data space map is overwritten; LVM lets the metadata volume
-# be written after swapping it for another one.
+# The root of the data space map is overwritten.  LVM makes the metadata volume
+# writable once it is swapped for another one.
 clean "deactivated" vgchange -q -an vg
 clean "another metadata volume" lvcreate -q -y -W n -Z n -an -L 8M -n spare vg
 clean "is swapped in" lvconvert -q -y --thinpool vg/pool --poolmetadata vg/spare

@@ -13,7 +13,7 @@ thin_volume v1 64M
 thin_volume fs 64M
 require blockio write /dev/vg/v1 0 16M 1
 
-# One that is being written to.
+# A volume that is being written.
 spawn fio --name=w --filename=/dev/vg/v1 --direct=1 --ioengine=libaio \
 	--iodepth=4 --rw=randwrite --bs=16k --offset=32M --size=32M \
 	--time_based --runtime=3000
@@ -21,17 +21,17 @@ writer=$spawned
 require wait_until 240 loaded vg-v1
 clean "a snapshot of a busy volume" lvcreate -q -s -kn -n s1 vg/v1
 is "$(lv origin vg/s1)" v1 "lvs: its origin"
-ok "the writer lives" running "$writer"
+ok "the writer still runs" running "$writer"
 ok "the volume is written elsewhere" blockio write /dev/vg/v1 4M 8M 2
 ok "the snapshot has the data" blockio verify /dev/vg/s1 0 16M 1
 require cp --sparse=never /dev/vg/s1 "$scratch/copy"
 clean "a snapshot of the snapshot" lvcreate -q -s -kn -n s2 vg/s1
 ok "it is written" blockio write /dev/vg/s2 0 1M 3
-ok "the writer lives" running "$writer"
+ok "the writer still runs" running "$writer"
 stop "$writer"
 ok "the first snapshot did not change" cmp /dev/vg/s1 "$scratch/copy"
 ok "nor the second elsewhere" cmp -i 1M /dev/vg/s2 "$scratch/copy"
-ok "but there" blockio verify /dev/vg/s2 0 1M 3
+ok "only where it was written" blockio verify /dev/vg/s2 0 1M 3
 ok "the volume has what was written" blockio verify /dev/vg/v1 4M 8M 2
 ok "and what was there before" blockio verify /dev/vg/v1 12M 4M 1
 figures_agree
@@ -55,9 +55,9 @@ ok "unmounted" umount "$scratch/mnt"
 ok "the origin is sound" e2fsck -fn /dev/vg/fs
 
 clean "the origin of snapshots is removed" lvremove -q -y vg/v1
-ok "the snapshot stays" cmp /dev/vg/s1 "$scratch/copy"
+ok "the snapshot is unchanged" cmp /dev/vg/s1 "$scratch/copy"
 clean "a snapshot is removed" lvremove -q -y vg/s1
-ok "its snapshot stays" cmp -i 1M /dev/vg/s2 "$scratch/copy"
+ok "its snapshot is unchanged" cmp -i 1M /dev/vg/s2 "$scratch/copy"
 figures_agree
 metadata_sound
 clean "all is activated" vgchange -q -ay vg

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# LVM2 as Debian configures it: with udev, which makes the links, with activation
-# by events and with dmeventd; thinx is installed and LVM asks for dm-thin-pool.
+# LVM2 as Debian configures it: udev makes the links, events activate volumes, and
+# dmeventd runs; thinx is installed and LVM asks for dm-thin-pool.
 # shellcheck source=lvm.sh
 . "$(dirname "$0")/lvm.sh"
 # shellcheck source=udev.sh
 . "$(dirname "$0")/udev.sh"
 
 need dmeventd mkfs.ext4
-modprobe -q ext4	# while it is known
+modprobe -q ext4	# before begin_install hides it
 unset LVM_SYSTEM_DIR
 # There is no systemd, which would start lvmpolld.
 expected="$expected|WARNING: (lvmpolld is not running|Failed to connect to lvmpolld)"
@@ -32,14 +32,14 @@ forget_all()
 	rm -rf /run/lvm
 }
 
-# linked PATH NAME: udev made the link, to the device of that name
+# linked PATH NAME: udev has made the link, to the device of that name
 linked()
 {
 	[ -L "$1" ] && [ "$(readlink -f "$1")" = "$(readlink -f "/dev/mapper/$2")" ] &&
 		[[ " $(udevadm info -q symlink "/dev/mapper/$2") " == *" ${1#/dev/} "* ]]
 }
 
-# links_are VOLUME...: of the volume group, no others
+# links_are VOLUME...: the volume group has links to these volumes and no others
 links_are()
 {
 	local v
@@ -59,12 +59,12 @@ udev_start
 at_end forget_all
 require wipefs -qa "$pv"
 clean "vgcreate" vgcreate -q vg "$pv"
-ok "which asked for no pool" module_is_absent dm_thinx_pool
+ok "which does not load thinx" module_is_absent dm_thinx_pool
 clean "lvcreate makes a pool" lvcreate -q -L 128M -T vg/pool
 pool=vg-pool-tpool
 ok "LVM had thinx loaded" module_is_there dm_thinx_pool
 ok "and not dm-thin" module_is_absent dm_thin_pool
-like "$(dmsetup table vg-pool)" '^0 262144 thin-pool ' "that is a pool"
+like "$(dmsetup table vg-pool)" '^0 262144 thin-pool ' "it is a pool"
 udev_is_done "a pool"
 thin_volume v1 256M
 udev_is_done "a volume"
@@ -72,7 +72,7 @@ links_are v1
 is "$(lv seg_monitor)" monitored "dmeventd watches it"
 ok "a file system" mkfs.ext4 -q /dev/vg/v1
 udev_is_done "a file system"
-is "$(property ID_FS_TYPE /dev/vg/v1)" ext4 "udev has looked at it"
+is "$(property ID_FS_TYPE /dev/vg/v1)" ext4 "udev has probed it"
 require mkdir "$scratch/mnt"
 require mount /dev/vg/v1 "$scratch/mnt"
 echo before > "$scratch/mnt/file"
@@ -85,9 +85,9 @@ clean "it is activated" lvchange -q -ay -K vg/s1
 udev_is_done "its activation"
 links_are s1 v1
 is "$(property ID_FS_UUID /dev/vg/s1)" "$(property ID_FS_UUID /dev/vg/v1)" \
-	"udev has looked at it, too"
+	"udev has probed it, too"
 
-clean "the volume grows, mounted" lvextend -q -r -L 320M vg/v1
+clean "the mounted volume grows" lvextend -q -r -L 320M vg/v1
 clean "so does the pool" lvextend -q -L 192M vg/pool
 udev_is_done "growth"
 is "$(size_of /dev/vg/v1)" $((320 * 2048)) "the volume has grown"
@@ -106,7 +106,7 @@ clean "all is deactivated" vgchange -q -an vg
 udev_is_done "deactivation"
 ok "no link is left" links_go
 is "$(dmsetup ls)" "No devices found" "nor a device"
-# As when the machine starts: nothing is known, and the disk is found.
+# As when a machine boots: nothing is known, and the disk is found.
 end_dmeventd
 rm -rf /run/lvm
 require rmmod dm_thinx_pool
@@ -114,7 +114,7 @@ require udevadm trigger --action=add "$pv"
 ok "the disk's event activates the volumes" wait_until 240 linked /dev/vg/v1 vg-v1
 udev_is_done "activation by an event"
 links_are v1
-ok "thinx was loaded for that" module_is_there dm_thinx_pool
+ok "that has loaded thinx" module_is_there dm_thinx_pool
 ok "and not dm-thin" module_is_absent dm_thin_pool
 ok "the file system is whole" e2fsck -fn /dev/vg/v1
 

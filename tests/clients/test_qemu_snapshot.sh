@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# QEMU's storage daemon on a volume that is snapshotted while it runs: each
-# snapshot is one moment of what was written in order.
+# QEMU's storage daemon on a volume that is snapshotted while it runs: each snapshot
+# shows one moment of a sequence of writes.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -22,8 +22,8 @@ daemon=$spawned
 wait_until 240 test -S "$sock"
 u="nbd+unix:///vm?socket=$sock"
 
-# Each pass writes its number everywhere, megabyte by megabyte, and flushes;
-# they go on until there are snapshots enough.
+# Each pass writes its number everywhere, megabyte by megabyte, with flushes; passes
+# go on until there are enough snapshots.
 require qemu-io -f raw -c 'write -q -P 0 0 32M' -c flush "$u"
 : > "$scratch/passes"
 passes()
@@ -45,14 +45,14 @@ export -f passes
 spawn bash -c passes
 writer=$spawned
 
-# one_moment DEVICE: new up to some place, in which both may be, then old
+# one_moment DEVICE: new up to some megabyte, which may be mixed, then old
 one_moment()
 {
 	python3 - "$1" <<-'PY'
 	import sys
 	data = open(sys.argv[1], "rb").read()
 	assert len(data) == 32 << 20, len(data)
-	# sectors are whole, and each full of one number
+	# sectors are not torn: each holds one number
 	seen = []
 	for s in range(0, len(data), 512):
 	    n = data[s]
@@ -86,14 +86,14 @@ for id in 11 12 13 14; do
 	sha256sum < /dev/mapper/s$id > "$scratch/sum.$id"
 done
 ok "snapshots were taken of a running volume" test ${#taken[@]} = 4
-# The pass after the one under way writes all that the last snapshot shares.
+# The pass after the current one overwrites all that the last snapshot shares.
 n=$(passed)
 written_anew() { [ "$(passed)" -ge $((n + 2)) ]; }
 ok "nothing is shared any more" wait_until 300 written_anew
 calm
-# Trimming what a snapshot shares frees nothing; its data stay.
+# Trimming what a snapshot shares frees nothing.
 wait "$writer"
-is $? 0 "the writer got through"
+is $? 0 "the writer succeeds"
 ok "all was written" qemu-io -f raw -c "read -P $(passed) 0 32M" "$u"
 used=$(data_used)
 for id in "${taken[@]}"; do

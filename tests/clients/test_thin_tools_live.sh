@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The thin-provisioning-tools on a pool in use, through the metadata snapshot,
-# while volumes are written, trimmed and snapshotted; a backup of the metadata
-# made so is restored.
+# The thin-provisioning-tools on a pool in use, through the metadata snapshot, while
+# volumes are written, trimmed and snapshotted; a metadata backup made like that is
+# restored.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -19,7 +19,7 @@ require blockio write /dev/mapper/t1 0 16M 1
 snapshot t1 1 3
 require blockio write /dev/mapper/t1 4M 1M 2
 for t in thin_check thin_dump thin_ls; do
-	fails "$t wants a live pool's metadata snapshot" "" $t "$META"
+	fails "$t needs -m on a live pool" "" $t "$META"
 done
 
 spawn fio --name=w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
@@ -53,14 +53,14 @@ for i in 1 2 3 4; do
 	require msg delete $((20 + i))
 	require msg reserve_metadata_snap
 done
-ok "the writer lives" running "$writer"
+ok "the writer still runs" running "$writer"
 stop "$writer"
 require msg release_metadata_snap
 remove t1 t2
 remove pool
 
-# The backup, put into another device.  A metadata snapshot has no space maps, so
-# that the tool cannot know how many data blocks there are.
+# The backup is restored to another device.  A metadata snapshot has no space maps, so
+# the tool cannot know the number of data blocks.
 sed -i "s/nr_data_blocks=\"0\"/nr_data_blocks=\"$(($(size_of "$DATA") / bs))\"/" \
 	"$scratch/backup"
 ok "thin_restore of the backup" thin_restore -q -i "$scratch/backup" -o "$META2"

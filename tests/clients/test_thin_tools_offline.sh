@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# thin_rmap, thin_trim, thin_metadata_size and thin_repair without a superblock,
-# on pools that were in use.
+# thin_rmap, thin_trim, thin_metadata_size and, without a superblock, thin_repair on
+# pools that were in use.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -19,15 +19,15 @@ require blockio write /dev/mapper/t2 8M 16M 2
 snapshot t1 1 3
 require blockio write /dev/mapper/t1 1M 1M 3
 require blockio discard /dev/mapper/t2 12M 12M
-# thin_trim of 0.9 discards the last block in use, too: one that nobody misses.
+# thin_trim 0.9 also discards the last block in use: make it one that does not matter.
 make_thin last 4 64M
 require blockio write /dev/mapper/last 0 64k 4
 require msg set_transaction_id 0 4
 remove t1 t2 last
 remove pool
 
-# Each data block in use belongs to those whom thin_dump names.  What snapshots
-# share of their trees thin_rmap of 0.9 counts for the first of them only.
+# Each data block in use belongs to the devices that thin_dump names.  Of the trees that
+# snapshots share, thin_rmap 0.9 counts only the first.
 thin_rmap --region 0..4096 "$META" > "$scratch/rmap"
 is $? 0 "thin_rmap"
 thin_dump "$META" > "$scratch/dump"
@@ -36,7 +36,7 @@ python3 - "$scratch/rmap" "$scratch/dump" > "$scratch/compared" 2>&1 <<-'PY'
 import re, sys
 import xml.etree.ElementTree as xml
 
-# thin_dump of 1.0 and later writes once what several devices share.
+# thin_dump 1.0 and later writes only once what several devices share.
 root = xml.parse(sys.argv[2]).getroot()
 shared = {d.get("name"): d for d in root.iter("def")}
 
@@ -63,7 +63,7 @@ assert rmap <= dump, sorted(rmap - dump)[:9]
 missing = {d[0] for d in dump} - {r[0] for r in rmap}
 assert not missing, sorted(missing)[:9]
 PY
-is $? 0 "thin_rmap: each block belongs to those whom thin_dump names"
+is $? 0 "thin_rmap: each block belongs to the devices that thin_dump names"
 diag < "$scratch/compared"
 
 before=$(used_kib DATA)
@@ -98,7 +98,7 @@ is "$(pool_field 4)" 4 "the transaction id"
 check_data
 remove pool
 
-# A pool with metadata as small as recommended can be filled.  The data need not
+# A pool with metadata of the recommended minimum size can be filled; its data need not
 # be kept for that.
 size=$(thin_metadata_size -n -u s -b 64k -s 2G -m 8)
 diag <<< "thin_metadata_size says $size sectors"

@@ -2,17 +2,17 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# With udev, and with thinx installed as packaging/modprobe.d/thinx.conf has it:
-# what machines are like outside of tests.  After lib.sh, lvm.sh or docker.sh:
+# With udev, and with thinx installed as packaging/modprobe.d/thinx.conf has it, as on
+# real machines.  After lib.sh, lvm.sh or docker.sh:
 #
-#   thinx_installed                     # and not loaded: who wants it asks
+#   thinx_installed                     # but not loaded yet
 #   udev_start                          # stopped at the end
-#   udev_is_done "..."                  # no event is left, and nobody waits for one
+#   udev_is_done "..."                  # no event and no waiting for one is left
 #
 # shellcheck source=../selftests/install.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../selftests/install.sh"
 
-# thinx_installed: nothing of _divert_modprobe is left
+# thinx_installed: this replaces _divert_modprobe
 thinx_installed()
 {
 	begin_install
@@ -38,7 +38,7 @@ udev_start()
 	require udevadm settle --timeout=240
 }
 
-# From here on device-mapper's tools make the nodes again.
+# From then on device-mapper's tools make the nodes again.
 udev_stop()
 {
 	udevadm settle --timeout=240
@@ -49,8 +49,8 @@ udev_stop()
 	[ "$_failures" -eq 0 ] || tail -n 20 "$scratch/udevd.out" | diag
 }
 
-# udev_is_done DESCRIPTION: a cookie is a semaphore that a command waits for until
-# udev has handled the event with its number
+# udev_is_done DESCRIPTION: a cookie is a semaphore on which a command waits until udev
+# has handled the event with its number
 udev_is_done()
 {
 	ok "$1: udev has handled all events" udevadm settle --timeout=240

@@ -2,9 +2,9 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * One block device operation with data that proves where it came from, for
- * the shell tests: what dd and cmp cannot say, namely which errno came back
- * and which sector first differs.
+ * One block device operation, for the shell tests, with data that identifies its
+ * place and its writer.  Unlike dd and cmp it tells which errno came back and
+ * which sector differs first.
  *
  *   blockio write   DEV OFFSET LENGTH SEED   pattern, O_DIRECT
  *   blockio fua     DEV OFFSET LENGTH SEED   the same with RWF_DSYNC

@@ -2,10 +2,10 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Thousands of device-mapper operations in one process, for the tests where
- * starting dmsetup for each would take longer than what is tested.
+ * Thousands of device-mapper operations in one process, for tests in which
+ * starting dmsetup for each would take longer than the operation.
  *
- *   dmbatch < SCRIPT      one operation a line
+ *   dmbatch < SCRIPT      one operation per line
  *
  *   msg POOL WORDS...                      message to /dev/mapper/POOL
  *   create NAME SECTORS TARGET WORDS...    create, load, resume, make the node
@@ -16,14 +16,14 @@
  *   fua NAME OFFSET LENGTH SEED            the same with RWF_DSYNC
  *   verify NAME OFFSET LENGTH SEED
  *   zeros NAME OFFSET LENGTH
- *   ERRNO:OPERATION ...                    must fail so: ENODATA:msg pool ...
+ *   ERRNO:OPERATION ...                    must fail like that: ENODATA:msg pool ...
  *
- * OFFSET and LENGTH in bytes.  Each line that does not end as it should is
- * printed with what happened; exit status 1 if there was one.  A last line
- * tells how many operations were done in how many milliseconds.
+ * OFFSET and LENGTH are in bytes.  Each line with an unexpected result is
+ * printed with that result; if there was one, the exit status is 1.  The last
+ * line of output gives the number of operations and of milliseconds.
  *
- * The pattern is no other program's: each 64-bit word is a mix of the seed and
- * its byte offset.
+ * The pattern differs from that of blockio: each 64-bit word is a mix of the
+ * seed and its byte offset.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,7 @@ static const char *node(const char *name)
 	return path;
 }
 
-/* The words from @i on, with blanks between them. */
+/* The words from @i on, separated by blanks. */
 static void join(char *to, size_t size, char **words, int i, int n)
 {
 	size_t len = 0;

@@ -2,10 +2,10 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Preloaded into dmsetup, it lets the N-th allocation inside each of its
- * device-mapper requests fail, N from the environment's FAIL_NTH.  Allocations of
- * starting a program and opening files are left alone: what a file system makes
- * of them is not what is tested, and some never recover.
+ * Preloaded into dmsetup, this makes the N-th allocation inside each of its
+ * device-mapper requests fail; FAIL_NTH in the environment is N.  Allocations
+ * for starting a program and for opening files are left alone: how file systems
+ * cope with failures is not under test, and some never recover.
  */
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>

@@ -2,20 +2,18 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# What tests about an installed thinx start with, instead of lib.sh: modprobe and
-# the kernel find modules below /lib/modules only, so it is installed there.
+# Sourced instead of lib.sh by tests that install thinx.  modprobe and the kernel find
+# modules below /lib/modules only, so it is installed there.
 #
-#   begin_install       a small copy of this kernel's modules takes the place of
-#                       the real ones, which depmod would take minutes for;
-#                       thinx is unloaded
-#   install_thinx       make install, for what runs here
+#   begin_install       mount a small copy of this kernel's modules over the real
+#                       ones, for which depmod would take minutes; unload thinx
+#   install_thinx       make install, for the running kernel
 #   uninstall_thinx
 #   configure < FILE    a file in /etc/modprobe.d
-#   unload NAME         rmmod, until the next one asks for it
 #
-# What it did is undone at the end; lib.sh wants thinx loaded then.
+# All of it is undone at the end, where lib.sh expects thinx to be loaded.
 
-# A client's test has the library already.
+# The tests of clients have sourced the library already.
 # shellcheck source=lib.sh
 declare -F finish > /dev/null || . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -42,7 +40,7 @@ begin_install()
 		require cp -r "$modules/kernel/$d/." "$small/kernel/$d/"
 	done
 	require cp "$modules"/modules.builtin* "$modules/modules.order" "$small/"
-	KDIR=$(readlink -f "$KDIR")	# not through what is covered now
+	KDIR=$(readlink -f "$KDIR")	# not a path below the mount point
 	ln -s "$KDIR" "$small/build"
 	require mount --bind "$small" "$modules"
 	require depmod "$release"
@@ -55,7 +53,7 @@ _make()
 		"PREFIX=$scratch/usr" "$@"
 }
 
-# The build tree of a later Debian's kernel cannot be used in this one.
+# The build tree of a kernel of a later Debian cannot be used in this one.
 install_thinx()
 {
 	if [ -z "${k_root:-}" ]; then

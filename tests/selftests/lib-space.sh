@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2034,SC2154 # variables of lib.sh
+# shellcheck shell=bash disable=SC2154 # variables of lib.sh
 # Copyright (C) 2026 The thinx authors.
 #
 # A pool of few blocks, for tests of what happens when they run out; sourced instead

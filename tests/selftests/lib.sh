@@ -11,14 +11,14 @@
 #   ok "..." command ...
 #   finish
 #
-# A test speaks TAP.  However it ends, the trap removes every device, checks
-# the metadata of every pool it made with thin_check, looks for complaints in
-# the kernel's log, and unloads the module: each of these is a test line too.
+# A test prints TAP.  However it ends, the exit trap removes every device, runs
+# thin_check on the metadata of every pool the test made, looks for complaints in
+# the kernel's log, and unloads the module; each of these is a test line too.
 #
-# The same tests run against dm-thin (TARGET_POOL=thin-pool TARGET_THIN=thin, and no
-# $THINX_MODULE), which is how we know that they test what dm-thin does and not what
-# we think.  With $THINX_MODULE these names are thinx's in drop-in mode, and dm-thin's
-# own module must not be loaded.
+# The same tests run against dm-thin (TARGET_POOL=thin-pool TARGET_THIN=thin and no
+# $THINX_MODULE), which shows that they test what dm-thin does and not what we
+# believe it does.  If $THINX_MODULE is set, these names are thinx's own in drop-in
+# mode, and dm-thin's module must not be loaded.
 
 set -u
 
@@ -38,7 +38,7 @@ export parameters=/sys/module/$module/parameters
 _number=0
 _failures=0
 _loops=()
-declare -A _under	# what each wrapped device lies on
+declare -A _under	# the device below each wrapped one
 _metadata=()		# devices to thin_check at the end
 _spawned=()
 _finished=0
@@ -76,7 +76,7 @@ ok()
 	return 1
 }
 
-# fails DESCRIPTION WORD COMMAND...: the command fails, its output has WORD
+# fails DESCRIPTION WORD COMMAND...: the command fails and its output contains WORD
 fails()
 {
 	local what=$1 word=$2 out r
@@ -116,7 +116,7 @@ skip_all()
 	exit 4
 }
 
-# bail MESSAGE: a preparation failed, the rest makes no sense
+# bail MESSAGE: a preparation failed and the rest of the test is pointless
 bail()
 {
 	_result 1 "preparation: $*"
@@ -147,8 +147,8 @@ log_mark()
 	echo "$_mark" > /dev/kmsg
 }
 
-# kernel_log [MARK]: what was said since the mark, else since the last log_mark.
-# Where the log has lost it: all that is left, and failure.
+# kernel_log [MARK]: the messages since the mark, by default since the last log_mark.
+# If the log no longer has the mark, prints all that is left and fails.
 kernel_log()
 {
 	dmesg | awk -v m="${1:-$_mark}" '
@@ -163,8 +163,8 @@ kernel_log()
 
 _in_log() { kernel_log | grep -qE -- "$1"; }
 
-# logged REGEX DESCRIPTION: said since the last log_mark, or in a moment: what is
-# told about can be seen before it is told
+# logged REGEX DESCRIPTION: a message since the last log_mark matches.  Waits for it,
+# because a change can be visible before its message is printed.
 logged()
 {
 	wait_until 60 _in_log "$1"
@@ -173,11 +173,12 @@ logged()
 	return 1
 }
 
-# not_logged REGEX DESCRIPTION: nobody knows where the log's beginning is lost
+# not_logged REGEX DESCRIPTION: fails as well if the log no longer reaches back to the
+# last log_mark
 not_logged() { _log_lacks "$1" "$_mark" "$2"; }
 
-# trace_expected REGEX: the kernel tells of what the test does by a line like this
-# and a stack trace, which then is no complaint
+# trace_expected REGEX: the test makes the kernel print a line like this with a stack
+# trace, which is not a complaint
 _expected_trace=
 trace_expected() { _expected_trace=$1; }
 
@@ -208,8 +209,8 @@ _log_lacks()
 	return 1
 }
 
-# wait_until SECONDS COMMAND...: poll until it succeeds.  It costs nothing to be
-# generous: machines differ.
+# wait_until SECONDS COMMAND...: poll until it succeeds.  Be generous with the limit:
+# it costs nothing, and machines differ.
 wait_until()
 {
 	local end=$((SECONDS + $1))
@@ -235,8 +236,8 @@ sectors()
 	esac
 }
 
-# disk NAME SIZE: a sparse loop device of so many MiB, or 160k, 2G ...; its path
-# in the variable NAME, its backing file is $scratch/NAME
+# disk NAME SIZE: make a sparse loop device of SIZE MiB, or 160k, 2G ...; its path is
+# stored in the variable NAME, its backing file is $scratch/NAME
 disk()
 {
 	local dev
@@ -244,7 +245,7 @@ disk()
 	rm -f "$scratch/$1"
 	_truncate "$@"
 	dev=$(losetup -f --show "$scratch/$1") || bail "losetup $1"
-	# A test that set it read-only may not have come to its end.
+	# An earlier test may have set it read-only and died.
 	require blockdev --setrw "$dev"
 	_loops+=("$dev")
 	printf -v "$1" %s "$dev"
@@ -265,16 +266,16 @@ disk_grow()
 	require losetup -c "${!1}"
 }
 
-# used_kib NAME: space the backing file takes
+# used_kib NAME: the space that the backing file takes up
 used_kib() { du -k "$scratch/$1" | cut -f1; }
 
 size_of() { blockdev --getsz "$1"; }
 major_minor() { lsblk -dno MAJ:MIN "$1" | tr -d ' '; }
 
-# queue DEVICE ATTRIBUTE: a limit, from sysfs
+# queue DEVICE ATTRIBUTE: a queue limit from sysfs
 queue() { cat "/sys/dev/block/$(major_minor "$1")/queue/$2"; }
 
-# wrap NAME DEVICE: a linear mapping on top, for error injection by reload
+# wrap NAME DEVICE: put a linear mapping on top, to inject errors by reloading it
 wrap()
 {
 	require dmsetup create "$1" \
@@ -282,7 +283,7 @@ wrap()
 	_under[$1]=$2
 }
 
-# broken NAME DEVICE: all writes to the wrapped device fail; healed: no more
+# broken NAME DEVICE: all writes to the wrapped device fail until it is healed
 broken() { rewrap "$1" flakey "$2" 0 0 1 1 error_writes; }
 healed() { rewrap "$1" linear "$2" 0; }
 
@@ -301,8 +302,8 @@ rewrap()
 	swap_table "$1" --table "0 $(size_of "/dev/mapper/$1") ${*:2}"
 }
 
-# format_scattered METADATA DATA BLOCKS: with thin device 1, so many blocks long, all
-# of them mapped, to every second one of the data device
+# format_scattered METADATA DATA BLOCKS: thin device 1 has BLOCKS blocks, all mapped,
+# each to every second block of the data device
 format_scattered()
 {
 	local blocks=$(($(size_of "$2") / bs))
@@ -316,7 +317,7 @@ format_scattered()
 	require thin_restore -i "$scratch/xml" -o "$1"
 }
 
-# pool_table METADATA DATA [FEATURE...]: with $bs, $low, $pool_sectors
+# pool_table METADATA DATA [FEATURE...]: uses $bs, $low and $pool_sectors
 pool_table()
 {
 	local meta=$1 data=$2
@@ -373,7 +374,7 @@ blank() { require dd if=/dev/zero of="$1" bs=4k count=1 status=none oflag=direct
 # code with thinx and, unlike thin_check, reports leaked blocks
 decode() { python3 "$top/tests/decode_thin.py" -q --strict "$scratch/$1"; }
 
-# damaged METADATA: do not thin_check it at the end, the test spoilt it
+# damaged METADATA: do not run thin_check on it at the end, the test has damaged it
 damaged()
 {
 	local m left=()
@@ -416,7 +417,7 @@ make_thin()
 	activate "$@"
 }
 
-# snapshot ORIGIN-NAME ORIGIN-ID SNAPSHOT-ID: the documented way
+# snapshot ORIGIN-NAME ORIGIN-ID SNAPSHOT-ID: in the documented way
 snapshot()
 {
 	require dmsetup suspend "$1"
@@ -431,7 +432,7 @@ write_synced()
 	require blockio sync "$1"
 }
 
-# remove NAME...: who had it open, and has ended, may not be gone altogether
+# remove NAME...: retries, since a process that had it open may still be exiting
 remove()
 {
 	local n
@@ -441,7 +442,7 @@ remove()
 	done
 }
 
-# batch DESCRIPTION < OPERATIONS: see dmbatch.c; all end as they should
+# batch DESCRIPTION < OPERATIONS: all of them end as they should; see dmbatch.c
 batch()
 {
 	dmbatch > "$scratch/batch" 2>&1
@@ -456,7 +457,7 @@ status() { dmsetup status --noflush "${1:-pool}"; }
 pool_field() { status "${2:-${pool:-pool}}" | awk -v n="$1" '{ print $n }'; }
 pool_mode() { pool_field 8; }
 
-# blocks in use, after the commit that a plain status makes
+# data_used: blocks in use after the commit that a status without --noflush makes
 data_used()
 {
 	local f
@@ -476,7 +477,7 @@ nudge() { is_thinx || require msg set_transaction_id 0 0; }
 
 is_failed() { [[ $(status) == *Fail ]]; }
 
-# flagged METADATA: needs_check is on the device; see docs/format.md
+# flagged METADATA: needs_check is set on the device; see docs/format.md
 flagged()
 {
 	[ "$(dd if="$1" bs=4k count=1 iflag=direct status=none |
@@ -485,8 +486,8 @@ flagged()
 
 events() { dmsetup info -c --noheadings -o events "${1:-${pool:-pool}}"; }
 
-# raised N DESCRIPTION: so many events and no more; a mode can be seen before its
-# event is raised
+# raised N DESCRIPTION: exactly N events; waits, because a mode can be visible before
+# its event is raised
 raised()
 {
 	wait_until 60 _events_reach "$1"
@@ -495,8 +496,8 @@ raised()
 
 _events_reach() { [ "$(events)" -ge "$1" ]; }
 
-# spawn COMMAND...: in the background, its pid in $spawned, its output in
-# $scratch/out; killed at the end with all it started
+# spawn COMMAND...: run it in the background, with its pid in $spawned and its output
+# in $scratch/out; at the end it is killed with everything it started
 spawn()
 {
 	setsid "$@" > "${spawn_out:-$scratch/out}" 2>&1 &
@@ -504,8 +505,8 @@ spawn()
 	_spawned+=("$spawned")
 }
 
-# busy NAME FIO-OPTION...: fio, again and again until calm; its pid in $spawned.
-# It ends with an error if one of them does; the last one's report: $scratch/NAME
+# busy NAME FIO-OPTION...: run fio again and again until calm; its pid is in $spawned.
+# Fails if one of the runs does.  The report of the last one is in $scratch/NAME.
 busy()
 {
 	local name=$1
@@ -539,7 +540,7 @@ fio_succeeded()
 	like "$(tr '\n' ' ' < "$scratch/fio$1")" "err= 0" "fio $1 saw no error"
 }
 
-# stop PID: of spawn, with all it started
+# stop PID: of spawn, with everything it started
 stop()
 {
 	kill -TERM -- "-$1" 2>/dev/null
@@ -556,8 +557,8 @@ io_counts() { awk "{ print $2 }" "/sys/dev/block/$(major_minor "$1")/stat"; }
 # shellcheck disable=SC2016 # for awk
 _requests() { io_counts "/dev/mapper/$1" '$1 + $5 + $12'; }
 
-# loaded NAME: it has been read or written for a while, and whoever does so is still,
-# or again, at it.  A program may open a device for a moment long before that.
+# loaded NAME: the device is open and its I/O counts go up.  Being open says little: a
+# program may open a device for a moment long before it uses it.
 loaded()
 {
 	local n i
@@ -570,16 +571,15 @@ loaded()
 	return 1
 }
 
-# blocked PID: it is in the midst of a read, a write, an fsync or an ioctl, and
-# waits for that
+# blocked PID: it sleeps in a read, a write, an fsync or an ioctl
 blocked()
 {
 	[[ $(cat "/proc/$1/syscall") =~ ^(16|17|18|74|327|328)\  ]] &&
 		grep -q '^State:.D' "/proc/$1/status"
 }
 
-# allocations_fail CACHE...: failslab's cache-filter lets those of these slab caches
-# fail (names, or patterns as bio-*) until the test ends, and no others
+# allocations_fail CACHE...: failslab's cache-filter selects these slab caches (names,
+# or patterns such as bio-*) and no others until the test ends
 allocations_fail()
 {
 	local name f
@@ -627,7 +627,7 @@ _remove_all()
 	while read -r _ mnt _; do
 		timeout -k 1 60 umount "$mnt"
 	done < <(grep "^/dev/mapper" /proc/mounts | tac)
-	# Killed processes may need a while to let go.
+	# Killed processes may need a while to close their devices.
 	while [ "$(dmsetup ls)" != "No devices found" ]; do
 		[ $SECONDS -lt $end ] || break
 		while read -r name _; do
@@ -642,8 +642,8 @@ _remove_all()
 
 _at_end=()
 
-# at_end COMMAND...: run before the devices are removed, however the test ends;
-# the last one given first
+# at_end COMMAND...: run it before the devices are removed, however the test ends;
+# commands run in reverse order
 at_end() { _at_end=("$(printf '%q ' "$@")" "${_at_end[@]+"${_at_end[@]}"}"); }
 
 _cleanup()

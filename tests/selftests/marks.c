@@ -2,9 +2,9 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Does a volume ever show what is not its own?  Every 4 KiB written carries its
- * owner, its place and a generation; a model of what each place must hold is
- * kept beside, and every read is compared with it, bit by bit.
+ * Does a volume ever show data that is not its own?  Every 4 KiB written carries
+ * its owner, its place and a generation.  A model records what each place must
+ * hold, and every read is compared with it bit by bit.
  *
  *   marks run   DEV STATE OWNER SECONDS SEED POOL-BLOCK-KIB
  *   marks check DEV STATE
@@ -13,12 +13,11 @@
  *   tag:             owner << 40 | generation
  *   4 KiB:           | MAGIC | tag | place | mix(tag, place, i) ... |
  *
- * I1  Two threads, each with its own part of the places; the border lies
- *     inside a pool block, so that they meet there.
- * I2  A discard makes zeros of the pool blocks it covers whole and of nothing
- *     else.
- * I3  A write that fails with ENOSPC may have happened at any of its places:
- *     those are read again, and must hold the old or the new.
+ * I1  There are two threads, each with its own part of the places.  The border
+ *     is inside a pool block, so that they meet there.
+ * I2  A discard zeroes the pool blocks it covers completely and nothing else.
+ * I3  A write that fails with ENOSPC may have happened at any of its places.
+ *     They are read again, and each must hold the old or the new data.
  *
  * Exit: 0; 1 an I/O error (its name on stdout); 2 wrong data; 3 usage.
  */
@@ -142,7 +141,7 @@ static int check_run(uint64_t *buf, uint64_t begin, uint64_t n)
 	return 0;
 }
 
-/* I3: what did a failed write leave behind? */
+/* I3: record what a failed write left behind. */
 static int adopt_run(uint64_t *buf, uint64_t begin, uint64_t n, uint64_t tag)
 {
 	uint64_t i;

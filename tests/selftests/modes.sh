@@ -2,17 +2,17 @@
 # shellcheck shell=bash disable=SC2154 # variables of lib.sh
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool that has one of everything a mode can be asked about, and the questions.
-# Sourced after lib.sh by the tests of the modes.
+# A pool with one of everything that may behave differently in each mode, and the
+# checks.  Sourced after lib.sh by the tests of the modes.
 #
-#   t1  id 1   blocks 0 to 15, its own, pattern 1
+#   t1  id 1   blocks 0 to 15, exclusive, pattern 1
 #   t2  id 2   blocks 0 to 3, pattern 2, shared with id 3, which has no table
 #   t4  id 4   nothing mapped, over an external origin of 1000 sectors, pattern 7
 #   t5  id 5   nothing mapped: for filling the pool
 #   -   id 6   nothing mapped, no table
 #
-# The pool has $modes_blocks data blocks and uses 20; its metadata lie on a
-# mapping named meta.
+# The pool has $modes_blocks data blocks and uses 20; its metadata is on a mapping
+# named meta.
 
 modes_blocks=64
 _held=()
@@ -48,7 +48,7 @@ modes_activate()
 	activate t5 5 32M
 }
 
-# fill_pool: not one block is left, and nobody has been refused one yet
+# fill_pool: no block is left, and no write has failed for lack of one yet
 fill_pool()
 {
 	local used
@@ -56,10 +56,10 @@ fill_pool()
 	used=$(data_used)
 	require blockio write /dev/mapper/t5 0 $(((modes_blocks - used) * 64))k 5
 	is "$(data_used)" $modes_blocks "all blocks are in use"
-	is "$(pool_mode)" rw "which is no reason to leave write mode"
+	is "$(pool_mode)" rw "that alone does not end write mode"
 }
 
-# try WHAT DESCRIPTION COMMAND...: WHAT is ok, held, or the name of an errno
+# try WANTED DESCRIPTION COMMAND...: WANTED is ok, held, or the name of an errno
 try()
 {
 	local want=$1 what=$2
@@ -76,7 +76,7 @@ try()
 	esac
 }
 
-# held_end ok|ERRNO SECONDS: all that was held ends so
+# held_end ok|ERRNO SECONDS: all held writes end like that
 held_end()
 {
 	local i
@@ -97,7 +97,7 @@ held_still()
 	local i
 
 	for i in "${!_held[@]}"; do
-		ok "held write $i still is ($1)" running "${_held[i]}"
+		ok "write $i is still held ($1)" running "${_held[i]}"
 	done
 }
 
@@ -108,20 +108,20 @@ modes_reads()
 
 	try "$1" "a mapped block can be read" \
 		blockio verify /dev/mapper/t1 0 64k 1
-	try "$1" "a shared one" blockio verify /dev/mapper/t2 192k 64k 2
+	try "$1" "a shared block" blockio verify /dev/mapper/t2 192k 64k 2
 	try "$1" "a hole" blockio zeros /dev/mapper/t1 8M 1M
 	try "$1" "a hole over the external origin" \
 		blockio verify /dev/mapper/t4 0 448k 7
-	# The stock target clips at the end of an origin in write mode only.
+	# The stock target clips reads at the end of an origin in write mode only.
 	is_thinx || mode_is rw || tail=EIO
 	try "$tail" "across the end of the origin" \
 		blockio read /dev/mapper/t4 448k 64k
 }
 
-# modes_writes OVERWRITE NEW: what to expect, as for try
+# modes_writes OVERWRITE NEW: what to expect of each, as for try
 modes_writes()
 {
-	try "$1" "a block of its own can be overwritten" \
+	try "$1" "an exclusive block can be overwritten" \
 		blockio write /dev/mapper/t1 64k 64k 11
 	try "$1" "a part of one" blockio write /dev/mapper/t1 128k 4k 11
 	try "$1" "with FUA" blockio fua /dev/mapper/t1 192k 4k 11
@@ -133,11 +133,11 @@ modes_writes()
 		blockio write /dev/mapper/t4 64k 4k 14
 }
 
-# What modes_writes wrote is there, and nothing else changed.
+# modes_written ok|no: what modes_writes wrote is there, and nothing else changed
 modes_written()
 {
 	ok "overwritten" blockio verify /dev/mapper/t1 64k 68k 11
-	ok "beside it" blockio verify /dev/mapper/t1 132k 60k 1
+	ok "the rest of its block" blockio verify /dev/mapper/t1 132k 60k 1
 	ok "with FUA" blockio verify /dev/mapper/t1 192k 4k 11
 	if [ "$1" = ok ]; then
 		ok "the new block" blockio verify /dev/mapper/t1 16M 64k 12
@@ -145,15 +145,15 @@ modes_written()
 		ok "the rest of it is zeros" \
 			blockio zeros /dev/mapper/t1 17412k 60k
 		ok "the shared block" blockio verify /dev/mapper/t2 64k 4k 13
-		ok "copied beside it" blockio verify /dev/mapper/t2 68k 60k 2
+		ok "the rest of it is copied" blockio verify /dev/mapper/t2 68k 60k 2
 		ok "the block over the origin" \
 			blockio verify /dev/mapper/t4 64k 4k 14
-		ok "copied beside it" blockio verify /dev/mapper/t4 68k 60k 7
+		ok "the rest of it is copied" blockio verify /dev/mapper/t4 68k 60k 7
 	else
-		ok "the hole is one" blockio zeros /dev/mapper/t1 16M 2M
+		ok "the hole is still a hole" blockio zeros /dev/mapper/t1 16M 2M
 		ok "the shared block is as it was" \
 			blockio verify /dev/mapper/t2 0 256k 2
-		ok "the origin shows" blockio verify /dev/mapper/t4 0 448k 7
+		ok "the origin shows through" blockio verify /dev/mapper/t4 0 448k 7
 	fi
 }
 
@@ -204,14 +204,14 @@ modes_stays()
 	is "$(events)" "$n" "no event was raised"
 }
 
-# pool_status_is REGEX: behind the metadata blocks
+# pool_status_is REGEX: of what follows the metadata blocks
 pool_status_is()
 {
 	like "$(status)" "^0 $pool_sectors $TARGET_POOL 0 [0-9]+/[0-9]+ $1 \$" \
 		"the pool's status"
 }
 
-# tables_are FEATURES: the tables show what was asked for
+# tables_are FEATURES: the tables read back as they were loaded
 tables_are()
 {
 	is "$(dmsetup table pool)" \
@@ -222,5 +222,5 @@ tables_are()
 		"a volume's table"
 	is "$(dmsetup table t4)" \
 		"0 4096 $TARGET_THIN $(major_minor /dev/mapper/pool) 4 $(major_minor /dev/mapper/origin)" \
-		"one with an external origin"
+		"that of a volume with an external origin"
 }

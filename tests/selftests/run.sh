@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Run tests, one after the other, inside the virtual machine; each one's TAP
-# goes to $VM_RESULTS/tap/<name>.tap.  A test that leaves something behind that
-# would disturb the next one ends the run with status 3: the caller boots
-# another machine for those still missing.  $VM_RESULTS/running names the test
-# that was begun last, for whoever finds the machine dead.
+# Run tests one after the other inside the virtual machine; the TAP of each goes
+# to $VM_RESULTS/tap/<name>.tap.  If a test leaves something behind that would
+# disturb the next one, the run ends with status 3 and the caller boots another
+# machine for the remaining ones.  $VM_RESULTS/running names the test started
+# last, in case the machine dies.
 #
 #   tests/selftests/run.sh thinx/test_basic.sh ...
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# When a pool commits by itself: about a second after a change, and not when there
-# was none.
+# When a pool commits by itself: about a second after a change, and never without
+# one.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,7 +16,7 @@ write_synced $t 0 4M 1
 commits() { io_counts /dev/mapper/meta '$5'; }
 committed() { [ "$(commits)" != "$before" ]; }
 
-# What was begun has been committed.
+# All that was started has been committed.
 settled()
 {
 	local n
@@ -45,7 +45,7 @@ after=$(commits)
 if is_thinx && [ $(($(date +%s%3N) - begin)) -lt 700 ]; then
 	is "$after" "$before" "a change is not committed at once"
 fi
-ok "but soon" wait_until 60 committed
+ok "but soon after" wait_until 60 committed
 require wait_until 120 settled
 before=$(commits)
 quiet "after it"
@@ -62,8 +62,8 @@ ok "a message is committed at once" committed
 before=$(commits)
 require blockio write $t 9M 64k 2
 require dmsetup status pool
-ok "a status, too, if there is something" committed
+ok "a status commits as well if there is a change" committed
 before=$(commits)
 require dmsetup status pool
-is "$(commits)" "$before" "and not if there is not"
+is "$(commits)" "$before" "and writes nothing if there is none"
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# How much is written to the data device for a write: nothing twice, nothing that
-# the request covers itself, and no copy once nobody else has the block.
+# How much is written to the data device for a write: nothing twice, no copy of what
+# the request overwrites anyway, and no copy once the block is no longer shared.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -38,7 +38,7 @@ snapshot t1 1 2
 costs 1024 "whole shared blocks" 0 1M 3
 costs 1088 "shared blocks, not aligned" 2080k 1M 3
 costs 64 "4 KiB at the beginning of a shared block" 4M 4k 3
-costs 4 "again: it is no more shared" 4M 4k 4
+costs 4 "again: it is no longer shared" 4M 4k 4
 
 require blockio write $t 8M 8M 5
 snapshot t1 1 3
@@ -49,7 +49,7 @@ require msg delete 4
 require msg delete 2
 costs 4 "4 KiB, all snapshots gone" 9M 4k 6
 costs 1024 "1 MiB, all snapshots gone" 10M 1M 6
-ok "beside it nothing has changed" blockio verify $t 9220k 1020k 5
+ok "the rest has not changed" blockio verify $t 9220k 1020k 5
 ok "nor here" blockio verify $t 11M 5M 5
-is "$(data_used)" 162 "no block more is in use than is mapped"
+is "$(data_used)" 162 "only mapped blocks are in use"
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Both devices are copied, metadata first, while fio writes with an fsync now and
-# then: the copy opens, is sound, and has everything fsynced before it.
+# Both devices are copied, metadata first, while fio writes and calls fsync now and
+# then: the copy can be opened, is sound, and has everything fsynced before.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -22,11 +22,11 @@ writer=$spawned
 require wait_until 120 loaded t1
 for i in 1 2 3; do
 	sleep 1
-	# A frozen pool would be an easier case: this one is not.
+	# A frozen pool would be the easier case: this one is running.
 	require dd if="$META" of="$META2" bs=1M iflag=direct oflag=direct status=none
 	require dd if="$DATA" of="$DATA2" bs=1M iflag=direct oflag=direct status=none
 	if ! thin_check -q "$META2"; then
-		# The copy is not one instant; take it again, suspended.
+		# The copy is not of one instant; suspend the pool and copy again.
 		require dmsetup suspend --noflush --nolockfs pool
 		require dd if="$META" of="$META2" bs=1M iflag=direct oflag=direct status=none
 		require dd if="$DATA" of="$DATA2" bs=1M iflag=direct oflag=direct status=none
@@ -41,6 +41,6 @@ for i in 1 2 3; do
 	ok "the other can be read ($i)" blockio read /dev/mapper/c1 0 64M
 	remove c1 c2 pool2
 done
-ok "fio is still at it" running $writer
+ok "fio is still running" running $writer
 stop $writer
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Errors of the data device reach the one who asked, and nobody else; a failed
-# data flush is a failed commit.
+# Errors of the data device are returned to the request they concern and to no
+# other, and the pool goes on.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -17,11 +17,11 @@ fails "new block: EIO" EIO blockio write $t 8M 64k 2
 is "$(pool_mode)" rw "the pool goes on"
 healed data "$DATA"
 ok "writes work again" blockio write $t 8M 64k 3
-ok "and read" blockio verify $t 8M 64k 3
+ok "and can be read back" blockio verify $t 8M 64k 3
 ok "the rest is unharmed" blockio verify $t 64k 4032k 1
 rewrap data error
 fails "reads: EIO" EIO blockio read $t 1M 64k
-ok "holes need no device" blockio zeros $t 16M 64k
+ok "holes can be read without the device" blockio zeros $t 16M 64k
 is "$(pool_mode)" rw "the pool goes on"
 healed data "$DATA"
 ok "reads work again" blockio verify $t 1M 3M 1

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The data device refuses the flush that comes before a commit: the commit fails,
-# the transaction is rolled back, the pool is read-only with needs_check.
+# The data device fails the flush before a commit: the commit fails, the transaction
+# is rolled back, and the pool is read-only with needs_check.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -22,12 +22,12 @@ fi
 becomes ro "read-only"
 is "$(pool_field 11)" needs_check "needs_check"
 if is_thinx; then
-	ok "written at once" flagged "$META"
+	ok "the flag is written at once" flagged "$META"
 fi
 raised $((n + 1)) "one event"
 logged "metadata operation '.*' failed: error = -5" "logged"
-logged "aborting current metadata transaction" "the abort, too"
-logged "switching pool to read-only mode" "and the mode"
+logged "aborting current metadata transaction" "so is the abort"
+logged "switching pool to read-only mode" "and the new mode"
 healed data "$DATA"
 ok "what was committed is there" blockio verify $t 0 1M 1
 ok "and can be overwritten" blockio write $t 0 64k 2

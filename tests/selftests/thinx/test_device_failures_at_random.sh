@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Requests to both devices fail at random under load: errors, a read-only pool,
-# but never wrong data, a crash or damaged metadata.
+# Requests to both devices fail at random under load: that may cause errors and a
+# read-only pool, but never wrong data, a crash or damaged metadata.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -51,7 +51,7 @@ for round in 1 2; do
 		thin_check -q --clear-needs-check-flag "$META"
 	make_pool "$META" "$DATA"
 	activate t2 2 64M
-	ok "what nobody wrote to is unharmed ($round)" \
+	ok "what was not written to is unharmed ($round)" \
 		blockio verify /dev/mapper/t2 0 8M 2
 	remove t2 pool
 done

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# One thin device in two tables at once: both show the same data, whoever writes
-# and discards, and neither does harm to the other.
+# One thin device in two tables at once: both show the same data, whichever of them
+# is written or discarded, and neither harms the other.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -12,12 +12,12 @@ disk DATA 256
 make_pool "$META" "$DATA"
 make_thin a 1 64M
 activate b 1 64M
-ok "written here" blockio write /dev/mapper/a 0 8M 1
-ok "read there" blockio verify /dev/mapper/b 0 8M 1
-ok "written there" blockio write /dev/mapper/b 1M 1M 2
-ok "read here" blockio verify /dev/mapper/a 1M 1M 2
-ok "discarded here" blockio discard /dev/mapper/a 2M 1M
-ok "zeros there" blockio zeros /dev/mapper/b 2M 1M
+ok "written through one" blockio write /dev/mapper/a 0 8M 1
+ok "read through the other" blockio verify /dev/mapper/b 0 8M 1
+ok "written through the other" blockio write /dev/mapper/b 1M 1M 2
+ok "read through the first" blockio verify /dev/mapper/a 1M 1M 2
+ok "discarded through the first" blockio discard /dev/mapper/a 2M 1M
+ok "zeros in the other" blockio zeros /dev/mapper/b 2M 1M
 is "$(status a | cut -d' ' -f4-)" "$(status b | cut -d' ' -f4-)" "one status"
 is "$(data_used)" 112 "one set of blocks"
 fails "it cannot be deleted" busy msg delete 1
@@ -25,14 +25,14 @@ remove a
 fails "nor while one is left" busy msg delete 1
 activate a 1 64M
 
-# Two writers through each, all in the same blocks: new blocks, broken sharing
-# and discards meet.
+# Two writers through each table, all in the same blocks: provisioning, breaking of
+# sharing and discards meet.
 require dmsetup suspend a
 require dmsetup suspend b
 require msg create_snap 2 1
 require dmsetup resume a
 require dmsetup resume b
-# writer DOOR N: 4 KiB pieces N, N + 4, N + 8 ... of the first 16 MiB
+# writer NAME N [verify]: 4 KiB pieces N, N + 4, N + 8 ... of the first 16 MiB
 writer()
 {
 	local i
@@ -54,13 +54,13 @@ for ((i = 0; i < 20; i++)); do
 done
 for i in 0 1 2 3; do
 	wait "${pids[i]}"
-	ok "writer $i ended well" test $? = 0
+	ok "writer $i succeeded" test $? = 0
 done
 for i in 0 1 2 3; do
-	batch "its data are seen through the other door" < <(
+	batch "its data is seen through the other table" < <(
 		writer "$([ $((i % 2)) = 0 ] && echo b || echo a)" $i verify)
 done
-ok "discarded and written through two doors" \
+ok "discarded through one table and written through the other" \
 	blockio verify /dev/mapper/b 32M 1M 19
 activate s 2 64M
 ok "a snapshot kept its data from both" blockio verify /dev/mapper/s 3M 5M 1

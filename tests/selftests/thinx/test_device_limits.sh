@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The limits pool and volume show to who stacks on them.
+# The queue limits that pool and volume show to devices stacked on them.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -20,7 +20,7 @@ for d in $p $t; do
 done
 is "$(queue $t discard_granularity)" 65536 "volume: discard granularity"
 if is_thinx; then
-	# The stock target's depends on the kernel.
+	# That of the stock target depends on the kernel.
 	is "$(queue $t discard_max_bytes)" 17179869184 "volume: largest discard"
 fi
 is "$(queue $t fua)" 1 "volume: FUA"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A device belongs to one pool: no other may have it, for metadata or for data,
-# by whatever name; and none may be both in one pool.
+# A device belongs to one pool: no other pool may have it, for metadata or for data,
+# by whatever name; and one device cannot be both in one pool.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -26,7 +26,7 @@ refused()
 	log_mark
 	fails "$3: fails" "" dmsetup create bad --table "0 $n $TARGET_POOL $3"
 	logged "$TARGET_POOL: $2 \(-$1\)" "$3: $1, '$2'"
-	fails "$3: and is not there" "" dmsetup info -c bad
+	fails "$3: and leaves no device" "" dmsetup info -c bad
 }
 
 data="data device already in use by a pool"
@@ -45,12 +45,12 @@ refused EINVAL "$twice" "$META2 $(major_minor "$META2") 128 0"
 refused EINVAL "$twice" "$(major_minor "$META2") $META2 128 0"
 refused EINVAL "$twice" "$META2 $(major_minor "$META2") 128 0 1 read_only"
 ok "none of them was formatted" cmp -n 8388608 "$META2" /dev/zero
-ok "the pool's data are unharmed" blockio verify /dev/mapper/t1 0 4M 1
+ok "the pool's data is unharmed" blockio verify /dev/mapper/t1 0 4M 1
 ok "the pool goes on" blockio write /dev/mapper/t1 8M 4M 2
 pool=pool2 make_pool "$META2" "$DATA2"
 remove t1 pool
 n=$(size_of "$DATA")
-ok "free again: another pool may have it" dmsetup create pool3 \
+ok "once it is free, another pool may have it" dmsetup create pool3 \
 	--table "0 $n $TARGET_POOL $META $DATA 128 0"
 pool=pool3 activate t1 1 32M
 ok "with what is on it" blockio verify /dev/mapper/t1 0 4M 1

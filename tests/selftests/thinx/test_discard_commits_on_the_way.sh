@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A volume whose blocks all lie apart is discarded while commits take long: not
-# passed down, so that the data device keeps nobody back.  What one transaction
-# changes stays bounded all the same, and so does the memory that takes.
+# A volume of scattered blocks is discarded while commits take long.  Nothing is
+# passed down, so the data device slows nothing down.  What one transaction changes
+# stays bounded all the same, and so does the memory it takes.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -18,7 +18,7 @@ wrap data "$DATA"
 make_pool "$META" /dev/mapper/data no_discard_passdown
 activate t1 1 16250M
 is "$(data_used)" $n "as restored"
-# Flushes take 5 s, nothing else does.
+# Flushes take 5 s; nothing else is delayed.
 rewrap data delay "$DATA" 0 0 "$DATA" 0 0 "$DATA" 0 5000
 
 t=/sys/kernel/tracing
@@ -29,7 +29,7 @@ echo 1 > $t/events/thinx/thinx_commit/enable
 ok "discarded" timeout 600 blkdiscard /dev/mapper/t1
 echo 0 > $t/events/thinx/enable
 is "$(data_used)" 0 "all blocks come back"
-# Blocks unmapped from one commit to the next, a line each
+# The number of blocks unmapped between one commit and the next, one per line
 transactions()
 {
 	sed -nE 's/.*thinx_discard_step: .*\[([0-9]+), ([0-9]+)\).*/\1 \2/p
@@ -40,7 +40,7 @@ transactions()
 transactions > "$scratch/transactions"
 is "$(awk '{ s += $1 } END { print s }' "$scratch/transactions")" $n \
 	"in steps that were traced"
-# Two, because one goes on being changed while the last one is written.
+# Twice the limit: one transaction changes while the previous one is written.
 most=$(sort -n "$scratch/transactions" | tail -n 1)
 ok "no more than 140000 between two commits ($most)" test "$most" -le 140000
 remove t1 pool

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Blocks whose size is no power of two: a discard of whole blocks unmaps each of
+# Block sizes that are no power of two: a discard of whole blocks unmaps each of
 # them, wherever it begins.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A data device that takes smaller discards only than a block: nothing is passed
-# down, which the log and the status say; blocks are unmapped nevertheless.
+# A data device whose largest discard is smaller than a block: nothing is passed
+# down, as log and status say, but blocks are unmapped.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -13,7 +13,7 @@ t=/dev/mapper/t1
 limit=/sys/dev/block/$(major_minor "$DATA")/queue/discard_max_bytes
 most=$(cat "$limit")
 unlimited() { echo "$most" > "$limit"; }
-# The loop device would keep it.
+# The loop device would keep the limit.
 at_end unlimited
 echo 32768 > "$limit" || bail "a limit of 32 KiB"
 is "$(queue "$DATA" discard_max_bytes)" 32768 "half a block at a time"
@@ -34,14 +34,14 @@ ok "the rest is there" blockio verify $t 8M 8M 1
 suspend_and_resume pool
 is "$(used_kib DATA)" "$before" "the data file keeps its size"
 
-# Looked at again with each table.
+# Each table checks the limit anew.
 echo 65536 > "$limit"
 log_mark
 reload_pool "$META" "$DATA"
 is "$(pool_field 9)" discard_passdown "a block at a time is enough"
-not_logged "Disabling discard passdown" "and nothing is said"
+not_logged "Disabling discard passdown" "and nothing is logged"
 ok "the rest is discarded" blockio discard $t 8M 8M
 is "$(data_used)" 0 "the blocks are given back"
 given_back() { [ $((before - $(used_kib DATA))) -ge 8192 ]; }
-ok "and their space, by the data file" wait_until 60 given_back
+ok "and their space in the data file" wait_until 60 given_back
 finish

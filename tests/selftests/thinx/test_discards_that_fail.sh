@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A data device that fails discards: nobody cares, the blocks are free.
+# The data device fails discards: the blocks are freed all the same.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -12,7 +12,7 @@ t=/dev/mapper/t1
 write_synced $t 0 32M 1
 like "$(pool_field 9)" '^discard_passdown$' "discards are passed down"
 
-# The first half, which is all that is in use, refuses everything.
+# The first half, which has all blocks in use, fails every request.
 swap_table data << TABLE
 0 65536 error
 65536 65536 linear $DATA 65536
@@ -32,7 +32,7 @@ is "$(pool_mode) $(pool_field 11)" "rw -" "writable"
 is "$(events)" 0 "no event"
 healed data "$DATA"
 ok "no discard has reached the device" test "$(used_kib DATA)" -ge 32768
-# More than the blocks that never were in use.
+# This takes more than the blocks that were never in use.
 make_thin t2 2 64M
 ok "all blocks can be written again" timeout 120 \
 	blockio write /dev/mapper/t2 0 64M 2

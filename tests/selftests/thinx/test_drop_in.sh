@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Drop-in mode: the targets under dm-thin's names as well, on kernels where dm-thin
-# exists but must stay out.
+# Drop-in mode: the targets have dm-thin's names as well, and dm-thin's own module,
+# which these kernels have, stays unloaded.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,7 +24,7 @@ is "$(cat "$parameters/drop_in")" Y "the parameter says drop-in"
 for t in thinx-pool thinx thin-pool thin; do
 	ok "in drop-in mode $t is there" offers $t
 done
-# 6.1 says EEXIST, which modprobe takes for "is loaded".
+# 6.1 returns EEXIST, which modprobe takes to mean that it is loaded.
 modprobe -q dm-thin-pool
 ok "dm-thin cannot be loaded beside it" test ! -e /sys/module/dm_thin_pool
 
@@ -45,13 +45,13 @@ ok "read back" blockio verify /dev/mapper/t1 0 4M 1
 ok "read back" blockio verify /dev/mapper/t2 0 4M 2
 like "$(dmsetup table pool2)" "^0 131072 thin-pool .* 128 0 1 skip_block_zeroing ?$" \
 	"the pool's table has the name it was made with"
-like "$(dmsetup table t2)" "^0 32768 thin [0-9]+:[0-9]+ 1$" "the volume's, too"
-like "$(dmsetup status t2)" "^0 32768 thin 8192 8191$" "and its status"
+like "$(dmsetup table t2)" "^0 32768 thin [0-9]+:[0-9]+ 1$" "so does the volume's"
+like "$(dmsetup status t2)" "^0 32768 thin 8192 8191$" "its status, too"
 like "$(dmsetup status pool2)" "^0 131072 thin-pool 0 [0-9]+/2048 64/1024 - rw " \
 	"and the pool's"
 for t in thinx-pool thinx thin-pool thin; do
 	is "$(dmsetup targets | awk -v t=$t '$1 == t { print $2 }')" v1.23.0 \
-		"$t: the version, at which clients use all features"
+		"$t: a version for which clients use all features"
 done
 snapshot t2 1 2
 activate s2 2 16M
@@ -62,22 +62,22 @@ fails "the name of a live pool's target cannot be changed" "" \
 dmsetup clear pool2
 remove s2 t2 pool2
 pool=pool TARGET_POOL=thinx-pool TARGET_THIN=thinx
-ok "made by one name, used by the other" dmsetup create pool2 \
+ok "made under one name, used under the other" dmsetup create pool2 \
 	--table "0 131072 thinx-pool $META2 $DATA2 128 0"
 require dmsetup create s2 --table "0 32768 thin /dev/mapper/pool2 2"
 ok "its data is there" blockio verify /dev/mapper/s2 0 4M 2
 remove s2 pool2 t1 pool
 
-# dm-thin came first.
+# dm-thin is loaded first.
 require module_unload
 require modprobe dm-thin-pool
 log_mark
 fails "drop-in mode is refused while dm-thin is loaded" "could not insert" \
 	module_load drop_in=1
 logged 'thinx: drop_in: "thin-pool" is registered already' "the log says why"
-ok "nothing of it stays" lacks thinx-pool
+ok "none of its targets is left" lacks thinx-pool
 ok "without drop-in mode both live side by side" module_load
 ok "thinx-pool is there" offers thinx-pool
-ok "and thin-pool, of the other" offers thin-pool
+ok "and dm-thin's thin-pool" offers thin-pool
 require modprobe -r dm-thin-pool
 finish

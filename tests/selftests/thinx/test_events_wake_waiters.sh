@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# An event wakes whoever waits for it, by dmsetup wait or by polling
-# /dev/mapper/control, each time; what is none wakes nobody.
+# Each event wakes its waiters, whether they use dmsetup wait or poll
+# /dev/mapper/control; what is not an event wakes none of them.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -29,11 +29,11 @@ PYTHON
 spawn_out=$scratch/poll spawn python3 "$scratch/poll.py"
 woken() { grep -c woken "$scratch/poll"; }
 has_woken() { [ "$(woken)" -ge "$1" ]; }
-# What happens before it has armed itself again it does not see.
+# The poller misses events until it has armed itself again.
 armed() { [ "$(grep -c armed "$scratch/poll")" -gt "$(woken)" ]; }
 ok "polling" wait_until 120 armed
 
-# expect DESCRIPTION WAKES COMMAND...: the command raises an event that wakes
+# expect DESCRIPTION COMMAND...: the command raises an event, which wakes both
 expect()
 {
 	local what=$1 n polled waiter
@@ -52,7 +52,7 @@ expect()
 	is "$(events)" $((n + 1)) "$what: one event"
 }
 
-# quiet DESCRIPTION COMMAND...: the command wakes nobody
+# quiet DESCRIPTION COMMAND...: the command wakes neither
 quiet()
 {
 	local what=$1 n polled waiter
@@ -81,20 +81,20 @@ hold()
 	spawn_out=$scratch/held spawn blockio write "$t" 8M 64k 2
 	held=$spawned
 }
-# The time begins with a resume: not before somebody waits for its end.
+# The time starts with a resume, so not before the waiters are ready.
 expire()
 {
 	echo 2 > "$parameters/no_space_timeout"
 	suspend_and_resume pool
 }
 expect "no space" hold
-expect "the time-out" expire
+expect "the timeout" expire
 ok "the writer ends" wait_until 120 stopped "$held"
 like "$(cat "$scratch/held")" ENOSPC "with ENOSPC"
 quiet "a write that fails" \
 	fails "it fails" ENOSPC blockio write $t 8M 64k 2
-# Not block 0, at which the stock target looks for each flush: while there is no
-# space it fails those of what is not mapped.
+# Not block 0, which the stock target looks up for each flush: while there is no
+# space it fails flushes for which that block is not mapped.
 make_room()
 {
 	require blockio discard "$t" 64k 128k

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# ext4 end to end, mounted with discard: files survive, deleted ones give their
-# blocks back, a snapshot of the mounted file system mounts.
+# ext4 end to end, mounted with discard: files survive, deleting files frees their
+# blocks, and a snapshot of the mounted file system can be mounted.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -31,7 +31,7 @@ require umount "$mnt"
 ok "fsck of the origin" e2fsck -fn /dev/mapper/t1
 activate s2 2 512M
 ok "the snapshot mounts" mount /dev/mapper/s2 "$scratch/mnt2"
-ok "and has every file as it was" \
+ok "and has every file unchanged" \
 	bash -c "cd '$scratch/mnt2' && sha256sum --quiet -c '$scratch/sums'"
 require umount "$scratch/mnt2"
 ok "fsck of the snapshot" e2fsck -fn /dev/mapper/s2
@@ -44,14 +44,14 @@ ok "the untouched files are there" bash -c "cd '$mnt' &&
 require rm -r "$mnt/f5" "$mnt/f6"
 require sync -f "$mnt"
 gave_back() { [ "$(data_used)" -lt $((full - 400)) ]; }
-ok "deleted files gave their blocks back" wait_until 120 gave_back
+ok "the blocks of deleted files are free" wait_until 120 gave_back
 require umount "$mnt"
 ok "fsck" e2fsck -fn /dev/mapper/t1
 remove t1 pool
 make_pool "$META" "$DATA"
 activate t1 1 512M
 require mount /dev/mapper/t1 "$mnt"
-ok "after setting up again the files are there" bash -c "cd '$mnt' &&
+ok "the files are there after setting up again" bash -c "cd '$mnt' &&
 	grep /tree/ '$scratch/sums' | sha256sum --quiet -c"
 require umount "$mnt"
 finish

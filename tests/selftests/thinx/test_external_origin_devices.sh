@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What an external origin may be: a read-only device, one of larger sectors, a
+# What may be an external origin: a read-only device, one with larger sectors, a
 # volume of another pool.  A volume of the same pool may not.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -24,14 +24,14 @@ ok "copied" blockio verify /dev/mapper/t1 1028k 60k 7
 remove t1
 require blockdev --setrw "$ORIGIN"
 
-# Another line of the table opens it for writing; dm-thin loses what it had.
+# Another target of the table opens it for writing; dm-thin loses the device it had.
 if is_thinx; then
 	require msg create_thin 9
 	require dmsetup create two << TABLE
 0 8192 $TARGET_THIN $p 9 $(major_minor "$ORIGIN")
 8192 4096 linear $ORIGIN 1024
 TABLE
-	ok "in two lines of a table: read" blockio verify /dev/mapper/two 0 4M 7
+	ok "in two targets of a table: read" blockio verify /dev/mapper/two 0 4M 7
 	like "$(dmsetup table two | head -n 1)" " $(major_minor "$ORIGIN")\$" "its table"
 	remove two
 fi
@@ -56,7 +56,7 @@ for _ in 1 2 3 4 5; do
 		require timeout 120 dmsetup resume $q
 	done
 done
-ok "the load is still at it" running "$writer"
+ok "the load is still running" running "$writer"
 calm
 wait "$writer"
 ok "a load over it, with both pools suspended in turn" test $? = 0
@@ -78,7 +78,7 @@ if is_thinx; then
 	require dmsetup create o --table "0 16384 linear $ORIGIN 0"
 	activate t4 4 16M /dev/mapper/o
 	log_mark
-	fails "an origin does not become a volume of the pool" "" \
+	fails "an origin cannot become a volume of the pool" "" \
 		dmsetup load o --table "$(thin_table 3 8M)"
 	logged "$TARGET_THIN: Error setting origin device \(-(EINVAL|22)\)" "is refused"
 	remove t4 o
@@ -94,18 +94,18 @@ if is_thinx; then
 	ok "copies" blockio verify /dev/mapper/t5 1028k 60k 5
 	remove t5 pool
 
-	# The other way round: sectors of 4 KiB below, an origin that ends in one.
+	# The other way round: the pool has sectors of 4 KiB, and the origin ends in one.
 	blank "$META"
 	make_pool "$META" "$big"
 	make_thin t6 6 4M
 	require dmsetup create o --table "0 1001 linear $ORIGIN 0"
 	require msg create_thin 7
 	log_mark
-	fails "a sector of the data device is in both" "Invalid argument" \
+	fails "the origin ends inside a sector of the data device" "Invalid argument" \
 		dmsetup create t7 --table "$(thin_table 7 4M /dev/mapper/o)"
 	logged "origin has 1001 sectors, not a multiple of .* 8 sectors" "says so"
 	dmsetup remove t7 2> /dev/null
-	ok "what ends before it is no matter" dmsetup create t7 \
+	ok "which does not matter if the volume ends before it" dmsetup create t7 \
 		--table "$(thin_table 7 64k /dev/mapper/o)"
 	remove t7 t6 o
 fi

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Snapshots of volumes with an external origin: with the same word in their table
-# they show it where nothing is mapped, without it they show zeros there; each
-# goes its own way.
+# Snapshots of volumes with an external origin: if their table names it too, they
+# show it where nothing is mapped; otherwise they show zeros there.  Later changes
+# are separate.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,18 +24,18 @@ activate s2 2 16M "$ORIGIN"
 s=/dev/mapper/s2
 t=/dev/mapper/t1
 ok "the snapshot has what was written" blockio verify $s 1M 68k 1
-ok "beside it what was copied" blockio verify $s 1092k 60k 7
-ok "where nothing is mapped the origin" blockio verify $s 2M 6M 7
-ok "behind the origin's end" blockio verify $s 10M 64k 1
+ok "and what was copied with it" blockio verify $s 1092k 60k 7
+ok "where nothing is mapped, the origin" blockio verify $s 2M 6M 7
+ok "past the origin's end, what was written" blockio verify $s 10M 64k 1
 ok "and zeros" blockio zeros $s 12M 4M
 
-# Sharing is broken by a copy of the block, not of the origin.
+# Breaking sharing copies the block, not the origin.
 ok "a write to a shared block" blockio write $s 1088k 4k 2
-ok "the rest of it is the volume's" blockio verify $s 1M 64k 1
+ok "the rest of it is from the volume" blockio verify $s 1M 64k 1
 ok "and what came from the origin" blockio verify $s 1092k 60k 7
-ok "the volume keeps its own" blockio verify $t 1M 68k 1
+ok "the volume keeps its data" blockio verify $t 1M 68k 1
 ok "a write where the snapshot shows the origin" blockio write $s 4M 4k 3
-ok "beside it the origin" blockio verify $s 4100k 60k 7
+ok "around it the origin" blockio verify $s 4100k 60k 7
 ok "the volume shows the origin there" blockio verify $t 4M 64k 7
 ok "a write in the volume" blockio write $t 5M 64k 4
 ok "the snapshot shows the origin there" blockio verify $s 5M 64k 7
@@ -43,7 +43,7 @@ ok "a discard in the snapshot" blockio discard $s 1M 64k
 ok "brings the origin back" blockio verify $s 1M 64k 7
 ok "not in the volume" blockio verify $t 1M 64k 1
 
-# A snapshot of the snapshot, when the first are gone.
+# A snapshot of the snapshot, after both are deleted.
 snapshot s2 2 3
 remove t1 s2
 require msg delete 1
@@ -51,19 +51,19 @@ require msg delete 2
 activate s3 3 16M "$ORIGIN"
 s=/dev/mapper/s3
 ok "outlives them" blockio verify $s 4M 4k 3
-ok "beside it the origin" blockio verify $s 4100k 60k 7
+ok "around it the origin" blockio verify $s 4100k 60k 7
 ok "and elsewhere" blockio verify $s 5M 3M 7
 remove s3
 
-# Nothing records the origin.
+# The origin is not recorded in the metadata.
 activate s3 3 16M
 ok "without the origin: what is mapped" blockio verify $s 4M 4k 3
 ok "what was copied" blockio verify $s 4100k 60k 7
-ok "else zeros" blockio zeros $s 5M 3M
+ok "zeros elsewhere" blockio zeros $s 5M 3M
 remove s3
 activate s3 3 16M "$OTHER"
 ok "over another: what is mapped" blockio verify $s 4M 4k 3
-ok "else the other" blockio verify $s 5M 3M 8
+ok "the other elsewhere" blockio verify $s 5M 3M 8
 remove s3
 require msg delete 3
 is "$(data_used)" 0 "nothing is in use"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Behind the end of a short external origin there are zeros, in blocks that are
-# written in part as well, and even if new blocks are not zeroed: what the data
-# device held before is somebody else's.
+# Past the end of a short external origin there are zeros, also in blocks that are
+# written in part and even if new blocks are not zeroed: the data device may hold
+# old data of other volumes there.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -17,7 +17,7 @@ t=/dev/mapper/t1
 export BLOCKIO_SIZE=512
 id=0
 
-# origin SECTORS: /dev/mapper/origin; a new volume over it, t1
+# origin SECTORS: make /dev/mapper/origin and a new volume t1 over it
 origin()
 {
 	end=$(($1 * 512))
@@ -46,7 +46,7 @@ for features in "" skip_block_zeroing; do
 			what="$((bs / 2)) KiB blocks, ${features:-zeroing}, $size sectors"
 			origin "$size"
 			begin=$((end - end % block))
-			ok "$what: a write behind the end" \
+			ok "$what: a write past the end" \
 				blockio write $t $((begin + block - 512)) 512 1
 			[ "$end" = "$begin" ] || ok "$what: before it the origin" \
 				blockio verify $t "$begin" $((end - begin)) 7
@@ -56,18 +56,18 @@ for features in "" skip_block_zeroing; do
 				blockio verify $t $((begin + block - 512)) 512 1
 			gone
 			origin "$size"
-			ok "$what: a write over the end" \
+			ok "$what: a write across the end" \
 				blockio write $t $((end - 512)) 1024 2
 			ok "$what: is there" blockio verify $t $((end - 512)) 1024 2
 			[ $((end - 512)) = "$begin" ] || ok "$what: before it the origin" \
 				blockio verify $t "$begin" $((end - 512 - begin)) 7
-			ok "$what: behind it zeros" \
+			ok "$what: after it zeros" \
 				blockio zeros $t $((end + 512)) $((begin + block - end - 512))
 			ok "$what: a write in a later block" \
 				blockio write $t $((begin + 3 * block + 4096)) 512 3
 			ok "$what: before it zeros" \
 				blockio zeros $t $((begin + 3 * block)) 4096
-			ok "$what: behind it zeros" blockio zeros $t \
+			ok "$what: after it zeros" blockio zeros $t \
 				$((begin + 3 * block + 4608)) $((block - 4608))
 			gone
 		done

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Many writers at many places, sizes and depths, verified: sequential, random,
-# with discards between, by libaio and io_uring, direct and buffered.
+# Verified writes of many kinds: sequential, random, of odd sizes, with discards
+# between them, by libaio and io_uring, direct and buffered.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -36,7 +36,7 @@ job "with discards between" t3 --direct=1 --ioengine=psync --rw=randtrimwrite \
 job "two volumes at once" "t1:/dev/mapper/t3" --direct=1 --ioengine=libaio \
 	--iodepth=16 --rw=randwrite --bs=16k --io_size=24M
 for k in 1 2 3; do
-	ok "flushes beside writes ($k)" timeout 900 fio --name=f \
+	ok "flushes between writes ($k)" timeout 900 fio --name=f \
 		--filename=/dev/mapper/t$k --direct=1 --ioengine=libaio \
 		--iodepth=8 --rw=randwrite --bs=4k --size=64M --io_size=4M \
 		--fsync=8 --verify=crc32c --verify_fatal=1 --output="$scratch/fio"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A data device without a cache needs no flush; the metadata of new blocks need
-# a commit all the same, and what was lost is not said to be safe.
+# A data device without a cache needs no flush, but the metadata of new blocks still
+# needs a commit, and no flush succeeds after a loss of data.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -17,7 +17,7 @@ make_pool /dev/mapper/meta "$DATA"
 make_thin t1 1 32M
 t=/dev/mapper/t1
 
-# mapped: in the metadata as a power failure would leave them
+# mapped: the number of blocks mapped in the metadata as a power failure would leave it
 mapped()
 {
 	require dd if="$META" of="$COPY" bs=4k iflag=direct oflag=direct \
@@ -30,15 +30,15 @@ for round in 1 2 3; do
 	ok "new blocks are flushed ($round)" blockio sync $t
 	is "$(mapped)" $((round * 16)) "and committed ($round)"
 	ok "overwritten" blockio write $t $((round * 4))M 1M $((round + 10))
-	ok "nothing to commit ($round)" blockio sync $t
+	ok "flushed with nothing to commit ($round)" blockio sync $t
 done
 
 if is_thinx; then
 	broken meta "$META"
 	require blockio write $t 24M 64k 9
-	fails "a flush that must commit and cannot" EIO blockio sync $t
+	fails "a flush whose commit fails" EIO blockio sync $t
 	becomes ro "read-only"
-	fails "nor does a later one succeed" EIO blockio sync $t
+	fails "a later one fails, too" EIO blockio sync $t
 	healed meta "$META"
 fi
 remove t1 pool

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool that is removed by force while volumes use it: they fail from then on and
-# can be removed, nothing is leaked, and what was written until then is there
-# when the pool is set up again.
+# A pool is removed by force while volumes use it: the volumes fail from then on and
+# can be removed, nothing is leaked, and everything written before is there when the
+# pool is set up again.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,7 +24,7 @@ for round in 1 2 3; do
 		blockio write /dev/mapper/t1 0 8M $round
 	ok "round $round: a discard" blockio discard /dev/mapper/t1 16M 1M
 	log_mark
-	# It says busy, but the table it leaves fails all I/O.
+	# dmsetup says busy, but has replaced the table with one that fails all I/O.
 	timeout 120 dmsetup remove --force pool > /dev/null 2>&1
 	is "$(dmsetup table pool | cut -d' ' -f3)" error \
 		"round $round: the pool's table is gone"
@@ -36,7 +36,7 @@ for round in 1 2 3; do
 	like "$(dmsetup table t1)" "^0 65536 $TARGET_THIN [0-9:]+ 1$" \
 		"round $round: the table can be read back"
 	pool=again make_pool "$META" "$DATA"
-	is "$(pool_field 8 again)" rw "round $round: others may have its devices"
+	is "$(pool_field 8 again)" rw "round $round: its devices are free for another pool"
 	remove again
 	if [ $round = 2 ]; then
 		remove t2 t1

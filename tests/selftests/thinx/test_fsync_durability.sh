@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What was there before a completed fsync is there after the power went: from
-# one instant on no write reaches either device.
+# What was written before a completed fsync survives a power failure: from one
+# moment on no write reaches either device.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -19,9 +19,9 @@ for round in 1 2 3; do
 	require blockio fua $t 8M 192k $((round + 50))
 	require blockio discard $t 16M 4M
 	require blockio sync $t
-	# These are not synced: they may be there or not.
+	# Not synced: it may survive or not.
 	blockio write $t 32M 4M $((round + 100)) > /dev/null 2>&1
-	# The metadata first: what is mapped on the disk has its data.
+	# The metadata first: mappings on the disk must have their data.
 	rewrap meta flakey "$META" 0 0 1 1 drop_writes
 	rewrap data flakey "$DATA" 0 0 1 1 drop_writes
 	blockio write $t 40M 4M $((round + 200)) > /dev/null 2>&1

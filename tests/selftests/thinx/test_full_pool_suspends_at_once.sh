@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Suspending a full pool, to make it larger, does not wait for the writes it
-# holds nor for their time-out, whatever the kind of suspend; they are done when
-# there is space.
+# Suspending a full pool in order to grow it waits neither for the writes it holds
+# nor for their timeout, whatever the kind of suspend; they complete when there is
+# space.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -18,7 +18,7 @@ for i in 1 2 3; do
 	spawn blockio write /dev/mapper/t$i $((8 + i))M 256k $i
 	writer[i]=$spawned
 done
-# Buffered, and with an fsync behind it.
+# Buffered, followed by an fsync.
 spawn_out=$scratch/out4
 spawn dd if=/dev/zero of=/dev/mapper/t3 bs=64k count=16 conv=fsync,notrunc \
 	status=none
@@ -50,7 +50,7 @@ for i in 1 2 3; do
 	ok "what it wrote is there" \
 		blockio verify /dev/mapper/t$i $((8 + i))M 256k $i
 done
-ok "the zeros, too" blockio zeros /dev/mapper/t3 0 1M
+ok "so are the zeros" blockio zeros /dev/mapper/t3 0 1M
 ok "what was before is unharmed" blockio verify /dev/mapper/t1 0 1280k 1
 is "$(data_used)" 48 "blocks in use"
 is "$(pool_mode)" rw "write mode"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A longer table and a larger metadata device in each mode: which of them are
-# taken up, and what mode that leads to.
+# A longer table and a larger metadata device in each mode: which of the two takes
+# effect, and which mode follows.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -37,7 +37,7 @@ writer=$spawned
 becomes out_of_data_space "full"
 disk_grow META 700k
 suspend_and_resume pool
-sizes_are 175 30 out_of_data_space "full: larger metadata do not end it"
+sizes_are 175 30 out_of_data_space "full: larger metadata does not end it"
 ok "the writer is held" running "$writer"
 n=$(events)
 resize_pool 31
@@ -76,8 +76,8 @@ is "$(events)" "$n" "no event"
 log_mark
 disk_grow META 4M
 resize_pool 50 error_if_no_space
-logged "growing the metadata device from 175 to 1024 blocks" "metadata grow"
-logged "growing the data device from 40 to 50 blocks" "data, too"
+logged "growing the metadata device from 175 to 1024 blocks" "metadata grows"
+logged "growing the data device from 40 to 50 blocks" "so does data"
 sizes_are 1024 50 rw "both at once"
 is "$(events)" $((n + 1)) "one event"
 ok "can be written" blockio write $t 10M 640k 3

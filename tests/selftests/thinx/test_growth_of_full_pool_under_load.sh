@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool that is too small for its load runs full and is made larger, again and
-# again: the load notices nothing but the delay.
+# A pool that is too small for its load fills up and is grown, again and again: the
+# load notices nothing but the delay.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

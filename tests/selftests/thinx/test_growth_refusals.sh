@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What a pool does not accept as a new size, what it says then, and the way back.
+# Which new sizes a pool refuses, with which messages, and how to recover.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -27,7 +27,7 @@ like "$(dmsetup info -c --noheadings -o suspended pool)" "^Suspended" \
 like "$(status)" "/100 - rw " "status has the old size"
 fails "resuming again does not help" "Invalid argument" dmsetup resume pool
 ok "a message is taken" msg create_thin 7
-# A length in the middle of a block counts for the blocks before it.
+# A length that ends inside a block counts only the blocks before it.
 pool_sectors=$((100 * 128 + 127))
 log_mark
 reload_pool "$META" "$DATA"
@@ -67,7 +67,7 @@ fails "another target" "Invalid argument" bash -c \
 	"dmsetup load pool --table '0 1000 linear $OTHER 0' &&
 	 dmsetup resume pool"
 dmsetup clear pool
-like "$(dmsetup table pool)" "$TARGET_POOL" "the pool is still one"
+like "$(dmsetup table pool)" "$TARGET_POOL" "the pool is still a pool"
 
 # The metadata device, smaller.
 stop "$load"
@@ -83,19 +83,19 @@ disk_grow META 8
 ok "the old size: resumed" dmsetup resume pool
 is "$(pool_mode)" rw "write mode"
 is "$(events)" "$n" "none of it raised an event"
-ok "data are unharmed" blockio verify $t 0 4M 1
+ok "data is unharmed" blockio verify $t 0 4M 1
 
 # Read-only: nothing grows.
 resize_pool 150 read_only
-like "$(status)" "/100 - ro " "read-only: data do not grow"
+like "$(status)" "/100 - ro " "read-only: data does not grow"
 disk_grow META 16
 suspend_and_resume pool
-like "$(status)" "/2048 [0-9]+/100 - ro " "nor metadata"
+like "$(status)" "/2048 [0-9]+/100 - ro " "nor does metadata"
 log_mark
 reload_pool "$META" "$DATA"
-logged "growing the data device from 100 to 150 blocks" "writable: data do"
-logged "growing the metadata device from 2048 to 4096 blocks" "metadata, too"
+logged "growing the data device from 100 to 150 blocks" "writable: data grows"
+logged "growing the metadata device from 2048 to 4096 blocks" "so does metadata"
 like "$(status)" "/4096 [0-9]+/150 - rw " "status"
-ok "data are unharmed" blockio verify $t 0 4M 1
+ok "data is unharmed" blockio verify $t 0 4M 1
 ok "and can be written" blockio write $t 0 4M 2
 finish

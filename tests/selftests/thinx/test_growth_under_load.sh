@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Data and metadata grow in small steps while volumes are written and verified;
-# nobody notices.
+# Data and metadata grow in small steps while volumes are written and verified,
+# undisturbed.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -36,7 +36,7 @@ while [ $times -lt 8 ]; do
 	require dmsetup load pool --table "$(pool_table "$META" "$DATA")"
 	require timeout 120 dmsetup resume pool
 	like "$(status)" "/$data - rw " "step $times: $data blocks"
-	# With a snapshot all that is written again needs new blocks.
+	# After a snapshot, overwriting needs new blocks.
 	[ $times -gt 2 ] || require msg create_snap $((times + 100)) $times
 	sleep 0.3
 	if ! running "${fio_pids[1]}" || ! running "${fio_pids[2]}"; then
@@ -49,6 +49,6 @@ for i in 1 2; do
 done
 disk_grow META ${meta}k
 suspend_and_resume pool
-like "$(pool_field 5)" "/$((meta / 4))$" "metadata are as large as their device"
+like "$(pool_field 5)" "/$((meta / 4))$" "metadata is as large as its device"
 is "$(events)" "$n" "growth raises no event"
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The smallest and the largest device id do all that others do; the next one
-# is refused everywhere.
+# The smallest and the largest device id can be used like any other; the next one is
+# refused everywhere.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -27,7 +27,7 @@ snapshot high $top_id 1
 activate s1 1 10M
 activate s2 $((top_id - 1)) 10M
 ok "a snapshot of the highest" blockio verify /dev/mapper/s1 0 1M 2
-ok "as high a one of the lowest" blockio verify /dev/mapper/s2 0 1M 1
+ok "a snapshot of the lowest" blockio verify /dev/mapper/s2 0 1M 1
 fails "in use" busy msg delete $top_id
 
 inval="Invalid argument"
@@ -47,7 +47,7 @@ is "$(thin_ls --no-headers -o DEV "$META" | tr -d ' ' | tr '\n' ' ')" \
 	"0 1 $((top_id - 1)) $top_id " "the tools see the same ids"
 make_pool "$META" "$DATA"
 activate high $top_id 10M
-ok "set up again: the data are there" blockio verify /dev/mapper/high 0 1M 2
+ok "set up again: the data is there" blockio verify /dev/mapper/high 0 1M 2
 remove high
 for id in $top_id 0 $((top_id - 1)) 1; do
 	ok "delete $id" msg delete "$id"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The module that dkms built (tests/packaging/test_dkms.sh, before) is installed
-# by dkms, loads by modprobe and works; dkms remove leaves nothing of it.
+# The module that dkms built earlier (tests/packaging/test_dkms.sh) is installed by
+# dkms, is loaded by modprobe and works; dkms remove leaves nothing of it.
 # shellcheck source=../install.sh
 . "$(dirname "$0")/../install.sh"
 
@@ -34,7 +34,7 @@ ok "read back" blockio verify /dev/mapper/t1 0 4M 1
 remove t1 pool
 ok "modprobe -r thinx" modprobe -r thinx
 ok "dkms remove" run_dkms remove -m thinx -v "$version" --all
-is "$(run_dkms status -m thinx -v "$version")" "" "dkms knows it no more"
+is "$(run_dkms status -m thinx -v "$version")" "" "dkms no longer knows it"
 is "$(find "$modules/" -name '*thinx*')" "" "no module is left"
 fails "modprobe does not know it" "not found" modprobe thinx
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# With the example for /etc/modprobe.d whoever asks for dm-thin gets thinx: those
-# who run modprobe, and the device-mapper when a table names thin-pool or thin.
+# With the example for /etc/modprobe.d every request for dm-thin loads thinx: those
+# by modprobe, and those by device-mapper when a table names thin-pool or thin.
 # shellcheck source=../install.sh
 . "$(dirname "$0")/../install.sh"
 
@@ -12,7 +12,7 @@ offers() { dmsetup targets | grep -qE "^$1 +v"; }
 begin_install
 install_thinx
 ok "without the example dm-thin is loaded" modprobe dm-thin-pool
-ok "dm-thin it is" module_is_there dm_thin_pool
+ok "it is dm-thin" module_is_there dm_thin_pool
 require modprobe -r dm-thin-pool
 configure < "$scratch/usr/share/doc/thinx/thinx.conf"
 
@@ -29,13 +29,13 @@ ok "dm-thin is not" module_is_absent dm_thin_pool
 make_thin t1 1 16M
 ok "write" blockio write /dev/mapper/t1 0 4M 1
 ok "read back" blockio verify /dev/mapper/t1 0 4M 1
-ok "modprobe dm-thin-pool is content with that" modprobe dm-thin-pool
+ok "modprobe dm-thin-pool succeeds" modprobe dm-thin-pool
 ok "dm-thin is still not there" module_is_absent dm_thin_pool
 remove t1 pool
 ok "modprobe -r dm-thin-pool removes thinx" modprobe -r dm-thin-pool
 ok "thinx is gone" module_is_absent dm_thinx_pool
 
-# Of no pool, but that is known only when the target is.
+# There is no such pool, but that is noticed only after the target is loaded.
 dmsetup create t1 --table "0 8 thin $DATA 1" 2>&1 | diag
 ok "a table of thin loads it, too" module_is_there dm_thinx_pool
 ok "dm-thin is not" module_is_absent dm_thin_pool
@@ -52,7 +52,7 @@ for name in dm-thin-pool dm_thin_pool thinx; do
 	require modprobe -r thinx
 done
 
-# dm-thin was there before: it stays, and its pool.
+# dm-thin is loaded first: it stays, and so does its pool.
 require mkdir "$scratch/empty"
 require modprobe -C "$scratch/empty" dm-thin-pool
 ok "dm-thin is there" module_is_there dm_thin_pool
@@ -66,7 +66,7 @@ ok "it is not there" module_is_absent dm_thinx_pool
 ok "the pool of dm-thin goes on" blockio write /dev/mapper/t1 0 4M 2
 remove t1 pool
 require rmmod dm_thin_pool
-ok "after dm-thin is gone thinx comes" modprobe dm-thin-pool
+ok "once dm-thin is gone thinx can be loaded" modprobe dm-thin-pool
 ok "thinx is there" module_is_there dm_thinx_pool
 make_pool "$META" "$DATA"
 activate t1 1 16M
@@ -74,7 +74,7 @@ ok "the data is there" blockio verify /dev/mapper/t1 0 4M 2
 remove t1 pool
 require modprobe -r thinx
 
-# On a kernel without thinx dm-thin does not come back unasked.
+# On a kernel without thinx dm-thin is not loaded unasked.
 uninstall_thinx
 fails "thinx is not installed: a table of thin-pool fails" "" \
 	dmsetup create pool --table "$(pool_table "$META" "$DATA")"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Once installed thinx is loaded like any other module: by modprobe, under each of
-# its names, and by the device-mapper when a table asks for it.
+# Once installed, thinx is loaded like any other module: by modprobe under each of
+# its names, and by device-mapper when a table asks for it.
 # shellcheck source=../install.sh
 . "$(dirname "$0")/../install.sh"
 
@@ -37,10 +37,10 @@ ok "it is there" module_is_there dm_thinx_pool
 make_thin t1 1 16M
 ok "write" blockio write /dev/mapper/t1 0 4M 1
 ok "read back" blockio verify /dev/mapper/t1 0 4M 1
-fails "it cannot go while it is used" "in use" modprobe -r thinx
+fails "it cannot be unloaded while it is used" "in use" modprobe -r thinx
 remove t1 pool
-ok "then it can" modprobe -r thinx
-# Of no pool, but that is known only when the target is.
+ok "afterwards it can" modprobe -r thinx
+# There is no such pool, but that is noticed only after the target is loaded.
 dmsetup create t1 --table "0 8 thinx $DATA 1" 2>&1 | diag
 ok "a table of thinx loads it, too" module_is_there dm_thinx_pool
 require modprobe -r thinx
@@ -52,7 +52,7 @@ require modprobe -r thinx
 
 uninstall_thinx
 ok "the module is gone" test ! -e "$installed"
-fails "modprobe does not know it any more" "not found" modprobe thinx
+fails "modprobe no longer knows it" "not found" modprobe thinx
 fails "nor does the device-mapper" "" dmsetup create pool \
 	--table "$(pool_table "$META" "$DATA")"
 ok "it is not there" module_is_absent dm_thinx_pool

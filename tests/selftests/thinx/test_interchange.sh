@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool written by dm-thin is read and changed by thinx, read and changed by
-# dm-thin again, and once more, with nothing lost and sound metadata each time.
+# A pool written by dm-thin is read and changed by thinx, then by dm-thin, then by
+# thinx again; nothing is lost and the metadata is sound each time.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

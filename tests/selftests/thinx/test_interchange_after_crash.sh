@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The power fails, and the other target takes over: what was fsynced is there,
-# from dm-thin to thinx and back, and again.
+# Power fails and the other target takes over, from dm-thin to thinx and back,
+# twice: what was fsynced is there.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,7 +16,7 @@ wrap meta "$META"
 wrap data "$DATA"
 t=/dev/mapper/t1
 
-# as WHO: which target serves the pool from now on
+# as thinx|dm-thin: the target that serves the pool from now on
 as()
 {
 	who=$1
@@ -39,10 +39,10 @@ for pair in "thinx dm-thin" "dm-thin thinx" "thinx dm-thin" "dm-thin thinx"; do
 	require blockio fua $t 8M 192k $((round + 50))
 	require blockio discard $t 16M 4M
 	require blockio sync $t
-	# These are not synced: they may be there or not.
+	# Not synced: it may survive or not.
 	blockio write $t 32M 4M $((round + 100)) > /dev/null 2>&1
 	blockio discard $t 12M 2M > /dev/null 2>&1
-	# The metadata first: what is mapped on the disk has its data.
+	# The metadata first: mappings on the disk must have their data.
 	rewrap meta flakey "$META" 0 0 1 1 drop_writes
 	rewrap data flakey "$DATA" 0 0 1 1 drop_writes
 	blockio write $t 40M 4M $((round + 200)) > /dev/null 2>&1
@@ -68,7 +68,7 @@ for pair in "thinx dm-thin" "dm-thin thinx" "thinx dm-thin" "dm-thin thinx"; do
 	require blockio write $t 16M 4M 77
 	require blockio discard $t 32M 16M
 	require blockio sync $t
-	ok "$round: and is written to by $who" blockio verify $t 16M 4M 77
+	ok "$round: $who can write" blockio verify $t 16M 4M 77
 	remove s1
 	require msg delete $((round + 1))
 	remove t1 pool

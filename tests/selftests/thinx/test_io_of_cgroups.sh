@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What a control group reads and writes is its own on the data device, too, also
-# when it goes down in pieces or from another thread: to blocks that lie apart, to
-# new blocks, to shared ones.  What is copied is nobody's.  The volume counts each
-# request once.
+# I/O of a control group is charged to it on the data device as well, also if it is
+# submitted in pieces or by another thread: to scattered blocks, to new blocks, to
+# shared ones.  Copying is charged to no group.  The volume counts each request once.
 #
-# In older releases of the stable kernels dm_submit_bio_remap() does not look for the
-# group: this fails there, for dm-thin as well.
+# In older stable kernels dm_submit_bio_remap() ignores the group: this fails there,
+# for dm-thin as well.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -30,7 +29,7 @@ activate t1 1 32M
 make_thin t2 2 32M
 of_data=$(major_minor "$DATA")
 
-# charged rbytes|wbytes: to the group so far, on the data device
+# charged rbytes|wbytes: what was charged to the group on the data device so far
 charged()
 {
 	awk -v dev="$of_data" -v what="$1" '
@@ -39,7 +38,8 @@ charged()
 		END { print n + 0 }' "$group/io.stat"
 }
 in_group() { bash -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' - "$group" "$@"; }
-# is_charged WHAT BYTES DESCRIPTION VOLUME COMMAND...: that, and of the other nothing
+# is_charged rbytes|wbytes BYTES DESCRIPTION VOLUME COMMAND...: that, and none of the
+# other kind
 is_charged()
 {
 	local what=$1 bytes=$2 name=$3 volume=$4 other=rbytes before before_other
@@ -60,10 +60,10 @@ queued() { echo fio --name=u --filename="/dev/mapper/$1" --direct=1 --ioengine=i
 
 # shellcheck disable=SC2046
 {
-	is_charged wbytes $((8 * mib)) "writes of whole new blocks that lie apart" t2 \
+	is_charged wbytes $((8 * mib)) "writes of whole new blocks" t2 \
 		$(direct t2 1M count=8)
-	is_charged wbytes $((8 * mib)) "writes to these" t2 $(direct t2 1M count=8)
-	is_charged rbytes $((8 * mib)) "reads of blocks that lie apart" t1 \
+	is_charged wbytes $((8 * mib)) "overwriting them" t2 $(direct t2 1M count=8)
+	is_charged rbytes $((8 * mib)) "reads of scattered blocks" t1 \
 		dd if=/dev/mapper/t1 of=/dev/null bs=1M count=8 iflag=direct status=none
 	is_charged rbytes $((8 * mib)) "reads that must not wait" t1 \
 		$(queued t1 --rw=read --bs=1M --size=8M)
@@ -72,10 +72,10 @@ queued() { echo fio --name=u --filename="/dev/mapper/$1" --direct=1 --ioengine=i
 	snapshot t1 1 3
 	is_charged wbytes $((8 * mib)) "writes of whole shared blocks" t1 \
 		$(direct t1 1M count=8)
-	# In the middle of each: a copy comes first.  Over two: a piece of each.
+	# First inside each block, which copies it; then across two, in two pieces.
 	is_charged wbytes $((64 * 4096)) "writes of parts of shared blocks" t1 \
 		$(queued t1 --rw=write:60k --bs=4k --offset=8224k --size=4M)
-	is_charged wbytes $((32 * 8192)) "writes over two of them" t1 \
+	is_charged wbytes $((32 * 8192)) "writes across two of them" t1 \
 		$(queued t1 --rw=write:120k --bs=8k --offset=12348k --size=4M)
 }
 remove t1 t2 pool

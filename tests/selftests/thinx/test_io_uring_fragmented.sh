@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# io_uring's requests over blocks that lie scattered on a data device which has to
-# refuse what it cannot take at once: no request fails for that.
+# io_uring requests across scattered blocks, on a data device that has to refuse what
+# it cannot take at once: no request fails because of that.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-# Two requests at a time, each answered a moment later from a timer.
+# Two requests at a time, each completed a moment later by a timer.
 modprobe -q null_blk nr_devices=0 || skip_all "no null_blk"
 require modprobe configfs
 mountpoint -q /sys/kernel/config ||
@@ -29,7 +29,7 @@ make_thin t1 1 32M
 t=/dev/mapper/t1
 require blockio write $t 0 32M 1
 snapshot t1 1 2
-# Breaks sharing in random order: neighbours part.
+# Breaking sharing in random order scatters the blocks.
 ok "scattered" timeout 900 fio --name=w --filename=$t --direct=1 --rw=randwrite \
 	--bs=64k --size=32M --randseed=7 --ioengine=libaio --iodepth=1 \
 	--output="$scratch/fio"

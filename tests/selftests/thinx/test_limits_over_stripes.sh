@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What pool and volume tell those above them about sizes, as dm-thin does, when the
-# pool lies on a plain device, on a linear mapping, or on stripes of several
-# widths; and that linear mappings and stripes on volumes pass it on.
+# The size limits that pool and volume show, which equal dm-thin's, with the pool on
+# a plain device, on a linear mapping and on stripes of several widths; linear
+# mappings and stripes on volumes pass them on.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -31,7 +31,7 @@ striped()
 		--table "0 $length striped $2 $3 ${devs[*]:0:$2}"
 }
 
-# What a volume's discards are aligned to; see docs/differences.md
+# The discard granularity of volumes; see docs/differences.md
 odd=196608
 is_thinx && odd=65536
 
@@ -59,7 +59,7 @@ over "$A" 2048 "1048576 1048576 $g" "1048576 1048576 1048576"
 require dmsetup create lin --table "0 $n linear $A 0"
 over /dev/mapper/lin 128 "65536 65536 $g" "65536 65536 65536"
 remove lin
-# What the stripes say stays if it is a multiple of the block, else it is the block.
+# The stripes' limits stay if they are a multiple of the block, else the block counts.
 striped s2 2 128
 over /dev/mapper/s2 128 "65536 131072 $g" "65536 131072 65536"
 over /dev/mapper/s2 256 "65536 131072 $g" "65536 131072 131072"
@@ -73,7 +73,7 @@ remove s3
 striped s3 3 256
 over /dev/mapper/s3 128 "131072 393216 $g" "131072 393216 65536"
 
-# And what lies on volumes: a stripe of two, and a linear mapping on it.
+# Devices on volumes: a stripe of two, and a linear mapping on it.
 bs=128
 damaged "$META"
 disk META2 8

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A commit fails that its volume did not ask for: from then on the volume that
-# had changed gets errors for each FLUSH and each FUA write, until it is set up
-# again, and one that had not changed gets none.
+# A commit fails that the volume did not ask for: a volume with lost changes gets an
+# error for each FLUSH and each FUA write until it is set up again; a volume without
+# changes gets none.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -14,7 +14,7 @@ disk DATA 64
 wrap meta "$META"
 t=/dev/mapper/t1
 
-# change KIND: of t1, which nobody asks to be durable
+# change KIND: change t1, without asking for durability
 change()
 {
 	case $1 in
@@ -24,7 +24,7 @@ change()
 	esac
 }
 
-# commit_by HOW: what asks for it; how it is told is looked at elsewhere
+# commit_by HOW: cause a commit; whether it reports the error is tested elsewhere
 commit_by()
 {
 	case $1 in
@@ -38,8 +38,8 @@ commit_by()
 	esac > /dev/null 2>&1
 }
 
-# The kernel flushes after a write that asks for FUA; the write itself is seen
-# in a trace.  fua_refused DESCRIPTION OFFSET LENGTH
+# fua_refused DESCRIPTION OFFSET LENGTH: RWF_DSYNC may be a write and a flush; the trace
+# shows that the FUA write itself fails
 trace=/sys/kernel/tracing
 mountpoint -q $trace || require mount -t tracefs tracefs $trace
 fua_refused()
@@ -64,8 +64,8 @@ all_refused()
 	fua_refused "$1: a FUA write to a mapped block" 768k 64k
 	fua_refused "$1: of a part of one" 772k 4k
 	ok "$1: a plain write promises nothing" blockio write $t 768k 64k 1
-	refused "$1: a flush behind it" blockio sync $t
-	ok "$1: what did not change can be flushed" blockio sync /dev/mapper/t2
+	refused "$1: a flush after it" blockio sync $t
+	ok "$1: an unchanged volume can be flushed" blockio sync /dev/mapper/t2
 	ok "$1: and written with FUA" blockio fua /dev/mapper/t2 0 64k 3
 }
 
@@ -76,7 +76,7 @@ make_thin t3 3 32M
 require blockio write $t 0 1M 1
 require blockio write /dev/mapper/t2 0 1M 3
 snapshot t1 1 4
-# From here on its own again.
+# These blocks are exclusive again.
 write_synced $t 512k 512k 1
 first=1
 while read -r kind how; do
@@ -117,5 +117,5 @@ shared another volume's write
 CASES
 make_pool /dev/mapper/meta "$DATA"
 activate t1 1 32M
-ok "in the end it is written" blockio fua $t 16M 64k 2
+ok "finally it can be written" blockio fua $t 16M 64k 2
 finish

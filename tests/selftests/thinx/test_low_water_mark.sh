@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The data low water mark: when it fires, that it fires once, what re-arms it.
+# The data low water mark: when it raises its event, that it does so once, and what
+# re-arms it.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -11,7 +12,7 @@ small_pool 20 error_if_no_space
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
-is "$(events)" 0 "mark 0: none while blocks are left"
+is "$(events)" 0 "mark 0: no event while blocks are left"
 fails "write without space" ENOSPC blockio write $t 2M 64k 1
 raised 2 "one for the mark, one for the mode"
 require blockio discard $t 0 64M
@@ -43,5 +44,5 @@ require blockio write $t 0 640k 1
 is "$(events)" $((n + 1)) "freeing does not re-arm it"
 suspend_and_resume pool
 require blockio write $t 640k 64k 1
-is "$(events)" $((n + 2)) "a plain resume does"
+is "$(events)" $((n + 2)) "suspend and resume do"
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The data low water mark belongs to the table that is live: a new one's counts
-# from its resume on, and each resume arms it again, also far below it.
+# The data low water mark is that of the live table: the mark of a new table takes
+# effect when it is resumed, and each resume re-arms it, also far below the mark.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -13,7 +13,7 @@ make_thin t1 1 64M
 t=/dev/mapper/t1
 at=0
 
-# take BLOCKS: write so many new ones
+# take BLOCKS: write that many new blocks
 take()
 {
 	require blockio write $t ${at}k $(($1 * 64))k 1
@@ -27,7 +27,7 @@ require dmsetup load pool --table "$(pool_table "$META" "$DATA")"
 take 1
 is "$(events)" 0 "a table that is not live does not count"
 require dmsetup resume pool
-is "$(events)" 0 "resuming raises none, although fewer are free"
+is "$(events)" 0 "resuming raises none, although fewer blocks are free"
 log_mark
 take 1
 is "$(events)" 1 "the next allocation does"
@@ -52,7 +52,7 @@ require blockio discard $t 0 3M
 dmsetup status pool > /dev/null
 at=0
 take 48
-is "$(events)" "$n" "suspending a volume, messages, discards do not arm it"
+is "$(events)" "$n" "suspending a volume, messages and discards do not re-arm it"
 at=$((60 * 64))
 low=18446744073709551615
 reload_pool "$META" "$DATA"

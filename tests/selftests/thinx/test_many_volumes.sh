@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Thirty volumes at once, each with its own data; a snapshot of each; all gone.
+# Thirty volumes at once, each with its own data; a snapshot of each; all deleted.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A map cache that is too small and loses what it has all the time answers as
-# well as a large one, and gives memory back when the kernel asks.
+# A map cache that is too small and evicts all the time answers as correctly as a
+# large one, and gives memory back when the kernel asks for it.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 is_thinx || skip_all "dm-thin has no map cache"
@@ -18,7 +18,7 @@ make_thin t1 1 200M
 make_thin big 9 1024G
 t=/dev/mapper/t1
 
-# 200 MiB are 50 chunks of 536 bytes; leave room for three.
+# 200 MiB are 50 chunks of 536 bytes; leave room for three of them.
 default=$(cat "$limit")
 echo 1700 > "$limit"
 drop_caches()
@@ -42,7 +42,7 @@ ok "volume: before" blockio verify $t 0 50M 1
 ok "volume: new" blockio verify $t 50M 20M 2
 ok "volume: between" blockio verify $t 70M 30M 1
 ok "volume: discarded" blockio zeros $t 100M 30M
-ok "volume: behind" blockio verify $t 130M 70M 1
+ok "volume: after" blockio verify $t 130M 70M 1
 ok "snapshot: all as it was" blockio verify /dev/mapper/t2 0 200M 1
 export BLOCKIO_SIZE=1M
 
@@ -54,7 +54,7 @@ require wait_until 120 loaded t2
 ok "random writes are read back" fio --name=v --filename=$t --direct=1 \
 	--rw=randwrite --bs=32k --iodepth=8 --ioengine=libaio --size=200M \
 	--io_size=20M --verify=crc32c --verify_fatal=1 --thread
-ok "beside a reader" running "$reader"
+ok "while the other is being read" running "$reader"
 stop "$reader"
 ok "snapshot: still as it was" blockio verify /dev/mapper/t2 0 200M 1
 
@@ -62,15 +62,15 @@ kill $dropper
 wait $dropper 2> /dev/null
 echo "$default" > "$limit"
 
-# Holes far from each other: each look-up fills several chunks.
+# Holes far apart: each lookup fills several chunks.
 ok "read holes all over a large volume" fio --name=h \
 	--filename=/dev/mapper/big --direct=1 --rw=randread --bs=4k \
 	--size=1024G --number_ios=500 --thread
-ok "they are remembered" test "$(bytes)" -gt 1000000
+ok "they are cached" test "$(bytes)" -gt 1000000
 given_back()
 {
 	echo 2 > /proc/sys/vm/drop_caches
 	[ "$(bytes)" -lt 100000 ]
 }
-ok "until the kernel wants its memory" wait_until 120 given_back
+ok "until the kernel wants the memory back" wait_until 120 given_back
 finish

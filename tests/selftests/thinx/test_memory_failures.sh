@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Allocations fail, one at a time in commands and at random under load: each
-# command succeeds or fails cleanly, nothing is lost, nothing crashes.
+# Allocations fail, one at a time in commands and at random under load: each command
+# succeeds or fails cleanly, nothing is lost, and nothing crashes.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 fault=/sys/kernel/debug/failslab
 [ -d $fault ] || skip_all "the kernel has no fault injection"
-# dm-bufio has a slab cache made for each pool.
+# dm-bufio makes a slab cache for each pool.
 trace_expected 'kmem_cache_create[_a-z]*[(]dm_bufio_buffer.*failed with error -'
 disk META 8
-# Room for each snapshot's whole volume, should none be deleted
+# Room for a full copy per snapshot, in case none can be deleted
 disk DATA 1024
 make_pool "$META" "$DATA"
 make_thin t1 1 64M
@@ -28,7 +28,7 @@ nth()
 echo N > $fault/ignore-gfp-wait
 echo 0 > $fault/verbose
 
-# sweep FIRST LAST STEP DMSETUP...: how often it failed
+# sweep FIRST LAST STEP DMSETUP...: the number of failures is in $failed
 sweep()
 {
 	local n
@@ -65,7 +65,7 @@ make_pool "$META" "$DATA"
 _result 0 "setting up the pool ($failed failed)"
 activate t1 1 64M
 
-# At random, in the sizes a module asks for, everybody's.
+# At random, for all of the kernel, in the sizes that the module uses.
 allocations_fail kmalloc-{64,96,128,192,256,512,1k}
 spawn fio --name=w --filename=$t --direct=1 --ioengine=libaio --iodepth=16 \
 	--rw=randrw --bsrange=4k-128k --offset=8M --size=40M --time_based \
@@ -75,8 +75,8 @@ echo Y > $fault/cache-filter
 echo 5 > $fault/interval
 echo 0 > $fault/times
 echo 10 > $fault/probability
-# This shell only waits meanwhile: it could not fork.  Opening the file may fail as
-# well, but not for ever.
+# Meanwhile this shell only waits, because it could not fork.  Opening the file may
+# fail as well, but not for ever.
 no_more()
 {
 	local until=$((SECONDS + 120))
@@ -98,25 +98,25 @@ for i in 1 2 3 4 5 6 7 8; do
 	wait $! && ended=$((ended + 1))
 	no_more
 done
-diag <<< "$ended of 8 rounds went to their end"
+diag <<< "$ended of 8 rounds completed"
 echo 0 > $fault/probability
 echo N > $fault/cache-filter
 stop $spawned
-# Reading the metadata device may fail as well, in an abort even: then the pool is
-# of no use until it is made anew, and nothing is lost either.
+# Reading the metadata device may fail as well, even in an abort: then the pool is
+# unusable until it is set up again, but nothing is lost.
 mode=$(pool_mode)
 ! is_failed || mode=Fail
-like "$mode" '^(r[wo]|Fail)$' "under random failures: the pool lives, or says that it does not"
+like "$mode" '^(r[wo]|Fail)$' "under random failures: the pool works, or says that it has failed"
 if [ "$mode" = rw ]; then
 	ok "it works" blockio write $t 60M 1M 2
 	ok "it reads" blockio verify $t 60M 1M 2
 fi
 [ "$mode" = Fail ] ||
-	ok "what nobody wrote to is unharmed" blockio verify $t 0 8M 1
+	ok "what was not written to is unharmed" blockio verify $t 0 8M 1
 remove t1 pool
 ok "thin_check after failures" \
 	thin_check -q --clear-needs-check-flag "$META"
 make_pool "$META" "$DATA"
 activate t1 1 64M
-ok "in a pool made anew it is unharmed" blockio verify $t 0 8M 1
+ok "after setting up again it is unharmed" blockio verify $t 0 8M 1
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A message says so when the commit behind it failed, and what it asked for is
-# not there afterwards.
+# A message fails if its commit fails, and what it asked for is not there
+# afterwards.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -13,7 +13,7 @@ wrap meta "$META"
 
 held=-
 
-# failing MESSAGE: on a device whose writes fail; the pool is new each time
+# failing MESSAGE: in a pool set up anew, on a metadata device whose writes fail
 failing()
 {
 	make_pool /dev/mapper/meta "$DATA"
@@ -55,7 +55,7 @@ remove pool
 failing "release_metadata_snap"
 
 make_pool /dev/mapper/meta "$DATA"
-ok "the metadata snapshot can be let go" msg release_metadata_snap
+ok "the metadata snapshot can be released" msg release_metadata_snap
 is "$(pool_mode) $(pool_field 4) $(pool_field 7)" "rw 5 -" "as at the beginning"
 is "$(data_used)" 16 "with all its blocks"
 activate t1 1 10M

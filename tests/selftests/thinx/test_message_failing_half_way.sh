@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A message that fails half way, because a block of metadata cannot be read,
-# leaves nothing of itself behind.
+# A message that fails half way, because a metadata block cannot be read, leaves no
+# changes.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -60,9 +60,9 @@ fi
 remove pool
 rewrap meta linear "$META" 0
 if is_thinx; then
-	ok "no half of a deletion is found" \
+	ok "nothing of the deletion is left" \
 		thin_check --clear-needs-check-flag /dev/mapper/meta
-	ok "nor a lost block" decode META
+	ok "nor a leaked block" decode META
 	id=${got# }
 	make_pool /dev/mapper/meta "$DATA"
 	activate "t$id" "$id" 1G

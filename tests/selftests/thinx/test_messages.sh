@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Every pool message: its effect, the arguments it takes, its errors.
+# Every pool message: its effect, the arguments it accepts, its errors.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -12,7 +12,7 @@ make_pool "$META" "$DATA"
 inval="Invalid argument"
 
 ok "create_thin" msg create_thin 1
-ok "words in any case" msg CREATE_thin 2
+ok "upper and lower case are equal" msg CREATE_thin 2
 ok "a sign is taken" msg create_thin +3
 ok "leading zeros are taken" msg create_thin 0004
 ok "id 0" msg create_thin 0
@@ -29,8 +29,8 @@ logged "Message received with 3 arguments instead of 2" "which is logged"
 ok "create_snap" msg create_snap 10 1
 ok "a snapshot of a snapshot" msg create_snap 11 10
 fails "of an unknown device: ENODATA" "No data available" msg create_snap 12 99
-fails "as an id in use: EEXIST" "File exists" msg create_snap 10 1
-fails "in use goes before unknown" "File exists" msg create_snap 10 99
+fails "with an id in use: EEXIST" "File exists" msg create_snap 10 1
+fails "both: EEXIST" "File exists" msg create_snap 10 99
 fails "bad id" "$inval" msg create_snap 16777216 1
 fails "bad origin" "$inval" msg create_snap 12 x
 fails "too few" "$inval" msg create_snap 12
@@ -39,19 +39,19 @@ fails "too many" "$inval" msg create_snap 12 1 1
 ok "delete" msg delete 11
 fails "twice: ENODATA" "No data available" msg delete 11
 activate t1 1 10M
-fails "an active one: EBUSY" "busy" msg delete 1
+fails "an active device: EBUSY" "busy" msg delete 1
 remove t1
-ok "when inactive again" msg delete 1
+ok "inactive again" msg delete 1
 fails "too many" "$inval" msg delete 2 3
 fails "bad id" "$inval" msg delete 16777216
 
 ok "set_transaction_id" msg set_transaction_id 0 5
 is "$(pool_field 4)" 5 "shows in the status"
 log_mark
-fails "from a wrong one" "$inval" msg set_transaction_id 0 6
+fails "from a wrong id" "$inval" msg set_transaction_id 0 6
 logged "mismatched transaction id" "which is logged"
 is "$(pool_field 4)" 5 "and changes nothing"
-ok "a large one" msg set_transaction_id 5 18446744073709551615
+ok "a large id" msg set_transaction_id 5 18446744073709551615
 is "$(pool_field 4)" 18446744073709551615 "shows"
 ok "back" msg set_transaction_id 18446744073709551615 0
 fails "too large" "$inval" msg set_transaction_id 0 18446744073709551616
@@ -62,7 +62,7 @@ ok "reserve_metadata_snap" msg reserve_metadata_snap
 like "$(pool_field 7)" '^[0-9]+$' "its block shows in the status"
 fails "twice: EBUSY" "busy" msg reserve_metadata_snap
 ok "release_metadata_snap" msg release_metadata_snap
-is "$(pool_field 7)" - "no more in the status"
+is "$(pool_field 7)" - "no longer in the status"
 fails "with an argument" "$inval" msg reserve_metadata_snap 1
 
 log_mark
@@ -70,7 +70,7 @@ fails "an unknown word" "$inval" msg frobnicate 1
 logged "Unrecognised thin pool target message received: frobnicate" \
 	"is logged"
 fails "nothing" "$inval" msg ""
-fails "beyond the pool" "$inval" dmsetup message pool 999999999 "create_thin 50"
+fails "past the end of the pool" "$inval" dmsetup message pool 999999999 "create_thin 50"
 ok "inside the pool" dmsetup message pool 100 "create_thin 50"
 
 require dmsetup suspend pool
@@ -81,9 +81,9 @@ require dmsetup resume pool
 ok "it is there" msg delete 60
 
 is "$(events)" 0 "no message raised an event"
-is "$(dmsetup message pool 0 create_thin 70)" "" "no message answers"
+is "$(dmsetup message pool 0 create_thin 70)" "" "messages return nothing"
 
 remove pool
 is "$(thin_dump "$META" | grep -o 'dev_id="[0-9]*"' | tr -dc '0-9\n' | tr '\n' ' ')" \
-	"0 2 3 4 10 50 70 16777215 " "the metadata hold what was asked for"
+	"0 2 3 4 10 50 70 16777215 " "the metadata has what was asked for"
 finish

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool that cannot write takes no messages and says why.
+# A read-only pool refuses messages and says why.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# However a commit comes about that the metadata device refuses: the transaction
-# is rolled back, the pool is read-only with needs_check, and says so once.
+# The metadata device fails a commit, whatever asked for it: the transaction is rolled
+# back, the pool is read-only with needs_check, and it says so once.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -13,7 +13,7 @@ t=/dev/mapper/t1
 write_synced $t 0 1M 1
 first=1
 
-# begin: a sound pool whose metadata cannot be written from now on
+# begin: a pool whose metadata device fails writes from now on
 begin()
 {
 	if [ $first = 0 ]; then
@@ -26,7 +26,7 @@ begin()
 	broken meta "$META"
 }
 
-# end NAME: it has failed as it should, and the flag can be cleared
+# end NAME: the pool has failed as it should, and the flag can be cleared
 end()
 {
 	becomes ro "$1: read-only"
@@ -54,7 +54,7 @@ require blockio write $t 16M 64k 2
 if is_thinx; then
 	fails "a flush" EIO blockio sync $t
 else
-	# The commit has failed already, and the flush may not notice.
+	# The commit may have failed already, which the flush need not notice.
 	blockio sync $t
 fi
 end "flush"

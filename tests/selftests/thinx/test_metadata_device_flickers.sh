@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A metadata device that fails for a moment now and then (all requests, reads
-# too): read-only or failed, never wrong; each time the flag can be cleared and
-# what was committed is there.
+# A metadata device fails all requests for a moment now and then: the pool becomes
+# read-only or fails, but never returns wrong data; each time the flag can be cleared
+# and what was committed is there.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 disk META 2
 disk DATA 64
-# Space is given back all the time: the writes need new blocks for ever.
+# Frees blocks all the time, so that writes always need new ones.
 cat > "$scratch/trim" << 'TRIM'
 while :; do
 	blkdiscard -o 8M -l 20M /dev/mapper/t1

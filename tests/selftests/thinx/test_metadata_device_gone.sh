@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Metadata can neither be read nor written: the pool fails for good, and says so
-# everywhere; set up again it is as at the last commit.
+# Metadata can be neither read nor written: the pool fails for good and says so
+# everywhere; set up again, it is as at the last commit.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,8 +24,8 @@ fails "writes fail" EIO blockio write $t 0 64k 2
 fails "fsync fails" EIO blockio sync $t
 fails "messages fail" "not supported" msg create_thin 2
 ok "suspend and resume succeed" dmsetup suspend pool
-ok "and" dmsetup resume pool
-is "$(status)" "0 131072 $TARGET_POOL Fail" "and leave it failed"
+ok "both" dmsetup resume pool
+is "$(status)" "0 131072 $TARGET_POOL Fail" "and it stays failed"
 remove t1
 fails "no volume can be activated" "" dmsetup create t2 --table "$(thin_table 1 1M)"
 logged "Couldn't open thin device, Pool is in fail mode" "says why"

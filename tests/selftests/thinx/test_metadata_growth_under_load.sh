@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Metadata run out and grow, again and again, under a load that retries: all
-# that was acknowledged is there in the end, and needs_check is never set.
+# Metadata space runs out and grows, again and again, under a load that retries: in
+# the end everything acknowledged is there, and needs_check was never set.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-is_thinx || skip_all "the stock target aborts when metadata run out"
+is_thinx || skip_all "the stock target aborts when metadata space runs out"
 disk META 256k
 disk DATA 512
 make_pool "$META" "$DATA"
 make_thin t1 1 256M
 make_thin t2 2 256M
-# The load: writes a block, again until it succeeds, then the next one; in the
-# end it says how many.
+# The load: write a block until that succeeds, then the next one; at the end print
+# their number.
 cat > "$scratch/load" << 'LOAD'
 i=0
 until [ -e "$3" ]; do
@@ -50,9 +50,9 @@ while [ $times -lt 3 ] && [ $SECONDS -lt $end ]; do
 done
 far() { [ "$(cat "$scratch/calm.1")" -gt 10 ] && [ "$(cat "$scratch/calm.2")" -gt 10 ]; }
 wait_until 300 far
-is $times 3 "run out and grown 3 times, $((snap - 100)) snapshots"
+is $times 3 "full and grown 3 times, $((snap - 100)) snapshots"
 calm
-ok "the load has ended" wait_until 300 is_over
+ok "the load ends" wait_until 300 is_over
 is "$(pool_mode) $(pool_field 11)" "rw -" "writable, no needs_check"
 not_logged "aborting" "no transaction was rolled back"
 is "$(grep -h ^E "$scratch"/out[12] | sort -u | grep -v '^EIO')" "" \

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A block of one volume's mappings cannot be read, or is damaged: that volume's
-# I/O fails where it needs the block, and nothing else does.
+# A block of one volume's mappings cannot be read, or is damaged: I/O of the volume
+# fails where it needs the block, and nothing else fails.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 wrapped_pool meta 8 64
 make_thin t1 1 32M
 make_thin t2 2 32M
-# 77 mappings in one leaf: a number by which it is found on the device.
+# 77 mappings in one leaf, which is how the leaf is found on the device.
 require blockio write /dev/mapper/t1 0 4928k 1
 require blockio write /dev/mapper/t2 0 1M 2
 remove t1 t2 pool
@@ -31,7 +31,7 @@ PYTHON
 leaf=$(leaves_of_77)
 like "$leaf" '^[0-9]+$' "the leaf is found" || finish
 
-# with_leaf TARGET: the wrapped device with something else in its place
+# with_leaf TARGET: put TARGET in place of the leaf on the wrapped device
 with_leaf()
 {
 	swap_table meta << TABLE
@@ -41,7 +41,7 @@ $((leaf * 8 + 8)) $(($(size_of "$META") - leaf * 8 - 8)) linear $META $((leaf * 
 TABLE
 }
 
-# questions ERRNO
+# questions ERRNO: what fails, with that, and what works
 questions()
 {
 	local m
@@ -71,7 +71,7 @@ ok "and can be written" blockio write /dev/mapper/t1 0 1M 3
 ok "and read" blockio verify /dev/mapper/t1 0 1M 3
 remove t1 t2 pool
 
-# Damage is another matter only for the log.
+# A damaged leaf: the same, except in the log.
 require thin_check -q /dev/mapper/meta
 damaged=$(leaves_of_77)
 for b in $damaged; do

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Blocks of the metadata cannot be read, but written.  A change or a commit fails,
-# and what a roll-back has to read again decides between read-only and fail
-# mode.  Either way needs_check gets to the disk as soon as the superblock can be
-# read and written, and all that was committed is there once the blocks can be
-# read again.
+# Metadata blocks can be written but not read.  A change or a commit fails; whether
+# the mode is then read-only or fail depends on whether the rollback has to read
+# these blocks.  Either way needs_check is written as soon as the superblock can be
+# read and written, and everything committed is there once the blocks can be read
+# again.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-is_thinx || skip_all "the stock target says yes to messages and forgets the flag"
+is_thinx || skip_all "the stock target lets messages succeed and forgets the flag"
 require modprobe dm-flakey
 disk META 8
 disk DATA 128
@@ -21,12 +21,12 @@ t=/dev/mapper/t1
 make_pool /dev/mapper/meta /dev/mapper/data
 make_thin t1 1 64M
 require blockio write $t 0 4M 1
-# More than one leaf holds.
+# More than fits in one leaf.
 make_thin t2 2 64M
 require blockio write /dev/mapper/t2 0 32M 2
 remove t1 t2 pool
 
-# block_of WHAT: its number
+# block_of WHAT: the number of that block
 block_of()
 {
 	sync
@@ -59,8 +59,8 @@ else:
 PYTHON
 }
 
-# unreadable BLOCK...: on the wrapped device; the superblock is read damaged, and
-# can be written
+# unreadable BLOCK...: on the wrapped device.  The superblock is not unreadable but
+# damaged when read; all can be written.
 unreadable()
 {
 	local b at=0 end
@@ -80,15 +80,15 @@ unreadable()
 	swap_table meta "$scratch/table"
 }
 
-# Does the wrapped device show another superblock?  In 6.1 flakey cannot damage what
-# has been read from a loop device.
+# Does the wrapped device show a damaged superblock?  In 6.1 flakey cannot damage what
+# is read from a loop device.
 is_damaged()
 {
 	! cmp -s <(dd if=/dev/mapper/meta bs=4k count=1 iflag=direct) \
 		<(dd if="$META" bs=4k count=1 iflag=direct)
 }
 
-# fail_by WHAT: it finds that the transaction cannot go on
+# fail_by WHAT: it fails, and with it the transaction
 fail_by()
 {
 	case $1 in
@@ -146,7 +146,7 @@ while IFS=: read -r by blocks mode flag; do
 	else
 		fails "$name: the flag is not on the disk" "" flagged "$META"
 		healed meta "$META"
-		ok "$name: healed, it is, while the pool is up" \
+		ok "$name: once healed it is, while the pool is up" \
 			wait_until 120 flagged "$META"
 	fi
 	remove t1 pool
@@ -158,15 +158,15 @@ while IFS=: read -r by blocks mode flag; do
 		thin_check -q --clear-needs-check-flag /dev/mapper/meta
 	make_pool /dev/mapper/meta /dev/mapper/data
 	is "$(pool_mode) $(pool_field 11)" "rw -" "$name: writable"
-	is "$(pool_field 6)" "576/2048" "$name: all blocks are there, no more"
+	is "$(pool_field 6)" "576/2048" "$name: as many blocks in use as before"
 	activate t1 1 64M
 	activate t2 2 64M
 	ok "$name: new blocks" blockio fua $t 32M 64k 3
-	ok "$name: and away with them" blockio discard $t 32M 64k
+	ok "$name: discarded" blockio discard $t 32M 64k
 	ok "$name: what was committed is there" blockio verify $t 0 4M 1
-	ok "$name: of the other volume, too" \
+	ok "$name: in the other volume, too" \
 		blockio verify /dev/mapper/t2 0 32M 2
-	ok "$name: what a message made is not" msg create_thin 9
+	ok "$name: what a message created is not" msg create_thin 9
 	ok "$name: messages work" msg delete 9
 	remove t1 t2 pool
 done << 'CASES'

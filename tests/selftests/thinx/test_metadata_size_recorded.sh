@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The size of the metadata in the superblock follows the device when that grows.
+# The metadata size in the superblock is updated when the device grows.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

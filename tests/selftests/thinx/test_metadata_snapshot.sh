@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A reserved metadata snapshot can be read by the tools while the pool is in use
-# and does not change.
+# A reserved metadata snapshot can be read by the tools while the pool is in use, and
+# does not change.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -41,10 +41,10 @@ for i in 1 2 3; do
 	thin_dump -m "$META" > "$scratch/now"
 	ok "unchanged under load ($i)" cmp "$scratch/before" "$scratch/now"
 done
-ok "the load is still at it" running "$writer"
+ok "the load is still running" running "$writer"
 calm
 wait "$writer"
-ok "and ends well" test $? = 0
+ok "and succeeds" test $? = 0
 require msg delete 3
 thin_dump -m "$META" > "$scratch/now"
 ok "unchanged by a deletion" cmp "$scratch/before" "$scratch/now"
@@ -52,13 +52,13 @@ ok "unchanged by a deletion" cmp "$scratch/before" "$scratch/now"
 remove t1 t2 pool
 ok "it is part of sound metadata" thin_check "$META"
 make_pool "$META" "$DATA"
-like "$(pool_field 7)" '^[0-9]+$' "it outlives the pool's life"
+like "$(pool_field 7)" '^[0-9]+$' "it is there after setting up again"
 thin_dump -m "$META" > "$scratch/now"
 ok "unchanged" cmp "$scratch/before" "$scratch/now"
 ok "release" msg release_metadata_snap
 fails "gone: thin_dump -m fails" "" thin_dump -m "$META"
-ok "and can be had again" msg reserve_metadata_snap
+ok "and can be reserved again" msg reserve_metadata_snap
 thin_dump -m "$META" > "$scratch/now"
-fails "showing the present" "" cmp "$scratch/before" "$scratch/now"
+fails "it shows the present" "" cmp "$scratch/before" "$scratch/now"
 ok "release" msg release_metadata_snap
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Metadata run low (event), run out (read-only, not damaged), and come back when
-# the device has grown.
+# Metadata space runs low (an event) and runs out (read-only, not damaged); a larger
+# device brings write mode back.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -27,9 +27,9 @@ else
 	ok "with events" test "$(events)" -ge 2
 fi
 is "$(pool_field 11)" - "without needs_check"
-logged "No free metadata blocks" "said so"
+logged "No free metadata blocks" "the log says why"
 fails "no messages any more" "not supported" msg create_thin 300
-fails "nor deletion" "not supported" msg delete 1
+fails "no deletion either" "not supported" msg delete 1
 activate t1 1 16M
 fails "no new blocks" EIO blockio write /dev/mapper/t1 0 64k 1
 ok "reading goes on" blockio zeros /dev/mapper/t1 0 1M

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A metadata device with checksums of its own (T10 protection information): a
-# block that changes while it is written would be refused, and with it the
-# commit.  Flushes commit while others change metadata.
+# A metadata device with checksums of its own (T10 protection information) fails the
+# write of a block that changes meanwhile, and with it the commit.  Here metadata
+# changes while flushes commit.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

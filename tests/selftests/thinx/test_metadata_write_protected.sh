@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A write-protected metadata device: refused, unless the table says read_only; then
-# a pool can be read, and all that is done to it writes nothing there.
+# A write-protected metadata device is refused unless the table says read_only; then
+# the pool can be read, and nothing done to it writes to the device.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-is_thinx || skip_all "the stock target writes all the same"
+is_thinx || skip_all "the stock target writes to it anyway"
 disk META 8
 disk DATA 64
 t=/dev/mapper/t1
@@ -64,19 +64,19 @@ is "$(pool_mode) $(pool_field 11)" "ro -" "suspend and resume"
 fails "a table without read_only is refused" "" dmsetup load pool \
 	--table "$(pool_table "$META" "$DATA")"
 reload_pool "$META" "$DATA" read_only error_if_no_space
-is "$(pool_mode) $(pool_field 11)" "ro -" "a table with it is taken"
+is "$(pool_mode) $(pool_field 11)" "ro -" "a table with it is accepted"
 ok "mapped data" blockio verify $t 2M 2M 1
 remove t1 pool
 is "$(writes)" "$before" "the device got no write"
-is "$(sha256sum < "$META")" "$sum" "and is what it was"
+is "$(sha256sum < "$META")" "$sum" "and is unchanged"
 _mark=$log_start
-not_logged "metadata operation|read-only (block-)?device" "nor was one tried"
+not_logged "metadata operation|read-only (block-)?device" "no write was tried either"
 
 require blockdev --setrw "$META"
 make_pool "$META" "$DATA"
-is "$(pool_mode) $(pool_field 11)" "rw -" "without the protection it is a pool as ever"
+is "$(pool_mode) $(pool_field 11)" "rw -" "without the protection the pool is writable"
 require msg release_metadata_snap
 activate t1 1 32M
 ok "with its data" blockio verify $t 0 1M 1
-ok "which takes more" blockio write $t 8M 64k 2
+ok "and takes writes" blockio write $t 8M 64k 2
 finish

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Fail mode: nothing is possible and nothing brings the pool back but setting it
-# up anew.
+# Fail mode: nothing works, and only setting up the pool again brings it back.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh
@@ -15,14 +14,14 @@ log_mark
 rewrap meta error
 fails "a write that must be committed" EIO blockio fua /dev/mapper/t5 0 64k 5
 ok "fail mode" wait_until 120 is_failed
-logged "failed to abort metadata transaction" "why is logged"
-logged "switching pool to fail mode" "the mode, too"
+logged "failed to abort metadata transaction" "the reason is logged"
+logged "switching pool to fail mode" "so is the mode"
 raised $((n + 1)) "one event"
 healed meta "$META"
 n=$(events)
 is "$(status)" "0 $pool_sectors $TARGET_POOL Fail" "the pool's status"
 is "$(dmsetup status pool)" "0 $pool_sectors $TARGET_POOL Fail" \
-	"with a commit before it"
+	"and without --noflush"
 is "$(status t1)" "0 65536 $TARGET_THIN Fail" "a volume's status"
 if is_thinx; then
 	tables_are 0
@@ -35,7 +34,7 @@ fails "a discard" EIO blockio discard /dev/mapper/t1 256k 64k
 modes_messages refused
 ok "suspend" timeout 120 dmsetup suspend pool
 ok "resume" timeout 120 dmsetup resume pool
-is "$(status)" "0 $pool_sectors $TARGET_POOL Fail" "has failed still"
+is "$(status)" "0 $pool_sectors $TARGET_POOL Fail" "it is still failed"
 log_mark
 fails "a new table is refused" "Invalid argument" \
 	dmsetup load pool --table "$(pool_table /dev/mapper/meta "$DATA")"

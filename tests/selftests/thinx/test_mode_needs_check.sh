@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Read-only after a failed metadata operation: as read-only by the table, and no
-# resume, table or growth makes it writable until the flag is cleared.
+# Read-only after a failed metadata operation: like read-only by the table, but no
+# resume, table or growth makes the pool writable until the flag is cleared.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh
@@ -16,10 +16,10 @@ broken meta "$META"
 fails "a write that must be committed" EIO blockio fua /dev/mapper/t5 0 64k 5
 becomes ro "read-only"
 logged "aborting current metadata transaction" "the abort is logged"
-logged "switching pool to read-only mode" "the mode, too"
+logged "switching pool to read-only mode" "so is the mode"
 raised $((n + 1)) "one event"
 if is_thinx; then
-	fails "the device could not be told" "" flagged "$META"
+	fails "the flag could not be written" "" flagged "$META"
 	healed meta "$META"
 	ok "healed: the flag is written, while the pool is up" \
 		wait_until 120 flagged "$META"
@@ -48,7 +48,7 @@ modes_blocks=80
 pool_sectors=$((modes_blocks * bs))
 log_mark
 reload_pool /dev/mapper/meta "$DATA"
-logged "unable to grow the data device until repaired\." "data do not grow"
+logged "unable to grow the data device until repaired\." "data does not grow"
 pool_status_is "20/64 - ro discard_passdown queue_if_no_space needs_check 512"
 log_mark
 disk_grow META 16M
@@ -56,7 +56,7 @@ require dmsetup load meta --table "0 $(size_of "$META") linear $META 0"
 require dmsetup resume meta
 suspend_and_resume pool
 logged "unable to grow the metadata device until repaired\." \
-	"metadata do not grow"
+	"metadata does not grow"
 like "$(pool_field 5)" "/2048$" "status says so"
 is "$(events)" "$n" "none of it raised an event"
 modes_written no
@@ -76,8 +76,8 @@ log_mark
 make_pool /dev/mapper/meta "$DATA"
 is "$(pool_mode) $(pool_field 11)" "rw -" "writable"
 is "$(events)" 0 "no event"
-logged "growing the data device from 64 to 80 blocks" "data have grown"
-logged "growing the metadata device from 2048 to 4096 blocks" "metadata, too"
+logged "growing the data device from 64 to 80 blocks" "data has grown"
+logged "growing the metadata device from 2048 to 4096 blocks" "so has metadata"
 modes_activate
 modes_writes ok ok
 modes_written ok

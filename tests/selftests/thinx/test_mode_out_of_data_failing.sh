@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Out of data space, failing: what needs a new block gets ENOSPC at once, all
-# else goes on; deleting brings the pool back.
+# Out of data space, failing: what needs a new block gets ENOSPC at once, all else
+# goes on; a deletion brings write mode back.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh
@@ -29,14 +29,14 @@ modes_messages ok
 modes_stays out_of_data_space
 is "$(events)" $((n + 2)) "no more events"
 
-# Block 0 of t5 is shared with 8 and has been overwritten: 8 alone has it.
+# Block 0 of t5 was shared with 8 and has been overwritten: only 8 has it now.
 log_mark
-ok "delete a snapshot that holds a block" msg delete 8
+ok "delete a snapshot that has a block of its own" msg delete 8
 becomes rw "write mode again"
 logged "switching pool to write mode" "which is logged"
 raised $((n + 3)) "with an event"
-ok "the block can be had" blockio write /dev/mapper/t1 16M 64k 12
-fails "and no second one" ENOSPC timeout 120 blockio write /dev/mapper/t1 17M 4k 12
+ok "the block can be allocated" blockio write /dev/mapper/t1 16M 64k 12
+fails "but no second one" ENOSPC timeout 120 blockio write /dev/mapper/t1 17M 4k 12
 becomes out_of_data_space "out of data space again"
 ok "what was written is there" blockio verify /dev/mapper/t1 16M 64k 12
 finish

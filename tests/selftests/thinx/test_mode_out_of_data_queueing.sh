@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Out of data space, queueing: only what needs a new block waits; discards bring
-# the pool back, and what waited is done.
+# Out of data space, queueing: only what needs a new block waits; a discard brings
+# write mode back, and what waited completes.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Out of metadata space: read-only without needs_check, nothing lost; the mode is
-# left by growing the metadata device and by nothing else.
+# Out of metadata space: read-only without needs_check, and nothing is lost.  Only
+# growing the metadata device ends the mode for good.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh
@@ -16,7 +16,7 @@ while [ $i -lt 300 ] && msg create_thin $i > /dev/null 2>&1; do
 	i=$((i + 1))
 done
 is "$(pool_mode)" ro "the mode"
-logged "No free metadata blocks" "and why"
+logged "No free metadata blocks" "the reason is logged"
 logged "switching pool to read-only mode" "is logged"
 pool_status_is "20/64 - ro discard_passdown queue_if_no_space - 32"
 is "$(status t1)" "0 65536 $TARGET_THIN 2048 2047" "a volume's status"
@@ -35,7 +35,7 @@ remove t6
 is "$(events)" "$n" "none of it raised an event"
 is "$(pool_field 11)" - "no needs_check"
 
-# A new table asks for write mode, until the next change finds out.
+# A new table asks for write mode, which lasts until the next change.
 reload_pool /dev/mapper/meta "$DATA"
 is "$(pool_mode)" rw "a new table: write mode"
 is "$(events)" $((n + 1)) "an event"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Read-only by the table: what needs no change of the metadata works, the rest
-# fails; a table without the feature brings write mode, and back.
+# Read-only by the table: what changes no metadata works, the rest fails; a table
+# without the feature switches to write mode, and one with it back.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh
@@ -14,7 +14,7 @@ remove t1 t2 t4 t5 pool
 log_mark
 make_pool /dev/mapper/meta "$DATA" read_only
 logged "switching pool to read-only mode" "the mode is logged"
-is "$(events)" 1 "and is an event"
+is "$(events)" 1 "and raises an event"
 modes_activate
 pool_status_is "20/64 - ro discard_passdown queue_if_no_space - 512"
 is "$(status t1)" "0 65536 $TARGET_THIN 2048 2047" "a volume's status"
@@ -33,7 +33,7 @@ log_mark
 reload_pool /dev/mapper/meta "$DATA"
 is "$(pool_mode)" rw "a table without the feature"
 logged "switching pool to write mode" "is logged"
-is "$(events)" 2 "and is an event"
+is "$(events)" 2 "and raises an event"
 modes_writes ok ok
 modes_written ok
 reload_pool /dev/mapper/meta "$DATA" read_only

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Write mode: everything is possible, and nothing of it raises an event.
+# Write mode: everything works, and none of it raises an event.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../modes.sh
@@ -20,8 +20,8 @@ modes_written ok
 is "$(data_used)" 24 "four blocks were taken"
 modes_messages ok
 ok "a discard" blockio discard /dev/mapper/t1 0 64k
-ok "is in effect" blockio zeros /dev/mapper/t1 0 64k
-is "$(data_used)" 23 "one block came free"
+ok "takes effect" blockio zeros /dev/mapper/t1 0 64k
+is "$(data_used)" 23 "one block was freed"
 is "$(status t1)" "0 65536 $TARGET_THIN 2176 34943" "a volume's status"
 modes_stays rw
 is "$(events)" 0 "no event at all"

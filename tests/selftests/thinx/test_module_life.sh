@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The module cannot go while it is used, can otherwise; its parameters.
+# The module can be unloaded unless it is in use; its parameters.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -25,7 +25,7 @@ for i in 1 2 3 4 5; do
 	ok "data $i" blockio verify /dev/mapper/t1 0 4M 1
 	remove t1 pool
 done
-# A constructor that fails leaves no reference behind.
+# A failed constructor leaves no reference to the module.
 for i in 1 2 3; do
 	dmsetup create bad --table "0 100 $TARGET_POOL $META $DATA 128 0 1 x" 2>/dev/null
 	dmsetup create bad --table "0 100 $TARGET_THIN $DATA 1" 2>/dev/null

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool in fail mode could not even go back to the last commit.  As soon as the
-# metadata device can be written again that is remembered there, so that the
-# pool is not taken for sound when it is set up anew.
+# A pool in fail mode could not even roll back to the last commit.  As soon as the
+# metadata device can be written again, needs_check is recorded there, so that the
+# pool is not considered sound when it is set up again.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-is_thinx || skip_all "the stock target forgets"
+is_thinx || skip_all "the stock target forgets the flag"
 disk META 8
 disk DATA 64
 wrap meta "$META"
@@ -22,7 +22,7 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 	else
 		activate t1 1 32M
 	fi
-	# What the next write needs of the metadata is in memory then.
+	# So that the metadata the next write needs is in memory.
 	write_synced $t 6M 64k 1
 	log_mark
 	rewrap meta error
@@ -36,25 +36,25 @@ for heals in "while the pool exists" "while it is removed" "after it was removed
 		healed meta "$META"
 		ok "healed: the flag is written" wait_until 120 flagged "$META"
 		is "$(status)" "0 131072 $TARGET_POOL Fail" "the pool stays failed"
-		fails "and its volume" EIO blockio read $t 0 64k
+		fails "so does its volume" EIO blockio read $t 0 64k
 		remove t1 pool
 		;;
 	while*)
 		remove t1
 		rewrap meta linear "$META" 0
 		remove pool
-		ok "the flag is written at the latest now" flagged "$META"
+		ok "removing the pool has written the flag" flagged "$META"
 		;;
 	*)
 		remove t1 pool
 		healed meta "$META"
-		fails "nobody was left to write it" "" flagged "$META"
+		fails "there was no pool left to write it" "" flagged "$META"
 		;;
 	esac
 	if [ "$heals" != "after it was removed" ]; then
 		make_pool /dev/mapper/meta "$DATA"
 		is "$(pool_mode) $(pool_field 11)" "ro needs_check" \
-			"set up anew: read-only until checked"
+			"set up again: read-only until checked"
 		activate t1 1 32M
 		ok "what was committed is there" blockio verify $t 0 4M 1
 		remove t1 pool

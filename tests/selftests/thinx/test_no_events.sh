@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What raises no event: a pool and its volumes are used in every way that leaves
-# the mode alone and the space plenty.
+# A pool and its volumes are used in every way that changes no mode and leaves plenty
+# of space: nothing raises an event.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -22,7 +22,7 @@ snapshot t1 1 2
 activate t2 2 32M
 require blockio write $t 0 1M 2
 require blockio write /dev/mapper/t2 1M 1M 3
-is "$(events) $(events t1)" "0 0" "snapshots and sharing broken"
+is "$(events) $(events t1)" "0 0" "snapshots and breaking of sharing"
 require blockio discard $t 0 2M
 require blockio discard /dev/mapper/t2 0 32M
 remove t2
@@ -52,7 +52,7 @@ require dmsetup load t1 --table "$(thin_table 1 48M)"
 require dmsetup resume t1
 is "$(events) $(events t1)" "0 0" "a volume grows"
 remove t1
-is "$(events)" 0 "a volume goes"
+is "$(events)" 0 "a volume is removed"
 remove pool
 make_pool "$META" "$DATA"
 is "$(events)" 0 "the pool is set up again"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The time that writes wait in a full pool stands still while the pool is
-# suspended, and begins anew when it is resumed; suspending does not wait for it.
+# The timeout of writes that wait in a full pool stops while the pool is suspended
+# and starts anew when it is resumed; suspending does not wait for it.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# no_space_timeout is looked at when the waiting begins, can be written at any
-# time, and 0 means for ever.
+# no_space_timeout takes effect when waiting begins, can be written at any time, and
+# 0 means for ever.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -17,7 +17,7 @@ make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
 
-# make_room: a block for the writer that waits
+# make_room OFFSET: free a block for the waiting writer
 make_room()
 {
 	require blockio discard $t "$1" 64k
@@ -25,7 +25,7 @@ make_room()
 }
 
 ok "can be written" bash -c "echo 0 > $p"
-fails "not with nonsense" "" bash -c "echo x > $p"
+fails "but not with nonsense" "" bash -c "echo x > $p"
 is "$(cat "$p")" 0 "which changes nothing"
 spawn blockio write $t 2M 64k 2
 writer=$spawned

@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # A pool is suspended while a large discard is half done: its volume can then be
-# suspended without flushing, and the discard, and who waits behind it, go on later.
+# suspended without flushing; the discard, and a read waiting for it, complete later.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -13,7 +13,7 @@ blocks=160000
 disk META 64
 wrap meta "$META"
 
-# A pool of null data with one big volume, alternate blocks of which are mapped.
+# A pool on a zero target with one big volume, every second block of which is mapped.
 python3 - $blocks > "$scratch/xml" <<'PYTHON'
 import sys
 n = int(sys.argv[1])
@@ -26,7 +26,7 @@ PYTHON
 require dmsetup create data --table "0 $((blocks * 128)) zero"
 bigtable="0 $((blocks * 128)) $TARGET_THIN /dev/mapper/pool 1"
 
-# Some of it is unmapped, and not yet all.
+# Some of it is unmapped, but not yet all.
 mapped() { status t1 | awk '{ print $4 }'; }
 begun() { [ "$(mapped)" -lt $((blocks * 64)) ]; }
 
@@ -35,7 +35,7 @@ for ((i = 1; i <= 3 || (i <= 30 && caught == 0); i++)); do
 	require thin_restore -q -i "$scratch/xml" -o /dev/mapper/meta
 	make_pool /dev/mapper/meta /dev/mapper/data no_discard_passdown
 	require dmsetup create t1 --table "$bigtable"
-	# It takes some seconds to read all that is unmapped, on any machine.
+	# Reading the metadata to be unmapped takes some seconds on any machine.
 	rewrap meta delay "$META" 0 100 "$META" 0 0
 	spawn blkdiscard -l $((blocks * 65536 / 2)) /dev/mapper/t1
 	discard=$spawned
@@ -58,5 +58,5 @@ for ((i = 1; i <= 3 || (i <= 30 && caught == 0); i++)); do
 		"$i: half of the blocks are unmapped"
 	remove t1 pool
 done
-ok "some discard was caught half done ($caught)" test $caught -gt 0
+ok "a discard was caught half done ($caught)" test $caught -gt 0
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A table that is refused changes nothing: a blank metadata device is as blank as
-# before, whatever was wrong.
+# A refused table changes nothing: a blank metadata device stays blank, whatever was
+# wrong with the table.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

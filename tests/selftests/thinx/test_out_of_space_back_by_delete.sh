@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Writes held for lack of space are done when a device is deleted; nothing of it
-# shows in them.
+# Writes held for lack of space complete when a device is deleted; none of its data
+# shows up in their blocks.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -29,7 +29,7 @@ succeeds $writer "the first ends"
 succeeds $partial "the second ends"
 logged "switching pool to write mode" "write mode"
 is "$(pool_mode)" rw "status says so"
-raised $((n + 3)) "low water mark and two changes of mode"
+raised $((n + 3)) "three events: low water mark and two changes of mode"
 ok "what was written is there" blockio verify /dev/mapper/t1 8M 512k 3
 ok "the other, too" blockio verify /dev/mapper/t1 16M 4k 4
 ok "around it are zeros" blockio zeros /dev/mapper/t1 16388k 60k

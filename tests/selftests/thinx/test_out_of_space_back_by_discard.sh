@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Writes held for lack of space are done when a discard frees blocks, whichever
-# volume it is of; as many as there is space for.
+# Writes held for lack of space complete when a discard of any volume frees blocks, as
+# many as there is space for.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -23,7 +23,7 @@ for i in 0 1 2; do
 done
 raised $((n + 2)) "low water mark and mode: two events"
 
-# ended COUNT: so many of the writers have
+# ended COUNT: that many of the writers have ended
 ended()
 {
 	local i k=0
@@ -34,7 +34,7 @@ ended()
 	[ "$k" = "$1" ]
 }
 
-# free_some ARGUMENTS OF discard
+# free_some ARGUMENT...: of blockio discard
 free_some()
 {
 	ok "discard" blockio discard "$@"
@@ -46,7 +46,7 @@ ok "a block of another volume: one write is done" wait_until 120 ended 1
 becomes out_of_data_space "and the pool is full again"
 sleep 1
 ok "the others are held" ended 1
-raised $((n + 4)) "back and forth: two events"
+raised $((n + 4)) "two changes of mode: two events"
 free_some /dev/mapper/t1 0 128k
 ok "two of its own: the rest is done" wait_until 120 ended 3
 for i in 0 1 2; do
@@ -57,7 +57,7 @@ is "$(pool_mode)" rw "the mode"
 raised $((n + 5)) "one more event"
 is "$(data_used)" 20 "every block is in use"
 ok "what was discarded reads as zeros" blockio zeros /dev/mapper/t2 0 64k
-ok "here, too" blockio zeros /dev/mapper/t1 0 128k
+ok "so does the other volume" blockio zeros /dev/mapper/t1 0 128k
 ok "the rest is unharmed" blockio verify /dev/mapper/t2 64k 576k 2
-ok "here, too" blockio verify /dev/mapper/t1 128k 512k 1
+ok "so does the other volume" blockio verify /dev/mapper/t1 128k 512k 1
 finish

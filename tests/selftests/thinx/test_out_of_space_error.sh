@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# error_if_no_space: writes fail with ENOSPC at once, everything else goes on;
-# deleting a volume makes room.
+# error_if_no_space: writes that need a block fail with ENOSPC at once, everything
+# else goes on; deleting a volume makes room.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -21,10 +21,10 @@ is "$(pool_field 10)" error_if_no_space "status"
 fails "buffered: fsync reports it" "" dd if=/dev/zero of=$t bs=64k seek=40 \
 	count=2 conv=fsync,notrunc status=none
 ok "fsync of the other volume" blockio sync /dev/mapper/t2
-ok "overwriting is possible" blockio write $t 512k 512k 3
-ok "reading is" blockio verify $t 0 512k 1
+ok "overwriting works" blockio write $t 512k 512k 3
+ok "so does reading" blockio verify $t 0 512k 1
 require msg create_snap 3 1
-fails "breaking sharing is not" ENOSPC timeout 50 blockio write $t 0 64k 4
+fails "breaking sharing does not" ENOSPC timeout 50 blockio write $t 0 64k 4
 ok "the shared data is unharmed" blockio verify $t 0 512k 1
 require msg delete 3
 
@@ -33,7 +33,7 @@ ok "delete the other volume" msg delete 2
 becomes rw "back to rw"
 ok "its blocks can be used" blockio write $t 2M 256k 5
 ok "and hold what was written" blockio verify $t 2M 256k 5
-ok "nothing of the other is seen" blockio verify $t 512k 512k 3
+ok "the rest is unharmed" blockio verify $t 512k 512k 3
 is "$(data_used)" 20 "all in use again"
 
 # From error to queue by a reload, and back.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Data space runs out with queueing: the measured sequence of events, status and
-# held I/O, until the pool grows.
+# Data space runs out with queueing: the sequence of events, status and held I/O, as
+# measured with dm-thin, until the pool grows.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A new table for a full pool asks for write mode: held writes are tried again,
-# under the table's setting, with the events that go with it.
+# A new table for a full pool asks for write mode: held writes are retried under the
+# table's setting, with the events that go with it.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -17,7 +17,7 @@ writer=$spawned
 becomes out_of_data_space "out of data space"
 raised 2 "low water mark and mode: two events"
 
-# The same table again: to write mode, low water mark, and back.
+# The same table again: write mode, low water mark, and full again.
 log_mark
 reload_pool "$META" "$DATA"
 events_are() { [ "$(events)" = "$1" ]; }
@@ -40,7 +40,7 @@ logged "reached low water mark for data device" "the low water mark"
 logged "switching pool to out-of-data-space \(error IO\) mode" "and full"
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space error_if_no_space" "status"
 
-# And back: nobody waits, so nobody notices that it is still full.
+# And back: no write is held, so nothing notices that the pool is still full.
 reload_pool "$META" "$DATA"
 is "$(pool_mode) $(pool_field 10)" "rw queue_if_no_space" \
 	"queueing again: write mode until a block is wanted"
@@ -51,7 +51,7 @@ becomes out_of_data_space "then full"
 raised 11 "two events"
 ok "the writer is held" running $writer
 
-# Read-only: what is held cannot be done.
+# Read-only: held writes fail.
 reload_pool "$META" "$DATA" read_only
 ok "read-only: the writer ends" wait_until 120 stopped $writer
 like "$(cat "$scratch/out")" EIO "with EIO"

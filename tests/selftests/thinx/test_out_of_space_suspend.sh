@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Suspending with held writes: a volume without flushing gives them back, the
-# pool keeps them; both go on after resume.
+# Suspending with held writes: a volume suspended without flushing gives them back to
+# device-mapper, the pool keeps them; either way they go on after a resume.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -23,7 +23,7 @@ ok "held again" running $writer
 ok "suspend the pool" timeout 120 dmsetup suspend pool
 ok "resume it" timeout 120 dmsetup resume pool
 sleep 0.5
-ok "held still" running $writer
+ok "still held" running $writer
 is "$(pool_mode)" out_of_data_space "mode is unchanged"
 require dmsetup suspend --noflush --nolockfs t1
 resize_pool 30

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Held writes fail after no_space_timeout seconds; space brings the pool back
-# to its table's setting.
+# Held writes fail after no_space_timeout seconds; with space the pool goes back to
+# its table's setting.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -39,6 +39,6 @@ is "$(pool_field 10)" queue_if_no_space "and to queueing"
 logged "switching pool to write mode" "logged"
 ok "writes find space" blockio write $t 2M 192k 2
 ok "and are there" blockio verify $t 2M 192k 2
-ok "three blocks were there to have" test "$(data_used)" = 20
-ok "the discarded read as zeros" blockio zeros $t 64k 192k
+ok "exactly three blocks were free" test "$(data_used)" = 20
+ok "discarded blocks read as zeros" blockio zeros $t 64k 192k
 finish

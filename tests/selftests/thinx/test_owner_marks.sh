@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A small pool whose blocks change hands all the time: volumes are written,
-# discarded, snapshotted, deleted and made anew while others are verified.  Nobody
-# ever reads what another wrote, or anything but zeros where nothing was written.
+# A small pool whose blocks are reused all the time: volumes are written, discarded,
+# snapshotted, deleted and created again while others are verified.  No volume ever
+# shows the data of another, or anything but zeros where nothing was written.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -12,7 +12,7 @@ disk META 8
 disk DATA 9
 seconds=${MARKS_SECONDS:-25}
 kib=$((bs / 2))
-# 144 blocks for what may want 256: running out of space is part of it.
+# 144 blocks for volumes that may need 256: running out of space is part of the test.
 make_pool "$META" "$DATA" error_if_no_space
 require blockio write "$DATA" 0 9M 666
 size=4M
@@ -36,7 +36,7 @@ run()
 	pids[$1]=$spawned
 }
 
-# joined ID: it ended well
+# joined ID: its marks has succeeded
 joined()
 {
 	wait "${pids[$1]}" && return 0
@@ -53,14 +53,14 @@ checked()
 }
 
 for id in 1 2 3 4; do fresh $id; done
-# The first is at it all the time; the others take turns.
+# The first runs all the time; the others take turns.
 run 1 "$seconds"
 end=$((SECONDS + seconds))
 rounds=0
 while [ $bad = 0 ] && { [ $SECONDS -lt $end ] || [ $rounds -lt 2 ]; }; do
 	run 2 1
 	run 3 1
-	# Volume 4 is quiet: snapshot it, work on both, check both.
+	# Volume 4 is idle: snapshot it, change both, check both.
 	snapshot v4 4 5
 	cp "$scratch/state4" "$scratch/state5" 2>/dev/null || : > "$scratch/state5"
 	activate v5 5 $size
@@ -97,7 +97,7 @@ while [ $bad = 0 ] && { [ $SECONDS -lt $end ] || [ $rounds -lt 2 ]; }; do
 done
 joined 1
 checked 1
-ok "in $rounds rounds every read was what its owner wrote" test $bad = 0
+ok "in $rounds rounds every read returned what its owner wrote" test $bad = 0
 ok "there were some rounds" test $rounds -ge 2
 diag < "$scratch/out1"
 remove v1 v2 v3 v4 pool

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool's table comes and goes, resumed or not, removed in order or by force,
-# while others try to set up its volumes all the time.
+# A pool's table comes and goes, resumed or not, removed in order or by force, while
+# other processes keep trying to set up its volumes.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -35,7 +35,7 @@ written() { [ "$(dmsetup status t1 | awk '{ print $4 }')" -gt 0 ]; }
 table=$(pool_table "$META" "$DATA")
 n=0
 while [ $n -lt 12 ]; do
-	# Never in use, in use, in use and wiped by force.
+	# Not resumed; resumed; resumed and written; resumed and wiped by force.
 	require dmsetup create pool --notable
 	dmsetup load pool --table "$table" > /dev/null 2>&1
 	case $((n % 4)) in
@@ -57,7 +57,7 @@ for i in 1 2; do
 done
 ok "sound" thin_check -q --clear-needs-check-flag "$META"
 make_pool "$META" "$DATA"
-is "$(pool_mode)" rw "it comes up"
+is "$(pool_mode)" rw "the pool can be set up"
 activate t1 1 4M
 ok "with what was written" blockio verify /dev/mapper/t1 0 64k 1
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Every malformed or impossible pool table is refused with the documented errno
-# and words.
+# Every malformed or impossible pool table is refused with the documented errno and
+# message.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -34,13 +34,13 @@ refused EINVAL "$features" "$META $DATA 128 0 5 a b c d e"
 refused EINVAL "$features" "$META $DATA 128 0 2 read_only"
 refused EINVAL "$features" "$META $DATA 128 0 -1"
 if is_thinx; then
-	# The stock target ignores them: nobody would notice that a feature is not on.
+	# The stock target ignores them, so a missing feature would go unnoticed.
 	refused EINVAL "$features" "$META $DATA 128 0 0 read_only"
 	refused EINVAL "$features" "$META $DATA 128 0 1 skip_block_zeroing read_only"
 fi
 refused EINVAL "Unrecognised pool feature requested" "$META $DATA 128 0 1 readonly"
 
-# From 6.12 on dm core says ENOENT for a path that is not there.
+# From 6.12 on dm core returns ENOENT for a path that does not exist.
 refused "(ENODEV|ENOENT)" "Error opening metadata block device" "/nonexistent $DATA 128 0"
 refused "(ENODEV|ENOENT)" "Error getting data device" "$META /nonexistent 128 0"
 
@@ -72,7 +72,7 @@ printf 'x' | dd of="$OTHER" bs=1 seek=32 conv=notrunc status=none
 refused EILSEQ "Error creating metadata object" "$OTHER $DATA 128 0"
 
 if is_thinx; then
-	# The stock target takes it, and fails when it is resumed.
+	# The stock target accepts it and fails when it is resumed.
 	huge=$(((1 << 47) + 128))
 	require dmsetup create huge --table "0 $huge zero"
 	log_mark
@@ -82,7 +82,7 @@ if is_thinx; then
 	remove huge
 fi
 
-# dm core's own.
+# Refused by dm core.
 fails "a table longer than the data device" "" \
 	dmsetup create bad --table "0 $((n + 128)) $TARGET_POOL $META $DATA 128 0"
 fails "a read-only table" "" \
@@ -90,5 +90,5 @@ fails "a read-only table" "" \
 fails "not at sector 0" "" \
 	dmsetup create bad --table "128 128 $TARGET_POOL $META $DATA 128 0"
 
-ok "the device is unharmed by all that" thin_check "$META"
+ok "the device is unharmed" thin_check "$META"
 finish

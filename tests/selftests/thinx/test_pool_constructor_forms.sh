@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What a pool table may look like: case, repeats, signs, words behind the
-# counted features, odd lengths; and how the table reads back.
+# What a pool table may look like: case, repeats, signs, words after the counted
+# features, odd lengths; and how the table reads back.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool whose devices are volumes of another pool: I/O, discards through both,
-# snapshots on both levels, the lower pool suspended, full and grown; taken down
-# from the top.
+# A pool whose devices are volumes of another pool: I/O, discards through both pools,
+# snapshots on both levels, the lower pool suspended, full and grown; finally removed
+# from the top down.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -26,7 +26,7 @@ ok "written" blockio write $t 0 32M 1
 ok "read" blockio verify $t 0 32M 1
 ok "holes" blockio zeros $t 64M 8M
 is "$(pool=upper data_used)" 512 "blocks of the upper pool"
-like "$(data_used)" '^5[1-9][0-9]$' "of the lower: as many and the metadata's"
+like "$(data_used)" '^5[1-9][0-9]$' "of the lower pool: as many and those of the metadata"
 
 fails "the lower pool is in use" busy dmsetup remove pool
 fails "and its volumes" busy dmsetup remove updata
@@ -39,15 +39,15 @@ require msg create_snap 12 2
 require timeout 120 dmsetup resume upper
 ok "overwritten after a snapshot of each" blockio write $t 8M 8M 2
 ok "in small pieces" env BLOCKIO_SIZE=4k blockio write $t 20M 256k 3
-ok "the new" blockio verify $t 8M 8M 2
-ok "the new in small" blockio verify $t 20M 256k 3
-ok "the old beside it" blockio verify $t 16M 4M 1
+ok "the new data" blockio verify $t 8M 8M 2
+ok "that of the small pieces" blockio verify $t 20M 256k 3
+ok "the old data between them" blockio verify $t 16M 4M 1
 pool=upper activate s2 2 128M
-ok "the snapshot has the old" blockio verify /dev/mapper/s2 0 32M 1
+ok "the snapshot has the old data" blockio verify /dev/mapper/s2 0 32M 1
 remove s2
 pool=upper require msg delete 2
 
-# The snapshot of the lower volumes is the upper pool as it was then.
+# Snapshots of the lower volumes are the upper pool as it was at the time.
 activate oldmeta 11 8M
 activate olddata 12 256M
 pool=old make_pool /dev/mapper/oldmeta /dev/mapper/olddata
@@ -65,9 +65,9 @@ ok "discarded" blockio discard $t 0 8M
 require blockio sync $t
 dmsetup status upper > /dev/null
 discarded() { [ "$(data_used)" -le $((before - 120)) ]; }
-ok "the blocks come free in the lower pool" wait_until 120 discarded
+ok "the blocks are freed in the lower pool" wait_until 120 discarded
 ok "zeros there" blockio zeros $t 0 8M
-ok "its neighbour is unharmed" blockio verify $t 8M 8M 2
+ok "what follows is unharmed" blockio verify $t 8M 8M 2
 
 busy w --filename=$t --direct=1 --ioengine=libaio --iodepth=8 \
 	--rw=randwrite --bsrange=4k-128k --offset=40M --size=40M --io_size=16M \
@@ -84,13 +84,13 @@ for _ in 1 2 3 4; do
 	done
 done
 is $n 20 "$n times suspended and resumed"
-ok "the load is still at it" running "$writer"
+ok "the load is still running" running "$writer"
 calm
 wait "$writer"
-ok "a load, while each level is suspended and resumed" test $? = 0
+ok "and succeeds, with each level suspended and resumed" test $? = 0
 is "$(pool_mode) $(pool=upper pool_mode)" "rw rw" "both pools are fine"
 
-# The lower pool runs full: the upper one waits with it.
+# The lower pool fills up: the upper one waits with it.
 spawn blockio write $t 88M 40M 4
 writer=$spawned
 make_thin eater 3 256M
@@ -98,11 +98,11 @@ spawn_out=$scratch/eater spawn blockio write /dev/mapper/eater 0 128M 9
 eater=$spawned
 ok "the lower pool is full" wait_until 300 mode_is out_of_data_space
 # The stock target's status waits for its metadata here.
-! is_thinx || is "$(pool=upper pool_mode)" rw "the upper does not notice"
+! is_thinx || is "$(pool=upper pool_mode)" rw "the upper one does not notice"
 reload_pool "$META" "$DATA"
 ok "grown: the writers end" wait_until 300 stopped "$writer"
 ok "with success" wait "$writer"
-ok "both" wait_until 300 stopped "$eater"
+ok "so does the second" wait_until 300 stopped "$eater"
 ok "written through a full pool" blockio verify $t 88M 40M 4
 ok "the rest is unharmed" blockio verify $t 8M 8M 2
 

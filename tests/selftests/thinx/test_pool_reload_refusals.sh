@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What a table loaded over a live pool must not change: block size, devices, the
-# taking of discards.  The pool goes on as before.
+# What a table loaded over a live pool cannot change: block size, devices, whether
+# discards are accepted.  The pool goes on as before.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -31,7 +31,7 @@ refused EINVAL "different pool cannot replace a pool" "$META2 $DATA 128 0"
 refused EBUSY "data device already in use by a pool" "$META $DATA2 128 0"
 refused EINVAL "Discard support cannot be disabled once enabled" \
 	"$META $DATA 128 0 1 ignore_discard"
-# The stock target takes these and ignores what they say.
+# The stock target accepts these and ignores the difference.
 if is_thinx; then
 	for size in 256 64000 2097152; do
 		refused EINVAL "(Block size cannot be changed|Invalid block size)" \
@@ -44,7 +44,7 @@ if is_thinx; then
 fi
 ok "a resume without a table" dmsetup resume pool
 is "$(dmsetup table pool)" "$before" "the table is the old one"
-ok "the data too" blockio verify /dev/mapper/t1 0 4M 1
+ok "the data is there" blockio verify /dev/mapper/t1 0 4M 1
 ok "and it can be written" blockio write /dev/mapper/t1 8M 4M 1
 remove t1 pool
 make_pool "$META" "$DATA" ignore_discard

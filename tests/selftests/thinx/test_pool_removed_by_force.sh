@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A pool is removed by force while volumes are under load, or wait for space: the
+# A pool is removed by force while its volumes are under load or wait for space: the
 # load ends with errors, what was flushed is on the disk, and the volumes can be
 # removed.
 # shellcheck source=../lib-space.sh
@@ -30,7 +30,7 @@ for load in fio full; do
 		becomes out_of_data_space "full: a write waits"
 		;;
 	esac
-	# It may say busy, but it has replaced the table by one that fails.
+	# dmsetup may say busy, but has replaced the table with one that fails all I/O.
 	timeout 120 dmsetup remove --force pool > /dev/null 2>&1
 	like "$(dmsetup table pool)" " error" "$load: the table is gone"
 	ok "$load: the load ends" wait_until 120 stopped "$spawned"
@@ -49,7 +49,7 @@ for load in fio full; do
 	ok "$load: remove one" timeout 120 dmsetup remove --retry t1
 	ok "$load: and the other" timeout 120 dmsetup remove --retry t2
 	ok "$load: and the pool" timeout 120 dmsetup remove --retry pool
-	ok "$load: the metadata are sound" thin_check -q "$META"
+	ok "$load: the metadata is sound" thin_check -q "$META"
 	make_pool "$META" "$DATA"
 	is "$(pool_mode)" rw "$load: set up again: writable"
 	activate t1 1 32M

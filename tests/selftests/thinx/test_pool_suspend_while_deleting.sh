@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The pool is suspended while a large volume is deleted, which takes long because
-# the metadata device is slow: the suspend waits for that, as dm core wants it, but
-# volumes are read and written meanwhile, and other messages answered.
+# The pool is suspended while a large volume is deleted, which takes long because the
+# metadata device is slow: the suspend waits for that, as dm core requires, but
+# meanwhile volumes are read and written and other messages are answered.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -18,7 +18,7 @@ wrap meta "$META"
 make_pool /dev/mapper/meta "$DATA"
 make_thin t2 2 64M
 write_synced /dev/mapper/t2 0 4M 1
-# The blocks are known: no metadata is read for them.
+# Their mappings are cached: reading them needs no metadata.
 require blockio verify /dev/mapper/t2 0 4M 1
 rewrap meta delay "$META" 0 500
 
@@ -31,16 +31,16 @@ ok "the pool is being suspended" wait_until 120 blocked "$suspend"
 ok "other messages are answered" timeout 200 dmsetup message pool 0 "create_thin 3"
 ok "a neighbour reads" blockio verify /dev/mapper/t2 0 4M 1
 ok "and writes" blockio write /dev/mapper/t2 0 1M 2
-ok "before the deletion is through" running "$delete"
+ok "before the deletion is done" running "$delete"
 rewrap meta linear "$META" 0
-ok "which it is at last" wait_until 240 stopped "$delete"
+ok "the deletion ends" wait_until 240 stopped "$delete"
 wait "$delete"
 is $? 0 "without an error"
 wait "$suspend"
 is $? 0 "and so is the suspend"
-is "$(dmsetup info -c --noheadings -o suspended pool)" Suspended "the pool sleeps"
+is "$(dmsetup info -c --noheadings -o suspended pool)" Suspended "the pool is suspended"
 require dmsetup resume pool
-is "$(data_used)" 64 "the blocks have come back"
+is "$(data_used)" 64 "the blocks are free"
 ok "what was written is there" blockio verify /dev/mapper/t2 0 1M 2
 remove t2 pool
 finish

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The read_only feature: never formats, never writes, reads everything.
+# The read_only feature: the pool is never formatted or written, and everything can
+# be read.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -27,8 +28,8 @@ ok "and does nothing" blockio verify $t 0 1M 1
 ok "fsync" blockio sync $t
 suspend_and_resume t1
 suspend_and_resume pool
-is "$(pool_mode)" ro "still after suspend and resume"
-is "$(sha256sum < "$META")" "$sum" "the metadata were not touched"
+is "$(pool_mode)" ro "still read-only after suspend and resume"
+is "$(sha256sum < "$META")" "$sum" "the metadata was not touched"
 
 reload_pool "$META" "$DATA"
 is "$(pool_mode)" rw "a reload without the feature: writable"

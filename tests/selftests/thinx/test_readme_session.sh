@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The session in README.md can be pasted, and does what it says.
+# The session in README.md can be pasted and does what it says.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# New tables for pool and volumes, with other features, while volumes are written
-# and verified: nobody notices, and each feature is in effect at once.
+# New tables for pool and volumes, with other features, while volumes are written and
+# verified undisturbed: each feature is in effect at once.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -55,7 +55,7 @@ for i in 1 2; do
 done
 is "$(events)" "$none" "no event"
 
-# Zeroing, and not.
+# With and without zeroing.
 low=0
 reload_pool "$META" "$DATA"
 require blockio write /dev/mapper/t3 0 32M 3

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Open volumes and busy pools refuse removal; a forced removal under load ends
-# the load with errors and nothing else.
+# Open volumes and busy pools cannot be removed; a forced removal under load ends the
+# load with errors and has no other effect.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -19,7 +19,7 @@ spawn fio --name=w --filename=/dev/mapper/t1 --direct=1 --ioengine=libaio \
 writer=$spawned
 require wait_until 120 loaded t1
 fails "an open volume is busy" busy dmsetup remove t1
-# It may say busy, but it has replaced the table by one that fails all I/O.
+# dmsetup may say busy, but has replaced the table with one that fails all I/O.
 timeout 120 dmsetup remove --force t1 > /dev/null 2>&1
 ok "a forced removal ends the load" wait_until 120 stopped $writer
 dmsetup remove --retry t1 > /dev/null 2>&1
@@ -28,7 +28,7 @@ ok "the other volume is unharmed" blockio verify /dev/mapper/t2 0 16M 2
 ok "the id can be activated again" dmsetup create t1 --table "$(thin_table 1 64M)"
 ok "and written" blockio write /dev/mapper/t1 0 1M 1
 
-# Removal in the middle of buffered writes and of discards.
+# Removal right after buffered writes and discards.
 for i in 1 2 3; do
 	blockio write /dev/mapper/t1 0 32M $i > /dev/null 2>&1 &
 	w=$!

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A request goes to the data device in one piece as far as its blocks are
-# neighbours there, and is cut where they are not.
+# A request goes to the data device in one piece as far as its blocks are neighbours
+# there, and is split where they are not.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -14,7 +14,7 @@ t=/dev/mapper/t1
 
 count() { io_counts /dev/mapper/data "\$$1"; }
 
-# pieces FIELD COMMAND...: how many it takes
+# pieces FIELD COMMAND...: how many requests it takes; FIELD as for io_counts
 pieces()
 {
 	local before field=$1
@@ -28,7 +28,7 @@ pieces()
 write_synced $t 0 32M 1
 n=$(pieces 1 blockio verify $t 0 16M 1)
 echo "# 16 requests of 1 MiB were read in $n pieces"
-# A large request may be too much for the device, and be cut for that.
+# A request too large for the device is split in any case.
 if is_thinx; then
 	ok "reads go down in large pieces" test "$n" -le 64
 else
@@ -36,9 +36,9 @@ else
 fi
 n=$(pieces 5 blockio write $t 0 16M 2)
 echo "# 16 requests of 1 MiB were overwritten in $n pieces"
-! is_thinx || ok "writes too" test "$n" -le 64
+! is_thinx || ok "so do writes" test "$n" -le 64
 n=$(pieces 1 env BLOCKIO_SIZE=128k blockio verify $t 32k 8M 2)
-! is_thinx || is "$n" 64 "nor is a small one cut that crosses a border"
+! is_thinx || is "$n" 64 "a small request across a border is not split"
 
 # Every other block is another volume's.
 for ((i = 0; i < 32; i++)); do

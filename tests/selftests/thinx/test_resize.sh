@@ -18,7 +18,7 @@ pool_sectors=$((200 * 128 + 50))
 reload_pool "$META" "$DATA"
 logged "growing the data device from 100 to 200 blocks" "data grown"
 is "$(dmsetup status pool | cut -d' ' -f6)" 64/200 "status"
-ok "data unharmed" blockio verify $t 0 4M 1
+ok "data is unharmed" blockio verify $t 0 4M 1
 log_mark
 reload_pool "$META" "$DATA"
 not_logged "growing" "the same size: nothing happens"
@@ -33,7 +33,7 @@ ok "recovered by the right table" blockio verify $t 0 4M 1
 
 log_mark
 disk_grow META 3M
-not_logged "growing" "metadata do not grow by themselves"
+not_logged "growing" "metadata does not grow by itself"
 suspend_and_resume pool
 logged "growing the metadata device from 256 to 768 blocks" "but on resume"
 like "$(pool_field 5)" "/768$" "status"
@@ -41,7 +41,7 @@ like "$(pool_field 5)" "/768$" "status"
 require dmsetup load t1 --table "$(thin_table 1 64M)"
 suspend_and_resume t1
 is "$(blockdev --getsz $t)" 131072 "the volume has grown"
-ok "data unharmed" blockio verify $t 0 4M 1
+ok "data is unharmed" blockio verify $t 0 4M 1
 ok "the new part is zeros" blockio zeros $t 16M 4M
 ok "and can be written" blockio write $t 60M 4M 2
 ok "and read" blockio verify $t 60M 4M 2
@@ -50,5 +50,5 @@ activate t1 1 1M
 ok "a smaller table" blockio verify $t 0 1M 1
 remove t1
 activate t1 1 64M
-ok "does not lose what is beyond it" blockio verify $t 60M 4M 2
+ok "does not lose what is past its end" blockio verify $t 60M 4M 2
 finish

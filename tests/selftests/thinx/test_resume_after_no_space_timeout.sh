@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# After no_space_timeout a full pool fails writes; a plain suspend and resume lets
-# it queue again as its table says, for the whole time.
+# After no_space_timeout a full pool fails writes; a suspend and resume makes it queue
+# them again, as its table says, for the whole time.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -11,16 +11,16 @@ timeout=2 small_pool 20
 make_thin t1 1 64M
 t=/dev/mapper/t1
 require blockio write $t 0 1280k 1
-fails "full, and in time" ENOSPC timeout 120 blockio write $t 2M 64k 2
+fails "full: a write fails after the timeout" ENOSPC timeout 120 blockio write $t 2M 64k 2
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space error_if_no_space" "status"
-fails "at once" ENOSPC timeout 120 blockio write $t 2M 64k 2
+fails "the next one at once" ENOSPC timeout 120 blockio write $t 2M 64k 2
 n=$(events)
 echo 40 > "$parameters/no_space_timeout"
 log_mark
 begin=$SECONDS
 suspend_and_resume pool
 is "$(pool_mode) $(pool_field 10)" "out_of_data_space queue_if_no_space" \
-	"resumed: full still, but queueing"
+	"resumed: still full, but queueing"
 is "$(events)" "$n" "no event"
 spawn blockio write $t 2M 64k 2
 writer=$spawned

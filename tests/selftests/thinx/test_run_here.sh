@@ -2,26 +2,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# scripts/run.sh in this kernel, as on a machine that may load modules: every
-# check of the demonstration holds, and nothing of it is left behind.
+# scripts/run.sh in this kernel, as on a machine that may load modules: every check
+# of the demonstration passes, and nothing is left behind.
 # shellcheck source=../install.sh
 . "$(dirname "$0")/../install.sh"
 
-# Compiling is not for an emulated processor: tests/packaging/test_run.sh did.
+# Compiling takes too long on an emulated processor: tests/packaging/test_run.sh has.
 [ -e "$top/build/module-$release/dm-thinx-pool.ko" ] ||
 	skip_all "nothing built for $release: make -C tests/packaging check"
 
 is_thinx || skip_all "it shows thinx"
 require module_unload
 
-# What could be left: devices, loops, mounts, modules, directories.
+# What could be left behind: devices, loops, mounts, modules, directories.
 left()
 {
 	dmsetup ls
 	losetup -a
 	cut -d' ' -f2 /proc/mounts
 	lsmod | grep -i thin
-	# Others work in these directories, too: /tmp is the host's, below.
+	# Only its own directories: /tmp may be the host's, where others work as well.
 	find /mnt /tmp /var/tmp -maxdepth 1 -name 'thinx-demo.*'
 }
 

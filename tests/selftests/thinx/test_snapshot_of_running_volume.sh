@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# create_snap while the origin is active, not suspended and being written:
-# the snapshot does not change afterwards.
+# create_snap while the origin is active, not suspended and being written: the
+# snapshot does not change afterwards.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -26,7 +26,7 @@ for i in 2 3 4 5; do
 	b=$(dd if="/dev/mapper/s$i" bs=1M iflag=direct status=none | sha256sum)
 	is "$b" "$a" "snapshot $i does not change under writes to its origin"
 done
-ok "the writer was still at it" running "$writer"
+ok "the writer is still running" running "$writer"
 stop "$writer"
 for i in 2 3 4 5; do
 	remove "s$i"

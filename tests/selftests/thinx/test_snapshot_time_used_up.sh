@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A block number and a time share 64 bits of a mapping, 24 of them for the time.
-# When it is used up there are no more snapshots, but no data get lost.
+# A mapping has 64 bits, 24 of them for the time.  When the largest time is used, no
+# more snapshots can be made, but no data is lost.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 is_thinx || skip_all "the stock target lets the time run into the block number"
 disk META 8
 disk DATA 64
-# One short of the last time.
+# One less than the largest time.
 cat > "$scratch/xml" <<'END'
 <superblock uuid="" time="16777214" transaction="7" version="2" data_block_size="128" nr_data_blocks="1024">
   <device dev_id="1" mapped_blocks="2" transaction="0" creation_time="0" snap_time="16777214">
@@ -35,7 +35,7 @@ activate s2 2 32M
 ok "the snapshot has the old" bash -c \
 	"cmp -n 131072 /dev/mapper/s2 <(dd if=$DATA bs=64k skip=5 count=2 status=none)"
 fails "one more: EOVERFLOW" "Value too large" msg create_snap 3 1
-fails "of another one, too" "Value too large" msg create_snap 3 2
+fails "so is one of another volume" "Value too large" msg create_snap 3 2
 is "$(pool_mode) $(pool_field 11)" "rw -" "the pool goes on"
 ok "volumes can be made" msg create_thin 3
 ok "and deleted" msg delete 3

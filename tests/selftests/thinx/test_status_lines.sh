@@ -8,7 +8,7 @@
 
 disk META 8
 disk DATA 64
-# The reserve is a tenth of 2048 blocks; what a fresh pool uses comes on top.
+# The reserve is a tenth of 2048 blocks, in addition to what a new pool uses.
 
 # status_is FEATURES EXPECTED-TAIL
 status_is()
@@ -37,11 +37,11 @@ make_thin t1 7 10M
 is "$(status t1)" "0 20480 $TARGET_THIN 0 -" "an empty volume"
 require blockio write /dev/mapper/t1 64k 64k 1
 is "$(status t1)" "0 20480 $TARGET_THIN 128 255" "one block: at once"
-is "$(dmsetup status pool | cut -d' ' -f6)" 1/1024 "and in the pool's"
+is "$(dmsetup status pool | cut -d' ' -f6)" 1/1024 "and in the pool's status"
 require blockio write /dev/mapper/t1 9M 128k 1
 is "$(status t1)" "0 20480 $TARGET_THIN 384 18687" "three blocks"
-is "$(dmsetup status pool | cut -d' ' -f6)" 3/1024 "in the pool's"
-ok "metadata in use have grown" test "${fresh%/*}" -lt \
+is "$(dmsetup status pool | cut -d' ' -f6)" 3/1024 "in the pool's status"
+ok "metadata in use has grown" test "${fresh%/*}" -lt \
 	"$(pool_field 5 | cut -d/ -f1)"
 is "$(dmsetup table t1)" "0 20480 $TARGET_THIN $(major_minor /dev/mapper/pool) 7" \
 	"the volume's table"
@@ -54,7 +54,7 @@ require msg set_transaction_id 0 42
 like "$(status)" "^0 131072 $TARGET_POOL 42 [0-9]+/2048 3/1024 - rw discard_passdown queue_if_no_space - 512 \$" \
 	"with a transaction id"
 remove t1
-# The last block, in part: counted whole.
+# Blocks past the table's end count as well.
 activate t1 7 100
 is "$(status t1)" "0 100 $TARGET_THIN 384 18687" \
 	"not clipped to the table's length"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# While a pool is suspended: the I/O of its volumes waits, messages and status
-# work, no volume can be activated; all is committed before, and everything goes
-# on when it is resumed.
+# While a pool is suspended, the I/O of its volumes waits, messages and status work,
+# and no volume can be activated; everything is committed before, and goes on when
+# the pool is resumed.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -40,10 +40,10 @@ for i in 1 2 3 5 6; do
 done
 sleep 1
 for i in 1 2 3 5 6; do
-	ok "waits still ($i)" running "${waiting[i]}"
+	ok "still waits ($i)" running "${waiting[i]}"
 done
 like "$(status)" " 16/1024 - rw " "status"
-is "$(status t1)" "0 65536 $TARGET_THIN 2048 2047" "a volume's"
+is "$(status t1)" "0 65536 $TARGET_THIN 2048 2047" "a volume's status"
 like "$(dmsetup status pool)" " 16/1024 - rw " "status with a commit"
 ok "create_thin" msg create_thin 3
 ok "create_snap" msg create_snap 4 1

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Suspending a volume: waits for its own I/O and holds what follows, keeps nobody
-# else from anything; without flushing, writes that wait for space are given
-# back and tried again at resume.
+# Suspending a volume waits for its own I/O, holds back what follows, and affects no
+# other volume.  Without flushing, writes that wait for space are given back to
+# device-mapper and retried after the resume.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -26,7 +26,7 @@ ok "the volume resumed meanwhile" timeout 120 dmsetup resume t1
 ok "suspended again, with I/O waiting or not, or refused in time" \
 	bash -c 'timeout -k 60 20 dmsetup suspend --noflush --nolockfs t1; [ $? -le 124 ]'
 ok "the pool resumed" timeout 120 dmsetup resume pool
-ok "the volume, too" timeout 120 dmsetup resume t1
+ok "and the volume" timeout 120 dmsetup resume t1
 succeeds "$w1" "the write ends"
 ok "it is there" blockio verify /dev/mapper/t1 0 64k 2
 activate t3 3 32M
@@ -34,7 +34,7 @@ ok "the snapshot does not have it" blockio verify /dev/mapper/t3 0 1M 1
 remove t3
 require msg delete 3
 
-# Full: three writes wait, of two volumes.
+# Full: a write of each volume waits.
 used=$(data_used)
 require blockio write /dev/mapper/t1 1M $(((40 - used) * 64))k 1
 spawn_out=$scratch/out1 spawn blockio write /dev/mapper/t1 16M 64k 3
@@ -58,11 +58,11 @@ done
 require timeout 120 dmsetup suspend --noflush --nolockfs t1
 # Room for one: the suspended volume must not get it.
 resize_pool 41
-succeeds "$w2" "room for one: the other volume's is done"
-ok "the suspended one's waits" running "$w1"
+succeeds "$w2" "room for one: the write of the other volume ends"
+ok "that of the suspended one waits" running "$w1"
 resize_pool 42
 sleep 0.5
-ok "room for another: it waits still" running "$w1"
+ok "room for another: it still waits" running "$w1"
 require timeout 120 dmsetup resume t1
 succeeds "$w1" "resumed: it is done"
 ok "both are there" blockio verify /dev/mapper/t1 16M 64k 3

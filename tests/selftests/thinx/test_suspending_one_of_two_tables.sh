@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The same device in two tables, and twice in one: suspending one of them does
-# not concern the others, writes that wait for space wait in each by itself, and
-# the device is in use until the last has gone.
+# The same device in two tables, and twice in a third: suspending one does not affect
+# the others, each has its own writes waiting for space, and the device is in use
+# until the last table is gone.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -27,7 +27,7 @@ ok "zeros in the other" blockio zeros $b 0 128k
 ok "rewritten through the other" blockio write $b 0 64k 3
 ok "seen by the first" blockio verify $a 0 64k 3
 
-# A snapshot in the right way: every table is suspended.
+# A snapshot taken as documented: every table is suspended.
 for t in a b c; do
 	require dmsetup suspend $t
 done
@@ -47,7 +47,7 @@ ok "written through b while a is suspended" blockio write $b 12M 64k 5
 require dmsetup resume a
 ok "seen by a" blockio verify $a 12M 64k 5
 
-# Full: both hold a write; a's is given back and waits in device-mapper.
+# Full: both hold a write; that of a is given back and waits in device-mapper.
 used=$(data_used)
 require blockio write $b 16M $(((200 - used) * 64))k 6
 spawn_out=$scratch/out1 spawn blockio write $a 31M 64k 7
@@ -59,7 +59,7 @@ require wait_until 120 blocked "$wa"
 require wait_until 120 blocked "$wb"
 require timeout 120 dmsetup suspend --noflush --nolockfs a
 ok "both wait" running "$wa"
-ok "both" running "$wb"
+ok "both of them" running "$wb"
 resize_pool 210
 succeeds "$wb" "room: b's is done"
 ok "a's waits" running "$wa"
@@ -69,10 +69,10 @@ ok "seen by b" blockio verify $b 31M 64k 7
 
 fails "delete: busy" busy msg delete 1
 remove a
-fails "still" busy msg delete 1
+fails "still busy" busy msg delete 1
 remove c
-fails "and still" busy msg delete 1
+fails "and still busy" busy msg delete 1
 ok "b works" blockio verify $b 31M 64k 7
 remove b
-ok "no more" msg delete 1
+ok "no longer busy" msg delete 1
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Every malformed or impossible thin table is refused with the documented errno
-# and words; the odd but legal ones are not.
+# Every malformed or impossible thin table is refused with the documented errno and
+# message; odd but legal ones are not.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

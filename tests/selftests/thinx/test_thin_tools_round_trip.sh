@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# thin_dump and thin_restore of a pool with snapshots and holes; the restored
-# metadata are taken and show the same data.
+# thin_dump and thin_restore of a pool with snapshots and holes; the restored metadata
+# is accepted and shows the same data.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 

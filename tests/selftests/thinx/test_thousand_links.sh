@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A chain of a thousand: each a snapshot of the one before it, some of them
-# written.  Deleted in random order they leave nothing.
+# A chain of a thousand snapshots, each of the one before it, some of them written.
+# Deleted in random order, they leave nothing.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,7 +16,7 @@ p=/dev/mapper/pool
 require dmbatch <<< "write t0 0 1048576 10000"
 remove t0
 
-# Every tenth link is written after it was made: link i gets block i/10 % 16.
+# Every tenth link is written after it is made: link i in block i/10 % 16.
 batch "a chain of $n snapshots" < <(
 	for ((i = 1; i <= n; i++)); do
 		echo "msg pool create_snap $i $((i - 1))"
@@ -27,7 +27,7 @@ batch "a chain of $n snapshots" < <(
 	done)
 is "$(data_used)" $((16 + n / 10)) "a block for each write"
 
-# shows I: lines that look for what link i must hold
+# shows I: operations that check what link i must hold
 shows()
 {
 	local k last=$(($1 / 10)) b
@@ -47,7 +47,7 @@ shows()
 
 batch "links show what was written above them" < <(
 	for ((i = 0; i <= n; i += 37)); do shows $i; done)
-batch "half of them go, in random order" < <(
+batch "half of them are deleted, in random order" < <(
 	seq 0 2 $n | shuf --random-source=<(yes) | sed 's/^/msg pool delete /')
 batch "the others are as they were" < <(
 	for ((i = 1; i <= n; i += 38)); do shows $i; done)
@@ -63,7 +63,7 @@ batch "the end of the chain goes on" < <(
 	echo "write c 0 65536 7"
 	echo "verify c 0 65536 7"
 	echo "remove c")
-batch "the rest goes, in random order" < <(
+batch "the rest is deleted, in random order" < <(
 	seq 1 2 $n | shuf --random-source=<(yes) | sed 's/^/msg pool delete /')
 is "$(data_used)" 0 "no block is in use"
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A thousand snapshots of one volume, which is written in between: each keeps
-# what the volume held then, in whatever order they go.
+# A thousand snapshots of one volume, which is written in between: each keeps what
+# the volume held at the time, in whatever order they are deleted.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -15,7 +15,7 @@ make_thin t1 0 10M
 p=/dev/mapper/pool
 require blockio write /dev/mapper/t1 0 1M 1
 
-# Before snapshot i block i % 16 gets the data i, the other 15 stay.
+# Before snapshot i, block i % 16 gets the data i; the other 15 stay.
 batch "$n snapshots of a volume that is written" < <(
 	for ((i = 1; i <= n; i++)); do
 		echo "write t1 $((i % 16 * 65536)) 65536 $i"
@@ -23,7 +23,7 @@ batch "$n snapshots of a volume that is written" < <(
 	done)
 is "$(data_used)" $((16 + n - 1)) "a block for each write but the first"
 
-# shows I: lines that look for what snapshot i must hold
+# shows I [STEP]: operations that check what snapshot i must hold
 shows()
 {
 	local k
@@ -60,6 +60,6 @@ ok "the volume too" dmbatch <<< "verify t1 524288 65536 $n"
 remove t1
 require msg delete 0
 batch "and outlive the volume" < <(shows 200; shows 1000)
-batch "they go" < <(seq 100 100 $n | sed 's/^/msg pool delete /')
+batch "they are deleted" < <(seq 100 100 $n | sed 's/^/msg pool delete /')
 is "$(data_used)" 0 "no block is in use"
 finish

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Metadata devices of a few blocks: too small ones are refused untouched, the
-# smallest that is taken works.
+# Metadata devices of a few blocks: those that are too small are refused untouched,
+# and the smallest allowed one works.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-is_thinx || skip_all "the stock target formats what it cannot use, and beyond its end"
+is_thinx || skip_all "the stock target formats devices it cannot use, past their end"
 disk DATA 64
 disk STORE 1M
 require blockio write "$STORE" 0 1M 9
@@ -24,7 +24,7 @@ for blocks in 1 2 8 13 16 40 63; do
 	logged "Error creating metadata object \(-ENOSPC\)" "$blocks blocks: ENOSPC"
 	ok "$blocks blocks: blank as before" \
 		cmp -n $((blocks * 4096)) "$STORE" /dev/zero
-	ok "$blocks blocks: nothing behind its end is touched" \
+	ok "$blocks blocks: nothing past its end is touched" \
 		blockio verify "$STORE" $((blocks * 4))k $(((256 - blocks) * 4))k 9
 	remove tiny
 done
@@ -42,8 +42,8 @@ for ((i = 3; i < 80; i++)); do
 done
 ok "64 blocks: room for some volumes" test $i -gt 10
 ok "64 blocks: full sooner or later" test $i -lt 80
-is "$(pool_mode) $(pool_field 11)" "ro -" "64 blocks: gently"
-ok "64 blocks: the data are there" blockio verify /dev/mapper/t1 0 1M 2
+is "$(pool_mode) $(pool_field 11)" "ro -" "64 blocks: read-only without needs_check"
+ok "64 blocks: the data is there" blockio verify /dev/mapper/t1 0 1M 2
 disk_grow META 1M
 suspend_and_resume pool
 is "$(pool_mode) $(pool_field 11)" "rw -" "grown: writable"

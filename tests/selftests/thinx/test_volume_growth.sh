@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A volume is extended by a new table: under load, in a full and in a read-only
-# pool, and not while the pool is suspended.
+# A volume is extended by a new table: under load, in a full pool and in a read-only
+# one, but not while the pool is suspended.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -32,7 +32,7 @@ for ((size = 8192; size < 16000; size += 300)); do
 	extend $((size + 300))k
 	sleep 0.2
 done
-ok "the load is still at it" running "$load"
+ok "the load is still running" running "$load"
 calm
 wait "$load"
 ok "fio found every block as written" test $? = 0
@@ -42,7 +42,7 @@ ok "the new part is zeros" blockio zeros $t 16M 16M
 require blockio write $t 0 8M 1
 ok "its end can be written" blockio write $t 32704k 64k 2
 ok "and read" blockio verify $t 32704k 64k 2
-fails "nothing behind it" "" blockio write $t 32M 64k 2
+fails "nothing past it" "" blockio write $t 32M 64k 2
 
 # Full, with a write that waits.
 used=$(data_used)
@@ -71,14 +71,14 @@ fails "suspended pool: refused" "Invalid argument" \
 logged "Unable to activate thin device while pool is suspended" "says so"
 require dmsetup resume pool
 extend 56M
-ok "then not" blockio write $t 55M 1M 6
+ok "resumed: the new part can be written" blockio write $t 55M 1M 6
 
-# A smaller one does not lose what is beyond it.
+# A smaller table does not lose what is past its end.
 extend 4M
 ok "smaller" blockio verify $t 0 4M 1
 is "$(status t1 | cut -d' ' -f5)" 114687 "status is not clipped"
 extend 56M
 ok "larger again: all is there" blockio verify $t 55M 1M 6
-ok "here, too" blockio verify $t 39M 1M 5
-ok "and here" blockio verify $t 4M 4M 1
+ok "elsewhere, too" blockio verify $t 39M 1M 5
+ok "and before that" blockio verify $t 4M 4M 1
 finish

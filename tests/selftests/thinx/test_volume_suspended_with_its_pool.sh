@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Volumes can be suspended and resumed while their pool is suspended, with their
-# I/O done afterwards; and whoever waits for a suspend that cannot end can be
-# interrupted, and all goes on.
+# Volumes can be suspended and resumed while their pool is suspended; their I/O
+# completes afterwards.  A suspend that cannot complete can be interrupted, and
+# everything goes on.
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
@@ -16,7 +16,7 @@ require blockio write $t 0 1M 1
 
 require dmsetup suspend pool
 if is_thinx; then
-	# The stock target suspends its volumes along, and then nobody else can.
+	# The stock target suspends its volumes with the pool, and nothing else can then.
 	for how in "" "--noflush" "--nolockfs" "--noflush --nolockfs"; do
 		# shellcheck disable=SC2086 # options
 		ok "suspend ${how:-plainly} while the pool is suspended" \
@@ -31,7 +31,7 @@ if is_thinx; then
 	ok "suspend the volume without flushing" \
 		timeout 120 dmsetup suspend --noflush --nolockfs t1
 	ok "resume" timeout 120 dmsetup resume t1
-	ok "the write waits still" running "$writer"
+	ok "the write still waits" running "$writer"
 	ok "suspend the volume once more" \
 		timeout 120 dmsetup suspend --noflush --nolockfs t1
 	ok "resume the pool first" timeout 120 dmsetup resume pool
@@ -39,13 +39,13 @@ if is_thinx; then
 	ok "it waits for its volume" running "$writer"
 	require dmsetup resume t1
 	succeeds "$writer" "done when both are back"
-	ok "its data are there" blockio verify $t 2M 64k 2
+	ok "its data is there" blockio verify $t 2M 64k 2
 	require dmsetup suspend pool
 fi
 spawn blockio write $t 3M 64k 3
 writer=$spawned
 require wait_until 120 blocked "$writer"
-# interrupted SECONDS COMMAND...: it does not end, but a signal ends it
+# interrupted SECONDS COMMAND...: it does not end by itself, but a signal ends it
 interrupted()
 {
 	local r
@@ -61,21 +61,21 @@ ok "resume the pool" timeout 120 dmsetup resume pool
 succeeds "$writer" "the write ends"
 ok "the volume can be suspended" timeout 120 dmsetup suspend t1
 ok "and resumed" timeout 120 dmsetup resume t1
-ok "its data are there" blockio verify $t 3M 64k 3
+ok "its data is there" blockio verify $t 3M 64k 3
 
-# Writes held for lack of space, and no time-out.
+# Writes held for lack of space, without a timeout.
 require blockio write /dev/mapper/t2 0 $(((100 - $(data_used)) * 64))k 4
 spawn blockio write $t 8M 64k 5
 writer=$spawned
 becomes out_of_data_space "a write is held for lack of space"
 ok "a flushing suspend waits for it, and can be interrupted" \
 	interrupted 3 dmsetup suspend --nolockfs t1
-ok "the write is held still" running "$writer"
+ok "the write is still held" running "$writer"
 ok "what is mapped can be read" blockio verify $t 0 1M 1
 ok "and overwritten" blockio write $t 0 64k 6
 resize_pool 200
 succeeds "$writer" "with more space it ends"
-ok "its data are there" blockio verify $t 8M 64k 5
+ok "its data is there" blockio verify $t 8M 64k 5
 ok "the volume can be suspended" timeout 120 dmsetup suspend t1
 ok "and resumed" timeout 120 dmsetup resume t1
 finish

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What is written to a thin device is read back, holes read as zeros, and
-# nothing is lost when pool and volume are taken down and set up again.
+# What is written to a thin device is read back, holes read as zeros, and nothing is
+# lost when pool and volume are removed and set up again.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -18,7 +18,7 @@ is "$(dmsetup status t1)" "0 262144 $TARGET_THIN 0 -" "reading maps nothing"
 ok "write 16 MiB at 3 MiB" blockio write $t1 3M 16M 1
 ok "read it back" blockio verify $t1 3M 16M 1
 ok "before it: zeros" blockio zeros $t1 0 3M
-ok "behind it: zeros" blockio zeros $t1 19M 4M
+ok "after it: zeros" blockio zeros $t1 19M 4M
 is "$(dmsetup status t1)" "0 262144 $TARGET_THIN 32768 38911" \
 	"status counts what is mapped"
 
@@ -27,7 +27,7 @@ ok "overwrite in small pieces across block borders" \
 	blockio write $t1 4084k 200k 2
 ok "they are there" blockio verify $t1 4084k 200k 2
 ok "what is before them is untouched" blockio verify $t1 3M 1012k 1
-ok "what is behind them is untouched" blockio verify $t1 4284k 1M 1
+ok "what is after them is untouched" blockio verify $t1 4284k 1M 1
 export BLOCKIO_SIZE=512
 ok "one sector into a hole" blockio write $t1 64512 512 3
 ok "it is there" blockio verify $t1 64512 512 3

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# xfs end to end: files survive, fstrim gives blocks back, a grown volume grows
-# the file system.
+# xfs end to end: files survive, fstrim frees blocks, and the file system can grow
+# with its volume.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -24,12 +24,12 @@ full=$(data_used)
 require rm "$mnt/f1" "$mnt/f2"
 require sync -f "$mnt"
 ok "fstrim" fstrim "$mnt"
-# xfs lets go of what was removed by and by.
+# xfs frees removed files gradually.
 gave_back()
 {
 	[ "$(data_used)" -lt $((full - 200)) ] || { fstrim "$mnt"; false; }
 }
-ok "gave the deleted files' blocks back" wait_until 120 gave_back
+ok "the blocks of deleted files are free" wait_until 120 gave_back
 ok "the others are there" bash -c \
 	"cd '$mnt' && grep -E ' f[34]$' '$scratch/sums' | sha256sum --quiet -c"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# A newly provisioned block shows nothing of what the data device held before,
-# unless skip_block_zeroing asks for it.
+# A newly provisioned block shows nothing of what the data device held before, unless
+# skip_block_zeroing allows it.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -17,16 +17,16 @@ export BLOCKIO_SIZE=4k
 ok "4 KiB in the middle of a block" blockio write $t 32k 4k 1
 ok "before it zeros" blockio zeros $t 0 32k
 ok "it" blockio verify $t 32k 4k 1
-ok "behind it zeros" blockio zeros $t 36k 28k
+ok "after it zeros" blockio zeros $t 36k 28k
 ok "the first sector of a block" env BLOCKIO_SIZE=512 blockio write $t 64k 512 1
-ok "zeros behind" env BLOCKIO_SIZE=512 blockio zeros $t 66048 65024
+ok "zeros after it" env BLOCKIO_SIZE=512 blockio zeros $t 66048 65024
 ok "the last sector of a block" env BLOCKIO_SIZE=512 blockio write $t 196096 512 1
-ok "zeros before" env BLOCKIO_SIZE=512 blockio zeros $t 128k 65024
+ok "zeros before it" env BLOCKIO_SIZE=512 blockio zeros $t 128k 65024
 export BLOCKIO_SIZE=1M
-ok "over three blocks, ragged at both ends" blockio write $t 1040k 176k 2
+ok "across three blocks, ragged at both ends" blockio write $t 1040k 176k 2
 ok "before" blockio zeros $t 1M 16k
 ok "it" blockio verify $t 1040k 176k 2
-ok "behind" blockio zeros $t 1216k 64k
+ok "after" blockio zeros $t 1216k 64k
 
 # Four writers at once, each in its own quarter of the same fresh blocks.
 ok "neighbours in one block at the same time" fio --name=n --filename=$t \
