@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
-"""Metadata for thin_restore: a small volume 0, and a big volume 1 whose blocks lie on
-the data device in runs of RUN neighbours, the runs in random order:
+"""Metadata for thin_restore: a small volume 0, and a big volume 1 whose blocks are on
+the data device in runs of RUN neighbours, with the runs in random order:
 big-xml.py SMALL-BLOCKS BIG-BLOCKS RUN"""
 import random
 import sys

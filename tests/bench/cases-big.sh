@@ -2,9 +2,10 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of and for lib.sh
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by guest.sh: a volume of four million mappings, 250 GiB, on a device that
-# forgets what is written.  Volume 1 is it, volume 0 a small neighbour.  The metadata
-# are made once and copied to a disk each time, so that nothing of them is cached.
+# Sourced by guest.sh: cases with a volume of four million mappings, 250 GiB, on a
+# device that discards what is written.  It is volume 1; volume 0 is a small neighbour.
+# The metadata is made once and copied to a disk for each case, so that none of it is
+# cached.
 
 big_blocks=${BIG_BLOCKS:-4000000}
 small_blocks=1024
@@ -30,8 +31,8 @@ null_device()
 	echo 1 > "$dir/power"
 }
 
-# big_image LAYOUT: the path of the metadata; runs of neighbours are as long as
-# the layout says
+# big_image LAYOUT: the path of the metadata; LAYOUT (scattered, sequential) sets the
+# length of runs of neighbours
 big_image()
 {
 	local image=$scratch/$1.image run=8
@@ -48,7 +49,7 @@ big_image()
 	echo "$image"
 }
 
-# big_volumes LAYOUT [METADATA]: in $big; not for linear, which has but the data
+# big_volumes LAYOUT [METADATA]: set up $big_metadata; for linear, $big itself
 big_volumes()
 {
 	big_metadata=${2:-$disk}
@@ -78,7 +79,7 @@ big_reads()
 		"${libaio[@]}" --time_based --runtime="$2"
 }
 
-# One block in a hundred: several in each leaf.
+# Read one block in a hundred, which is several in each leaf.
 warm()
 {
 	fio --name=x --filename="$big" --direct=1 --output="$scratch/warm" \
@@ -92,8 +93,8 @@ still_big()
 	is_linear || check "used blocks" "$(used)" $((small_blocks + big_blocks))
 }
 
-# reading METRIC: how often the metadata device is read meanwhile, in $reads; nothing
-# for linear
+# reading METRIC: the number of reads of the metadata device meanwhile is in $reads,
+# except for linear
 reading()
 {
 	local before=0
@@ -119,12 +120,12 @@ case_cold_read()
 	cold_reads
 	warm
 	reading warm
-	# dm-thin asks its buffers, which do not hold all of the tree.
+	# dm-thin looks up its buffers, which do not hold all of the tree.
 	[ "$kind" != thinx ] || check_most "metadata reads when warm" "$reads" 2000
 	still_big
 }
 
-# A millisecond by a timer: dm-delay's is one of jiffies, and a busy processor.
+# A millisecond from a timer: that of dm-delay is in jiffies and keeps a processor busy.
 case_cold_read_slow()
 {
 	null_device nullb1 size=$disk_mib blocksize=4096 memory_backed=1 \

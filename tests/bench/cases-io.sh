@@ -2,11 +2,11 @@
 # shellcheck shell=bash disable=SC2154 # variables of lib.sh
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by guest.sh: requests to mapped blocks, to holes, to new and to shared ones.
+# Sourced by guest.sh: requests to mapped blocks, holes, new blocks and shared blocks.
 
 mapped_volume() { unzeroed; map vol; }
 
-# still BLOCKS: the volume has as many as before
+# still BLOCKS: check that the volume has that many mapped blocks
 still() { is_linear || check "mapped blocks" "$(mapped vol)" "$1"; }
 all_mapped() { still "$(blocks_of vol)"; }
 
@@ -18,7 +18,7 @@ case_seqread1m() { mapped_volume; fio_rate rate --rw=read --bs=1m --ioengine=lib
 case_fsync4k() { mapped_volume; fio_rate rate --rw=randwrite --bs=4k --ioengine=sync --fsync=1 "${timed[@]}"; all_mapped; }
 case_hole_read4k() { unzeroed; fio_rate rate --rw=randread --bs=4k "${libaio[@]}" "${timed[@]}"; still 0; }
 
-# Provisioning ends when all is mapped, so these are bounded by size, not by time.
+# Provisioning ends when everything is mapped: bounded by size, not by time.
 case_provision_seq1m()
 {
 	unzeroed
@@ -26,7 +26,7 @@ case_provision_seq1m()
 	all_mapped
 }
 
-# As many requests as there are blocks, at random places: e^-1 of the blocks are left.
+# As many requests as there are blocks, at random: a share of e^-1 stays unmapped.
 provision_random()
 {
 	fio_rate rate --rw=randwrite --bs=4k "${libaio[@]}" \
@@ -37,7 +37,7 @@ provision_random()
 case_provision_rand4k() { unzeroed; provision_random; }
 case_provision_rand4k_zero() { setup; provision_random; }
 
-# A new block each.
+# Each request needs a new block.
 case_fsync_new4k()
 {
 	local n=4000
@@ -68,6 +68,6 @@ case_snap_write4k()
 	mapped_volume
 	snapshot
 	fio_rate rate --rw=randwrite --bs=4k "${libaio[@]}" --io_size=16m
-	# Each of the 4096 is a copy unless it meets an earlier one.
+	# Each of the 4096 writes copies, unless it hits the block of an earlier one.
 	is_linear || check_least "used blocks" "$(used)" $(($(blocks_of vol) + 3000))
 }

@@ -2,12 +2,12 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of and for lib.sh
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by guest.sh: what a volume feels while another one of the pool keeps it busy.
-# cases-big.sh has more of them.
+# Sourced by guest.sh: latencies of a volume while another one keeps the pool busy.
+# cases-big.sh has more such cases.
 
 other=/dev/mapper/other
 
-# two_volumes OTHER-MIB [FEATURE...]: vol, small and mapped, whose user we ask, and
+# two_volumes OTHER-MIB [FEATURE...]: vol, which is small, mapped and measured, and
 # other
 two_volumes()
 {
@@ -49,7 +49,7 @@ case_neigh_fsync()
 	is_linear || check "blocks written" "$(mapped other)" $fsyncs
 }
 
-# For both as dm-thin needs it: what has snapshots taken is suspended meanwhile.
+# The origin is suspended for each snapshot, because dm-thin requires that.
 take_snapshots()
 {
 	seq $((snapshots + 1)) | awk 'NR > 1 {
@@ -65,7 +65,7 @@ case_neigh_snapshots()
 	two_volumes 512 skip_block_zeroing
 	map other
 	beside take_snapshots
-	# Each ID is taken.
+	# Each snapshot exists.
 	seq 2 $((snapshots + 1)) |
 		sed 's/.*/EEXIST:msg pool create_thin &/' |
 		build/selftests/dmbatch > "$scratch/ids" ||
@@ -90,13 +90,13 @@ case_discard_neighbour()
 	churn &
 	churn=$!
 	fio_rate rate --rw=randread --bs=4k --ioengine=libaio --iodepth=4 "${timed[@]}"
-	kill -0 $churn || fail "the other volume's user has ended"
+	kill -0 $churn || fail "the load on the other volume has ended"
 	kill $churn
 	wait $churn || :
 	fuser -s -k $other || :
 }
 
-# trim SECONDS: what a file system does for fstrim, again and again
+# trim SECONDS: write and discard again and again, as a file system does for fstrim
 trim()
 {
 	local to=$((SECONDS + $1))
@@ -127,7 +127,7 @@ case_idle_2000()
 	make_thin other 1 64
 	idle_volumes $n
 	neighbour_begin fsync "$dev" $rate 0
-	# Alone, but slow: that is a figure and no busy machine.
+	# Slow without load is a result here, not a sign of a busy machine.
 	sleep $span
 	neighbour_end quiet_
 	punches

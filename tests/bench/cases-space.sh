@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # variables of and for lib.sh
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by guest.sh: space taken and given back, a GiB at a time.
+# Sourced by guest.sh: space allocated and freed, a GiB at a time.
 
 case_zero_gib()
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
-"""What fio measured, as lines for raw.jsonl:
+"""Convert fio's results to lines of raw.jsonl:
 fio-figures.py FIO-JSON CASE METRIC KIND ROUND"""
 import json
 import sys

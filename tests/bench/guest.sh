@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The benchmark inside the virtual machine: every case on linear, dm-thin and thinx, in
-# rounds, in each of which another kind is the first; one JSON line a measurement in
-# $VM_RESULTS/raw.jsonl.  A case that fails is one there, too; the others go on.  Run
-# by run.sh.
+# The benchmark inside the virtual machine, run by run.sh: every case on linear, dm-thin
+# and thinx, in rounds, each of which starts with another kind.  Each measurement is a
+# JSON line in $VM_RESULTS/raw.jsonl; so is a failed case, after which the others go on.
 
 set -eu
 
@@ -22,7 +21,7 @@ set -eu
 # shellcheck source=cases-big.sh
 . tests/bench/cases-big.sh
 
-# What linear cannot do.
+# Not for linear.
 pools_only=" discard_neighbour neigh_snapshots neigh_discard idle_2000 activate_big
 	delete delete_big cold_read_slow "
 
@@ -38,19 +37,19 @@ load_modules()
 	modprobe brd rd_nr=2 rd_size=$((ram_mib * 1024))
 }
 
-# With two thousand volumes to set up and to remove, else most of the time would be
-# spent waiting for grace periods.  Suspending and resuming gain from it, too.
+# Setting up and removing two thousand volumes would otherwise mostly wait for grace
+# periods.  This speeds up suspending and resuming as well.
 hurry() { echo 1 > /sys/kernel/rcu_expedited; }
 
 is_known() { declare -F "case_$1" > /dev/null; }
 
-# takes CASE KIND
+# takes CASE KIND: this kind has the case
 takes()
 {
 	[ "$2" != linear ] || [[ ! " ${pools_only//[[:space:]]/ } " == *" $1 "* ]]
 }
 
-# Children of a case that has failed do not outlive it.
+# Children of a failed case must not outlive it.
 end_jobs()
 {
 	local p
@@ -62,8 +61,8 @@ end_jobs()
 
 clean_up() { [ "$kind" = linear ] || targets; remove_all; }
 
-# one CASE KIND ROUND: whether it failed in $failed.  Not to be called where a failure
-# is looked at: the shell would not end a case at its first one.
+# one CASE KIND ROUND: $failed says whether it failed.  Do not call this in a condition:
+# there the shell would not stop a case at its first failing command.
 one()
 {
 	local case=$1 kind=$2 round=$3
@@ -86,7 +85,7 @@ tell_failure()
 	else
 		why=$(tail -n 1 "$scratch/err")
 	fi
-	# As it can stand between quotes in JSON
+	# Only what needs no escaping in JSON
 	why=$(tr -cd '[:alnum:] .,:;/()%+=_-' <<< "${why:-status $failed}")
 	echo "FAILED: $case, $kind, round $round: $why"
 	tail -n 20 "$scratch/err"
@@ -94,7 +93,7 @@ tell_failure()
 		"$case" "$kind" "$round" "$why" >> "$raw"
 }
 
-# rotated N WORD...: beginning with the Nth
+# rotated N WORD...: the words, rotated by N
 rotated()
 {
 	local n=$1
@@ -104,7 +103,7 @@ rotated()
 	echo "${@:n+1}" "${@:1:n}"
 }
 
-# all_rounds CASE: a kind that fails is left out of the rounds to come
+# all_rounds CASE: a kind that fails is left out of the remaining rounds
 all_rounds()
 {
 	local case=$1 kind round failed out=

@@ -3,8 +3,8 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Sourced by guest.sh: devices, measurements and checks for the cases.  A case is a
-# function case_NAME.  It runs in a shell of its own, in which any failure ends it, for
-# the $kind and the $round at hand:
+# function case_NAME.  It runs in a subshell, which any failing command ends, for the
+# current $kind and $round:
 #
 #   setup                       $dev: a volume of 512 MiB on the ramdisk
 #   fio_rate METRIC OPTION...   measure requests a second
@@ -19,7 +19,7 @@ scratch=/mnt/bench
 
 raw=$VM_RESULTS/raw.jsonl
 
-# What went wrong is in the report, too.
+# fail MESSAGE: end the case; the report has the message, too
 fail()
 {
 	echo "$*" > "$scratch/failure"
@@ -50,7 +50,7 @@ figure()
 		"$case" "$1" "$kind" "$round" "$2" >> "$raw"
 }
 
-# begin, end: of what counts; scripts that profile the kernel look there only
+# begin, end: mark what is measured; profile.sh counts samples between them only
 begin() { echo "begin $EPOCHREALTIME" >> "$VM_RESULTS/marks"; }
 end() { echo "end $EPOCHREALTIME" >> "$VM_RESULTS/marks"; }
 
@@ -85,7 +85,7 @@ fio_rate()
 		"$round" >> "$raw" || fail "fio's report"
 }
 
-# Many requests a system call: it is the kernel below that is measured.
+# Many requests per system call: the block layer and below are what is measured.
 deep=(--iodepth=32 --iodepth_batch_submit=16 --iodepth_batch_complete_min=8)
 libaio=(--ioengine=libaio "${deep[@]}")
 uring=(--ioengine=io_uring "${deep[@]}" --numjobs=2)
@@ -107,8 +107,8 @@ targets()
 
 sectors() { blockdev --getsz "$1"; }
 
-# A ramdisk takes memory when it is first written, and gives it back when it is
-# discarded: not in a case.
+# A ramdisk allocates memory when it is first written and frees it when it is
+# discarded: allocate it outside of measurements.
 populate()
 {
 	[ ! -e "$scratch/populated" ] || return 0
@@ -116,7 +116,7 @@ populate()
 	: > "$scratch/populated"
 }
 
-# punches: the case discards
+# punches: call this in cases that discard
 punches() { rm -f "$scratch/populated"; }
 
 # make_pool METADATA DATA SECTORS [FEATURE...]
@@ -152,7 +152,7 @@ activate()
 	dmsetup create "$1" --table "0 $(($3 * 2048)) $thin_target /dev/mapper/pool $2"
 }
 
-# make_volume NAME ID MIB: of a pool, or for linear a part of the ramdisk
+# make_volume NAME ID MIB: in the pool, or for linear a part of the ramdisk
 next_mib=0
 make_volume()
 {
@@ -179,7 +179,7 @@ setup()
 
 unzeroed() { setup skip_block_zeroing; }
 
-# map NAME: every block of it
+# map NAME: map every block of it
 map()
 {
 	dd if=/dev/zero of="/dev/mapper/$1" bs=1M \
@@ -190,11 +190,11 @@ map()
 blocks_of() { echo $(($(sectors "/dev/mapper/$1") / bs)); }
 mapped() { echo $(($(dmsetup status --noflush "$1" | awk '{ print $4 }') / bs)); }
 
-# used, total: data blocks, after a commit
+# used, total: numbers of data blocks, the first after a commit
 used() { dmsetup status pool | awk '{ split($6, f, "/"); print f[1] }'; }
 total() { dmsetup status --noflush pool | awk '{ split($6, f, "/"); print f[2] }'; }
 
-# Whatever there is, upper devices first.
+# Remove all devices, upper ones first.
 remove_all()
 {
 	local name
@@ -216,7 +216,7 @@ remove_all()
 
 # --- a neighbour ---
 
-# neighbour_begin ARGUMENT...: of neighbour.c; it runs until neighbour_end
+# neighbour_begin ARGUMENT...: start neighbour.c, which runs until neighbour_end
 neighbour_begin()
 {
 	local i
@@ -230,7 +230,7 @@ neighbour_begin()
 	fail "the neighbour does not begin: $(cat "$scratch/neighbour.err")"
 }
 
-# neighbour_end PREFIX: figures PREFIXp50, p99, p999, max in us
+# neighbour_end PREFIX: stop it; figures PREFIXp50, p99, p999, max in us
 neighbour_end()
 {
 	local prefix=$1 name value
@@ -242,8 +242,8 @@ neighbour_end()
 	done < <(tail -n +2 "$scratch/neighbour")
 }
 
-# neighbour_alone SECONDS REQUESTS-A-SECOND: who is late with nobody beside him says
-# nothing about anybody
+# neighbour_alone SECONDS REQUESTS-A-SECOND: if it is late even without other load, its
+# figures mean nothing
 neighbour_alone()
 {
 	local made
@@ -251,12 +251,12 @@ neighbour_alone()
 	sleep "$1"
 	neighbour_end quiet_
 	made=$(awk '$1 == "requests" { print $2 }' "$scratch/neighbour")
-	check_least "requests in time with nobody beside (is the machine busy?)" \
+	check_least "requests in time without other load (is the machine busy?)" \
 		"$made" $(($1 * $2 * 9 / 10))
 }
 
-# beside COMMAND...: the figures of a neighbour who reads $dev, first alone, then
-# while the command runs
+# beside COMMAND...: figures of a neighbour that reads $dev, first alone, then while the
+# command runs
 : "${READS_A_SECOND:=2000}"
 beside()
 {

@@ -2,20 +2,20 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What somebody feels who makes one small request after the other, while others
- * keep the pool busy.
+ * Latencies of one small request after the other, while other processes keep the
+ * pool busy.
  *
  *   neighbour read DEVICE RATE          4 KiB reads at random places
  *   neighbour fsync DEVICE RATE FIRST   4 KiB into each 64 KiB from the FIRSTth
  *                                       on, each followed by fdatasync
  *
- * RATE is in requests a second.  Says "ready" when it begins; at SIGTERM prints a
- * line "NAME VALUE" each for the requests made, their p50, p99, p999 and max in
- * microseconds, and ends.
+ * RATE is in requests per second.  Prints "ready" when it begins.  At SIGTERM it
+ * prints a line "NAME VALUE" each for the number of requests and their p50, p99,
+ * p999 and max in microseconds, and ends.
  *
- * A request that has to wait for an earlier one is as old as its turn: a stall of a
- * second is not one slow request but that of all who came meanwhile.  That a
- * sleeper is woken late does not count.
+ * The latency of a request that has to wait for an earlier one counts from the
+ * time it was due: a stall of a second is not one slow request but delays all that
+ * were due meanwhile.  Being woken late from sleep does not count.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,7 @@ static int64_t now(void)
 	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
-/* Waits for it to be time @turn; returns false if this is the end. */
+/* Waits until time @turn; returns false if a signal ended that. */
 static int wait_for_turn(int64_t turn, const sigset_t *end)
 {
 	int64_t left = turn - now();

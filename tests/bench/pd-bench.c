@@ -2,15 +2,15 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * How fast is the library by itself, without device and kernel: mappings into
- * a tree whose values are counted in a data space map, as a thin volume has
- * them, on a store in memory.
+ * How fast is the library by itself, without device and kernel?  Works on a store
+ * in memory, with a tree of mappings whose values are counted in a data space map,
+ * as a thin volume has it.
  *
- * Output: one line per case: name, operations, seconds, operations per second,
- * metadata blocks written per 1000 operations.  Times are of this machine only:
+ * Prints one line per case: name, operations, seconds, operations per second,
+ * metadata blocks written per 1000 operations.  Times depend on the machine:
  * compare them with each other, or before and after a change.
  *
- *   pd-bench [PART OF A NAME]	all cases, or those
+ *   pd-bench [PART-OF-A-NAME]	all cases, or those with it in their names
  */
 #include "persistent-data/block-manager.h"
 #include "persistent-data/btree.h"
@@ -234,7 +234,7 @@ static void bench_lookups(const struct bench_case *c)
 	end(&b);
 }
 
-/* Overwrite what a snapshot shares, block by block. */
+/* Overwrite blocks shared with a snapshot, one by one. */
 static void bench_breaking(const struct bench_case *c)
 {
 	unsigned long i;
@@ -284,7 +284,7 @@ static void bench_alloc_when_nearly_full(const struct bench_case *c)
 	begin(&b);
 	must(pd_sm_inc(b.data, 0, NR_DATA));
 	commit(&b);
-	/* One block of a hundred is free. */
+	/* One block in a hundred is free. */
 	for (i = 0; i < NR_DATA; i += 100)
 		must(pd_sm_dec(b.data, i, i + 1));
 	commit(&b);

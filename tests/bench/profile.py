@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
-"""The functions with most samples: profile.py RESULTS PID
+"""The functions with the most samples: profile.py RESULTS PID
 
-RESULTS has what profile.sh left: samples (perf script's), kallsyms of the machine, and
-marks, the times between which it was measured.  PID is the machine's kernel; its
-children are the programs in the machine."""
+RESULTS has the files that profile.sh left: samples (from perf script), the machine's
+kallsyms, and marks, the begin and end times of measurements.  PID is the machine's
+kernel; its children are the programs in the machine."""
 import bisect
 import re
 import sys
 from collections import Counter
 
 TOP = 30
-# And of those that are measured, however little they show
+# And of the measured modules, however few samples they have
 OF_MODULE = 10
 MODULES = ('dm_thinx_pool', 'dm_thin_pool', 'dm_persistent_data')
-# Farther from the beginning of any function is none of them.
+# An address farther from the start of any function is in none of them.
 FARTHEST = 1 << 17
 
 SAMPLE = re.compile(r'\s*(\d+)(?:/\d+)?\s+([\d.]+):\s+([0-9a-f]+)\s+(.*)\s\((.*)\)$')

@@ -3,16 +3,16 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Where does the kernel spend its time in a case of the benchmark?  Runs the case on a
-# native machine with perf looking at it, and prints the 30 functions with most
-# samples while it was being measured.
+# native machine under perf and prints the 30 functions with the most samples during
+# the measurements.
 #
 #   tests/bench/profile.sh [-s SECONDS] CASE [KIND]
 #
-#   -s SECONDS   of a timed case (5)
+#   -s SECONDS   duration of a timed case (5)
 #   CASE         see tests/bench/report.py --list
 #   KIND         linear, dm-thin, thinx (default)
 #
-# Processor time only, by a clock: there need be no hardware counters.  Needs perf
+# Samples processor time by a clock, without hardware counters.  Needs perf
 # (scripts/deps.sh --bench).
 
 set -eu
@@ -36,7 +36,7 @@ case=$1
 kind=${2:-thinx}
 [[ " linear dm-thin thinx " == *" $kind "* ]] || usage
 
-# Any version does; some have it in their names.
+# Any version will do; some have the version in their names.
 find_perf()
 {
 	local p
@@ -50,7 +50,7 @@ find_perf()
 	die "no perf here: scripts/deps.sh --bench installs it"
 }
 
-# kernel_process PID: the machine's kernel, which is that process or below it
+# kernel_process PID: the pid of the machine's kernel, which is that or a descendant
 kernel_process()
 {
 	local p
@@ -75,9 +75,9 @@ BENCH_RESULTS=$results BENCH_KINDS=$kind tests/bench/run.sh -k native -n 1 \
 	-s "$seconds" -o "$results/figures.json" "$case" \
 	> "$results.report" 2>&1 &
 run=$!
-# The machine tells its symbols when all modules are loaded.
+# The machine writes its symbols when all modules are loaded.
 until [ -e "$results/ready" ]; do
-	kill -0 $run 2> /dev/null || { cat "$results.report" >&2; die "no machine"; }
+	kill -0 $run 2> /dev/null || { cat "$results.report" >&2; die "the machine has ended"; }
 	sleep 0.1
 done
 pid=$(kernel_process "$(cat "$results/pid")") || die "the machine's process is gone"

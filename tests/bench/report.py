@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
-"""What the benchmark's figures are, and how they are shown.
+"""The benchmark's figures and how they are shown.
 
-report.py --list [requests]        the cases; those that do without big volumes
+report.py --list [requests]        list all cases, or those without big volumes
 report.py RAW.jsonl OUT.json KERNEL
-                                   a table of medians, ratios and spread; all values
-                                   as JSON; status 1 if a case failed
-report.py --markdown JSON          the same table for docs/speed.md
-report.py --insert JSON FILE...    the tables of these documents, which are between
-                                   comments that name them: all figures, or the few
-                                   of README.md"""
+                                   print a table of medians, ratios and spread, and
+                                   write all values as JSON; status 1 if a case failed
+report.py --markdown JSON          print the same table for docs/speed.md
+report.py --insert JSON FILE...    replace the tables of these documents, which are
+                                   between comments that name them: all figures, or
+                                   the few of README.md"""
 import datetime
 import json
 import os
@@ -21,7 +21,7 @@ from collections import defaultdict
 
 KINDS = ('linear', 'dm-thin', 'thinx')
 MORE, LESS = 'more', 'less'
-# Of raw values, which are in s, us, requests a second and blocks.
+# Factors for raw values, which are in s, us, requests per second and blocks.
 SCALES = {'s': 1, 'ms': 1e-3, 'us': 1, '1/s': 1, 'blocks': 1}
 
 
@@ -82,7 +82,7 @@ REST = [
 IN_README = [('read4k', 'rate'), ('provision_rand4k_zero', 'rate'),
              ('fsync4k', 'rate'), ('cold_read', 'cold'), ('delete_big', 'max')]
 
-# By name only
+# Run only if named
 ASKED_FOR = beside('delete', 'a delete of 4 M mappings in sequence', 'this delete')
 
 
@@ -102,7 +102,7 @@ class Figure:
         return self
 
     def base(self):
-        """The kind that the others are compared with, and of what they are."""
+        """The kind that the others are compared with."""
         for kind in ('linear', 'dm-thin'):
             if self.medians.get(kind):
                 return kind
@@ -134,7 +134,7 @@ HEAD = ['', 'unit', 'better', 'linear', 'dm-thin', 'thinx', 'base',
 
 
 def number(value):
-    """Three digits that count, no more after the point than they need."""
+    """At most three significant digits."""
     if value == 0:
         return '0'
     if abs(value) >= 100:
@@ -181,7 +181,7 @@ def markdown_row(cells):
 
 
 def markdown_table(head, words, rows):
-    """A table whose first columns, so many, hold words."""
+    """A table whose first columns, WORDS of them, are text."""
     return '\n'.join([markdown_row(head),
                       '|---' * words + '|--:' * (len(head) - words) + '|',
                       *map(markdown_row, rows)])
@@ -208,7 +208,7 @@ def few_figures(report):
 
 
 def insert(report, path):
-    """Replace what is between the comments."""
+    """Replace the tables between the comments."""
     text = open(path).read()
     new = text
     for name, make in (('all', all_figures), ('few', few_figures)):

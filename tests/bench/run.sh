@@ -2,22 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# How fast are linear, dm-thin and thinx, on the same devices, in one run of one
+# How fast are linear, dm-thin and thinx on the same devices, in one run of one
 # machine?  Prints a table of medians and ratios and writes all values as JSON.
 #
 #   tests/bench/run.sh [-k KERNEL] [-n ROUNDS] [-s SECONDS] [-o FILE] [CASE]...
 #
-#   -k KERNEL    6.12 (default), 6.1, 7.3: emulated, which makes code dear and devices
-#                free; native: code at its real speed
-#   -n ROUNDS    of everything; the median counts (native 5, else 3)
-#   -s SECONDS   of each timed case (native 2, else 4)
+#   -k KERNEL    6.12 (default), 6.1, 7.3: emulated, which makes code slow relative to
+#                devices; native: code at its real speed
+#   -n ROUNDS    number of rounds; the median counts (native 5, else 3)
+#   -s SECONDS   duration of each timed case (native 2, else 4)
 #   -o FILE      JSON (build/bench/<kernel>.json)
-#   CASE         names, see tests/bench/report.py --list; default: all on native,
-#                else those of requests (cases-io.sh) and discard_neighbour
+#   CASE         see tests/bench/report.py --list; default: all on native, else those
+#                of requests (cases-io.sh) and discard_neighbour
 #
-# A benchmark informs: it passes whatever the numbers are, but not if a case fails or
-# what must hold after it does not.  Everything on native, in 3 rounds: some 25 minutes of an
-# idle machine with two processors, and 5 GiB of memory.
+# A benchmark passes whatever the figures are; it fails if a case fails or the checks
+# after it do.  All cases on native in 3 rounds take about 25 minutes on an idle
+# machine with two processors, and 5 GiB of memory.
 
 set -eu
 cd "$(dirname "$0")/../.."

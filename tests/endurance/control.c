@@ -2,12 +2,12 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Everything but I/O: the pool and its tables, volumes that come and go, and
- * the rescue of a pool that is full.
+ * Everything but I/O: the pool and its tables, volumes that come and go, and the
+ * rescue of a full pool.
  *
  * One thread does all of it.  While it waits for something that may itself wait
- * for space (the suspend of a volume, the end of I/O under way), it looks after
- * the pool.
+ * for space (a volume's suspend, the end of I/O in flight), it looks after the
+ * pool.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -245,8 +245,8 @@ static int nr_volumes(void)
 }
 
 /*
- * Called often.  A full pool may stay so for a moment; then it grows, or
- * something is thrown away.
+ * Called often.  A full pool stays full for a moment; then it grows, or data is
+ * thrown away.
  */
 void pool_rescue(struct rng *r)
 {
@@ -274,7 +274,7 @@ void pool_rescue(struct rng *r)
 	v = any_volume(r, true);
 	if (v)
 		load_discard(v, r);
-	/* All is shared, or everybody is waiting: be thorough. */
+	/* All is shared, or all ranges are busy: be thorough. */
 	v = any_volume(r, true);
 	if (v && t > full_since + 2 && one_in(r, 10) && nr_volumes() > 2 &&
 	    !v->ranges)
@@ -329,7 +329,7 @@ static void resume_volume(struct volume *v)
 	v->pinned = false;
 }
 
-/* No I/O to it, and none is begun. */
+/* Wait until there is no I/O to it; none is started from then on. */
 static void quiet(struct volume *v)
 {
 	bool busy;
@@ -441,9 +441,9 @@ static void create(struct rng *r)
 }
 
 /*
- * Of a volume that is suspended, running, or not active at all.  Its state when
- * the message was sent is certain but for I/O under way; this is found out
- * before the snapshot is used.
+ * The origin is suspended, running, or not active at all.  The snapshot's content
+ * is certain except for I/O in flight during the message; what became of that is
+ * found out before the snapshot is used.
  */
 static void snapshot(struct volume *origin, struct rng *r)
 {
@@ -567,7 +567,7 @@ static void list_volumes(char *list, size_t size)
 		len += snprintf(list + len, size - len, "%u ", ids[i]);
 }
 
-/* The tools must see the volumes of then, whatever happened since. */
+/* The tools must see the volumes of that time, whatever has happened since. */
 static void check_held(void)
 {
 	char command[256], list[512] = "", number[32];

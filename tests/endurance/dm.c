@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Device-mapper's ioctls.  Nodes are those that devtmpfs makes, /dev/dm-N.
+ * Device-mapper's ioctls.  Uses the nodes that devtmpfs makes, /dev/dm-N.
  */
 #include <errno.h>
 #include <fcntl.h>

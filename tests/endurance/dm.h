@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Device-mapper's ioctls, without the library: errno comes back as it is, and
- * no process is started for each step.  All return 0 or an errno.
+ * Device-mapper's ioctls without the library, so that errno is returned as it is
+ * and no process has to be started.  All return 0 or an errno.
  */
 #ifndef ENDURANCE_DM_H
 #define ENDURANCE_DM_H
@@ -23,10 +23,10 @@ int dm_resume(const char *name);
 int dm_remove(const char *name);
 int dm_message(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The first target's status line; with the events that were, if not NULL. */
+/* The first target's status line, and the number of events if @events is set. */
 int dm_status(const char *name, int flags, char *line, size_t size,
 	      uint32_t *events);
-/* "major:minor" and the node of a device */
+/* "major:minor" of a device; its node */
 int dm_number(const char *name, char *number, size_t size);
 int dm_open(const char *name, int flags);
 

@@ -2,27 +2,28 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The endurance test, inside the virtual machine: one boot of it.
+ * The endurance test inside the virtual machine, for one boot.
  *
  *   endurance DIRECTORY DATA-DEVICE METADATA-DEVICE SECONDS SEED
  *
- * DIRECTORY is on the host and holds the model of what the devices contain; if
- * it is empty, so are the devices.  See run.sh for the whole.
+ * DIRECTORY is on the host and holds the model of what the devices contain; if it
+ * is empty, so are the devices.  See run.sh for the whole picture.
  *
  *   recovery: activate what must exist ─► compare all of it ─► save the model
  *                                                                   │
  *     ┌─────────────────────────────────────────────────────────────┘
  *     ▼
- *   round: threads do I/O, this one everything else ─► compare all volumes
+ *   round: threads do I/O, this one the rest       ─► compare all volumes
  *     ▲                                                     │
  *     └───── activate all, compare ◄── thin_check ◄── deactivate all
  *
- * until the seconds are over or the machine is killed.
+ * until the time is up or the machine is killed.
  *
- * Environment: POOL and THIN, names of the targets; ENDURANCE_BREAK, how the
- * test itself is tested: "flush" pretends to flush, "corrupt" changes a sector
- * in use on the data device.  ENDURANCE_PATIENCE: seconds after which something
- * hangs (300).  ENDURANCE_ROUND: seconds of a round, from and to ("5 15").
+ * Environment: POOL and THIN are the names of the targets.  ENDURANCE_BREAK tests
+ * the test itself: with "flush" it only pretends to flush, with "corrupt" it
+ * changes a sector in use on the data device.  ENDURANCE_PATIENCE is the number of
+ * seconds after which something counts as hanging (300), ENDURANCE_ROUND the range
+ * of a round's seconds ("5 15").
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +84,7 @@ void fail(const char *format, ...)
 	_exit(1);
 }
 
-/* Somebody waits for ever: who, is in the kernel's log then. */
+/* If something waits for ever, the blocked tasks go to the kernel's log. */
 static void *watch_dog(void *unused)
 {
 	FILE *f;
@@ -114,7 +115,7 @@ static uint32_t device_sectors(const char *path)
 	return bytes / SECTOR;
 }
 
-/* The next of model.volumes from *i on */
+/* The next volume in model.volumes from *i on */
 static struct volume *next_volume(int *i)
 {
 	while (*i < MAX_VOLUMES)
@@ -136,7 +137,7 @@ static void first_pool(struct rng *r)
 	    model.data_sectors / MIB);
 }
 
-/* A deletion may have done a part of its work: it is repeated. */
+/* A deletion may be half done, so it is repeated. */
 static void settle_doubt(struct volume *v, struct rng *r)
 {
 	int e = ENODATA;

@@ -2,19 +2,19 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * A disk of a native machine, inside of it: an NBD device over a file of the
- * host's.
+ * A disk of a native machine, provided inside of it: an NBD device over a file of
+ * the host.
  *
  *   file-disk /dev/nbdN FILE
  *
- * The kernel's own disk (ubd) never passes a flush on to the host, and takes
- * discards of up to 32 KiB only, which is less than a pool's block.
+ * The kernel's own disk (ubd) never passes a flush on to the host, and takes only
+ * discards of up to 32 KiB, less than a pool block.
  *
  *   nbd ─► this program ─► hostfs ─► pread, pwrite, fsync on the host
  *
- * There the cache of volatile-preload.c is in between, or not.  What is written
- * has arrived when the system call returns.  A discarded range is overwritten
- * with garbage.  Returns when the device is there; the server stays.
+ * On the host the cache of volatile-preload.c may be in between.  Written data has
+ * arrived when the system call returns.  A discarded range is overwritten with
+ * garbage.  The program returns when the device is ready; a child goes on serving.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ static int file_trim(uint64_t from, uint64_t length)
 	return 0;
 }
 
-/* A flush of a range is one of all: that is a weaker disk's right. */
+/* Flushing more than the range is allowed. */
 static int file_flush(uint64_t from, uint64_t length)
 {
 	(void)from;
@@ -77,7 +77,7 @@ static struct nbd_disk disk = {
 	.flush = file_flush,
 };
 
-/* Until the device has its size; false if it takes too long. */
+/* Wait until the device has its size; false if that takes too long. */
 static bool wait_for(const char *device)
 {
 	uint64_t bytes = 0;

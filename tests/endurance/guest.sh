@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The endurance test's part in the virtual machine; run.sh has the rest.
+# The part of the endurance test in the virtual machine; run.sh has the rest.
 #
 #   guest.sh SECONDS SEED       data device /dev/vda, metadata /dev/vdb
 #
-# $ENDURANCE_DISK: "loop" or "nbd" if these are to be made.
+# $ENDURANCE_DISK: "loop" or "nbd" if these devices have to be made.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -39,7 +39,7 @@ mkdir -p "$VM_RESULTS/state"
 : > "$VM_RESULTS/armed"
 rm -f "$VM_RESULTS/state/failed"
 build/endurance/endurance "$VM_RESULTS/state" /dev/vda /dev/vdb "$1" "$2" &
-# One that failed may not be able to end: its I/O hangs.
+# After a failure it may be unable to exit because its I/O hangs.
 while kill -0 $! 2> /dev/null; do
 	[ ! -e "$VM_RESULTS/state/failed" ] || exit 1
 	sleep 0.2

@@ -2,16 +2,16 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * I/O: threads that write, read and compare, discard, flush, each with its own
+ * I/O: threads that write, read and compare, discard and flush, each with its own
  * stream of random numbers; and the comparison of volumes with the model.
  *
- * Ranges that change something overlap no other one under way, down to the
- * sector: what must be read is known.  Two ranges may meet in one pool block,
- * which is where the pool has to work.
+ * A range that is being changed shares no sector with any other range in flight,
+ * so it is known what must be read.  Two ranges may share a pool block, which is
+ * the hard part for the pool.
  *
- * A write may fail for lack of space, if the pool was full meanwhile.  Then each
- * of its sectors is old or new; they are read back, and what became of it is
- * logged as writes that ended well.
+ * A write may fail for lack of space if the pool was full meanwhile.  Then each of
+ * its sectors is old or new; they are read back, and the new ones are logged as
+ * writes that succeeded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ struct counters counters;
 static pthread_t threads[NR_THREADS];
 static int nr_running;
 static bool stopping, filling;
-static double begun[NR_THREADS];	/* the operation under way, or 0 */
+static double begun[NR_THREADS];	/* time of the current operation, or 0 */
 
 static bool range_get(struct volume *v, struct range *g)
 {
@@ -56,7 +56,7 @@ static void range_put(struct volume *v, struct range *g)
 	*p = g->next;
 }
 
-/* What a snapshot that is being made may contain, or not */
+/* A snapshot that is being made may or may not contain this. */
 static void watch(struct volume *snapshot, const struct range *g)
 {
 	struct op *op;
@@ -103,7 +103,7 @@ static void choose_range(struct volume *v, struct rng *r, struct range *g)
 {
 	uint32_t max = v->length, unit, n, block = model.block;
 
-	/* Half of it goes where much has happened already. */
+	/* Half of the I/O goes to the first quarter, for more collisions. */
 	if (one_in(r, 2))
 		max = max / 4 > 2 * MAX_IO ? max / 4 : 2 * MAX_IO;
 	switch (below(r, 8)) {
@@ -138,9 +138,9 @@ static void choose_range(struct volume *v, struct rng *r, struct range *g)
 }
 
 /*
- * Whether the pool was full while something was under way.  When it has space
- * again, its status says so a moment before the event is raised, and a moment may
- * be long.  Sooner than watch_dog() gives up, which knows less.
+ * Whether the pool was full during an operation.  When it has space again, its
+ * status says so a moment before the event is raised, and a moment may be long.
+ * Gives up sooner than watch_dog(), whose message says less.
  */
 static bool was_full(uint32_t events)
 {
@@ -183,7 +183,7 @@ static void wrong(struct volume *v, uint32_t sector, const void *got)
 	fail("%s has lost or mixed up data", v->name);
 }
 
-/* The new content where it is, as writes of their own */
+/* Log the sectors that have the new content as writes of their own. */
 static void read_back(struct volume *v, struct range *g, void *buf)
 {
 	uint32_t s, e, stamp, id, n;
@@ -310,9 +310,9 @@ static void whole_blocks(struct range *g)
 }
 
 /*
- * The block layer takes the granularity for a power of two and, if it is none,
- * may cut a discard in the middle of a block, which then keeps its data.  It
- * does not if the discard begins at such a power.
+ * The block layer assumes that the granularity is a power of two.  If it is not,
+ * it may split a discard in the middle of a block, which then keeps its data,
+ * unless the discard begins at a multiple of a larger power of two.
  */
 static uint32_t uncut(uint32_t begin)
 {
@@ -480,7 +480,7 @@ void load_fill(bool fill)
 	filling = fill;
 }
 
-/* Nobody else has to do with the volume, or its range. */
+/* No other thread uses the volume, or that range of it. */
 void verify_range(struct volume *v, uint32_t begin, uint32_t end)
 {
 	uint32_t s, e, n, stamp;
@@ -505,7 +505,7 @@ void verify_range(struct volume *v, uint32_t begin, uint32_t end)
 	}
 }
 
-/* The stamps of a range that was found to be allowed */
+/* Read the stamps of a range that has been verified. */
 static void find_out(struct volume *v, uint32_t begin, uint32_t end,
 		     uint32_t *found)
 {

@@ -5,17 +5,17 @@
  * The log, and how the model gets from one machine to the next.
  *
  *   model.N    the model when the log began, complete if its last line is "end"
- *   log.N      what happened since
+ *   log.N      what has happened since
  *
- * The directory is on the host, and a write to it has arrived there when it
- * returns.  Ends of operations may stay in our buffer for a while: an operation
- * whose end got lost counts as one that did not end.  Nothing is issued before
- * all that was said earlier is out.
+ * The directory is on the host, and a write has arrived there when it returns.
+ * Ends of operations may stay in our buffer for a while: an operation whose end is
+ * lost counts as not ended.  Nothing is issued before everything logged earlier
+ * is written.
  *
- * A flush makes durable what ended before it was issued.  So does a snapshot,
- * for its origin: its message commits.  The snapshot itself, if there is one, has
- * what ended before its message was sent, and may have what was under way
- * between that and the message's end.
+ * A flush makes durable what ended before it was issued.  So does a snapshot, for
+ * its origin, because its message commits.  The snapshot itself, if it exists,
+ * has what ended before its message was sent, and may have what was in flight
+ * during the message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static void log_out(void)
 	char *p = log_buffer;
 	ssize_t n;
 
-	/* While there is none: what is said will be in the saved model. */
+	/* No log is open yet: the saved model will have it. */
 	if (log_fd < 0)
 		log_used = 0;
 	while (log_used) {
@@ -172,7 +172,7 @@ static bool model_read(const char *path)
 	return true;
 }
 
-/* What ended before that line is durable. */
+/* Everything that ended before that line is durable. */
 static void settle(struct volume *v, uint64_t line)
 {
 	struct op *op, *ops = v->ops, *next;
@@ -191,7 +191,7 @@ static void settle(struct volume *v, uint64_t line)
 	}
 }
 
-/* An operation that has begun, by its identity. */
+/* An operation that has begun, by its id */
 struct begun {
 	char kind;
 	uint32_t volume, other;
@@ -225,7 +225,7 @@ static struct volume *must_find(uint32_t id, uint64_t line)
 	return v;
 }
 
-/* Flushes while the message is under way say nothing about the snapshot. */
+/* Flushes during the message say nothing about the snapshot. */
 static void replay_snapshot(struct volume *origin, uint32_t id, uint64_t line)
 {
 	struct volume *v = volume_copy(origin, id, line);
@@ -311,7 +311,7 @@ static void replay_end(uint32_t id, char how, uint64_t line)
 	x->kind = 0;
 }
 
-/* What the power failure left open, but for I/O, which is in the lists. */
+/* Operations that the power failure interrupted, except I/O, which is in the lists */
 static void replay_rest(void)
 {
 	struct begun *x;

@@ -7,11 +7,11 @@
  *
  *   threads (load.c)        write, read and compare, discard, flush
  *   main    (control.c)     create, snapshot, delete, resize, suspend, ...
- *                           and rescue of a pool that is full
- *   main    (endurance.c)   recovery, rounds, the verification of everything
+ *                           and rescue of a full pool
+ *   main    (endurance.c)   recovery, rounds, verification of everything
  *
- * All of the model is under model_lock.  A range under way belongs to who holds
- * it: its stamps do not change, so they may be looked at without the lock.
+ * model_lock protects all of the model.  A range in flight belongs to its thread:
+ * its stamps do not change, so the thread may read them without the lock.
  */
 #ifndef ENDURANCE_MACHINE_H
 #define ENDURANCE_MACHINE_H
@@ -22,7 +22,7 @@ struct range {
 	struct range *next;
 	uint32_t begin, end;
 	char kind;			/* W, D, R, F */
-	uint32_t id;			/* of what is in the log */
+	uint32_t id;			/* in the log */
 	uint32_t changed_begin, changed_end, stamp;
 };
 
@@ -30,7 +30,7 @@ struct settings {
 	const char *dir, *data, *meta;
 	const char *pool_target, *thin_target, *module;
 	uint32_t data_max, meta_max;	/* sectors of the disks */
-	bool thinx;			/* not dm-thin: snapshots of the running */
+	bool thinx;			/* not dm-thin: can snapshot running volumes */
 	bool lose_flushes, corrupt;	/* does the test notice? */
 	uint64_t seed;
 	unsigned int boot, round;
@@ -52,23 +52,23 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* load.c */
 void load_start(uint64_t seed);
-/* Ask them to stop; true when all have. */
+/* Ask all threads to stop; true when they have. */
 bool load_stop(void);
 void load_fill(bool fill);
 /* Has an operation taken longer than that? */
 bool load_stuck(unsigned int seconds);
 /* One discard by the calling thread; false if there was no room for it. */
 bool load_discard(struct volume *v, struct rng *r);
-/* From now on, all that is under way goes to the snapshot's list, too. */
+/* From now on all I/O in flight is added to the snapshot's list as well. */
 void load_watch(struct volume *v, struct volume *snapshot);
-/* Compare all of it; what is doubtful is found out and written down. */
+/* Compare all of it; doubtful sectors are read and their state is logged. */
 void verify(struct volume *v, bool all);
 void verify_range(struct volume *v, uint32_t begin, uint32_t end);
 
 /* control.c */
 void pool_start(void);
 void pool_stop(void);
-/* The words of the status line; model.transaction etc. are compared with it. */
+/* Compare the status line with the model. */
 void pool_check(struct rng *r);
 bool pool_field(unsigned int n, char *word, size_t size);
 void volume_start(struct volume *v);

@@ -4,10 +4,10 @@
  *
  * Stamps, volumes, and what a sector may contain.
  *
- * The operations of a volume stand in the order in which they were issued.
- * Those on one sector never overlap in time, so walking the list from the
- * durable content on gives what the sector may be: each operation adds its
- * stamp, a durable one makes its own the only one.
+ * The operations of a volume are listed in the order in which they were issued.
+ * Those on one sector never overlap in time, so walking the list, starting with
+ * the durable content, gives what the sector may contain: each operation adds its
+ * stamp, and a durable one makes its stamp the only one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +97,7 @@ void volume_free(struct volume *v)
 	free(v);
 }
 
-/* A copy for another volume, where it is in doubt for ever: it ended for neither. */
+/* A copy for another volume, where it stays in doubt: it never ended there. */
 struct op *op_doubtful(const struct op *op)
 {
 	struct op *o = xalloc(sizeof(*o));

@@ -6,14 +6,13 @@
  * the machine.
  *
  * A volume is an array of stamps, one for each sector: 0 means zeros, any other
- * number is the write that wrote it.  A sector's content follows from its stamp
- * and its number.  While the machine runs there is one right answer for each
- * sector.  After a power failure there may be several: the durable one, and
- * those of all operations since.
+ * number identifies the write.  A sector's content follows from its stamp and its
+ * number.  While the machine runs, each sector has one right content.  After a
+ * power failure there may be several: the durable one, and those of all operations
+ * since.
  *
- * The log is a file on the host.  An operation is written there before it is
- * issued, its end after it ended, so that whoever reads the log knows what was
- * promised:
+ * The log is a file on the host.  An operation is logged before it is issued and
+ * again after it has ended, so that the log says what was promised:
  *
  *   W id volume sector sectors stamp    a write begins
  *   D id volume sector sectors 0        a discard begins, whole blocks of it
@@ -24,8 +23,8 @@
  *   T id transaction                    set_transaction_id begins
  *   M id 1|0                            reserve, release the metadata snapshot
  *   P data meta                         sectors of the pool's devices from now on
- *   . id                                it ended well
- *   = id                                it ended well, as FUA
+ *   . id                                it succeeded
+ *   = id                                it succeeded, as FUA
  *   ! id                                it failed: each sector old or new
  *   V volume sector sectors stamp       found to be so, and durable
  *   R volume                            all doubts about it are settled
@@ -44,7 +43,7 @@
 #define MAX_VOLUMES 12
 #define NEVER UINT64_MAX
 
-/* Something that may or may not have reached its sectors. */
+/* An operation that may or may not have reached its sectors */
 struct op {
 	struct op *next;
 	uint32_t id, volume, begin, end, stamp;
@@ -75,7 +74,7 @@ struct model {
 	uint32_t block;			/* sectors of a pool block */
 	uint32_t data_sectors, meta_sectors;
 	uint64_t transaction;
-	uint64_t transaction_begun;	/* what it may be instead */
+	uint64_t transaction_begun;	/* or the id may be this */
 	bool held, held_doubtful;	/* the metadata snapshot */
 	uint32_t next_id;		/* of operations and volumes */
 };
@@ -92,7 +91,7 @@ uint32_t sector_stamp(const void *buf, uint32_t sector);
 struct volume *volume_new(uint32_t id, uint32_t nr_sectors);
 struct volume *volume_find(uint32_t id);
 void volume_free(struct volume *v);
-/* A snapshot; what ended before that line of the log is in it. */
+/* A snapshot, which has what ended before that line of the log */
 struct volume *volume_copy(const struct volume *v, uint32_t id, uint64_t line);
 struct op *op_doubtful(const struct op *op);
 void volume_add_op(struct volume *v, struct op *op);

@@ -69,7 +69,7 @@ static int carry_out(const struct nbd_disk *disk, uint16_t type, uint64_t from,
 	return -EINVAL;
 }
 
-/* One request; false at the end, *polite if that was announced. */
+/* Serve one request; false at the end, with *polite set if it was announced. */
 static bool serve_one(int client, const struct nbd_disk *disk, bool *polite)
 {
 	struct answer answer = { .magic = htobe32(NBD_SIMPLE_MAGIC) };

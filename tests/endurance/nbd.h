@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The server's side of the NBD protocol, once both sides agree: requests and
- * answers on a socket.
+ * The server's side of the NBD protocol after the handshake: requests and answers
+ * on a socket.
  */
 #ifndef ENDURANCE_NBD_H
 #define ENDURANCE_NBD_H
@@ -26,10 +26,10 @@ struct nbd_disk {
 	int (*flush)(uint64_t from, uint64_t length);
 };
 
-/* All of it */
+/* Transfer all of it; false if the client goes away. */
 bool nbd_get(int client, void *p, size_t n);
 bool nbd_put(int client, const void *p, size_t n);
-/* Until the client goes away: true if it said good-bye. */
+/* Serve until the client goes away: true if it announced that. */
 bool nbd_serve(int client, const struct nbd_disk *disk);
 
 #endif

@@ -2,22 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The endurance test: a random mixture of everything a pool can be asked for,
-# beside a model that knows what each volume must contain, while the power fails
-# at random moments.
+# The endurance test: a random mixture of everything a pool can do, checked against a
+# model of what each volume must contain, with power failures at random moments.
 #
 #   tests/endurance/run.sh [-k KERNEL] [-t SECONDS] [-s SEED] [-o DIR]
 #                          [-g] [-x HOW]
 #
 #   -k KERNEL   6.1, 6.12, 7.3, native, native-debug; default: what this
 #               Debian has
-#   -t SECONDS  how long (300); what was begun is ended, with a machine that
-#               is not killed
-#   -s SEED     what to begin with; each pool has a seed, which is printed, and
-#               that of the next one follows from it
-#   -o DIR      results, if something fails (build/endurance-run)
-#   -g          against the kernel's own dm-thin: how the test itself is tested
-#   -x HOW      the same: it must find damage because
+#   -t SECONDS  duration (300); the last pool is completed with a machine that is
+#               not killed
+#   -s SEED     seed of the first pool; each pool has a seed, which is printed and
+#               from which that of the next one follows
+#   -o DIR      results if something fails (build/endurance-run)
+#   -g          test the test: run it against the kernel's own dm-thin
+#   -x HOW      test the test: it must find damage because
 #                 flush     the test only pretends to flush
 #                 lie       the disks only pretend to flush
 #                 corrupt   a bit changes on the data device
@@ -28,28 +27,26 @@
 #        └─ recovery, all volumes compared; then rounds of some seconds, all
 #           volumes compared and thin_check after each (endurance.c)
 #
-# Disks keep their data when a machine is killed; those of every other pool have
-# a volatile cache and lose a random part of what was not flushed
-# (volatile-cache.h).
+# Disks keep their data when a machine is killed.  Those of every other pool have a
+# volatile cache and lose a random part of what was not flushed (volatile-cache.h).
 #
-# A run of a minute or more with hardly any power failure while the pool was at work has
-# failed: with less than a
-# tenth of what is wanted.
+# A run of a minute or more fails if it had less than a tenth of the expected power
+# failures while the pool was in use.
 #
-# A native machine is there in a second, so most of the power failures happen
-# there: a pool has many machines of some seconds.  It has one of these disks:
+# A native machine boots in a second, so most power failures happen there: a pool has
+# many machines, of some seconds each, and one of these kinds of disks:
 #
-#   ubd    the kernel's own; it passes no flush on, so without a volatile cache;
-#          it completes in interrupts
-#   loop   over a file of the host's: volatile
-#   nbd    slower, and discards reach it: both (file-disk.c)
+#   ubd    the kernel's own; passes no flush on, so only without a volatile cache;
+#          completes in interrupts
+#   loop   over a file of the host; only with a volatile cache
+#   nbd    slower, but discards reach it; with or without (file-disk.c)
 #
-# Images are in memory, in /dev/shm if that has room.  How many failures there
-# were is said at the end, and if ten minutes or more had fewer than a machine
-# with nothing else to do manages.
+# Images are in memory, in /dev/shm if there is space.  At the end the number of
+# failures is printed, with a warning if a run of ten minutes or more had fewer than
+# an otherwise idle machine manages.
 #
-# What random numbers decide is repeated with the same seed; how threads meet,
-# and where exactly the machine dies, is not.
+# The same seed repeats all random decisions, but not how threads interleave, nor
+# where exactly the machine dies.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -96,10 +93,10 @@ flush|corrupt) env+=("ENDURANCE_BREAK=$harm") ;;
 *) die "no such way to fail: $harm" ;;
 esac
 
-# What time is on this kernel.  In seconds: when something hangs, the limit of one
-# machine, a round.  In tenths of a second: the life of a machine, and of one that
-# may die while it recovers.  How many machines a pool has; how many power
-# failures 600 s must have.  Numbers in pairs are from and to.
+# Times for this kernel.  In seconds: when something counts as hanging, the limit of a
+# machine, a round.  In tenths of a second: the life of a machine, and of one that may
+# die while it recovers.  Then the number of machines of a pool, and of power failures
+# that 600 s must have.  Pairs of numbers are ranges.
 case $kernel in
 native)
 	patience=120 limit=600 round=(1 3) life=(2 14) early=(0 4)
@@ -156,7 +153,7 @@ volatile_disk()
 	while [ ! -S "$sockets/$1" ]; do sleep 0.1; done
 }
 
-# settle_native NUMBER: power has failed, or all is kept.
+# settle_native NUMBER: after a power failure, or a shutdown, which keeps everything
 settle_native()
 {
 	local f words=()
@@ -168,7 +165,7 @@ settle_native()
 	done
 }
 
-# settle_disks NUMBER: what that machine left is what the next one finds.
+# settle_disks NUMBER: bring the images to the state that the next machine finds
 settle_disks()
 {
 	local f
@@ -187,8 +184,8 @@ settle_disks()
 	done
 }
 
-# What the kernel of that machine complained about once the test had begun:
-# before, an emulated processor that is not scheduled may look stalled.
+# complaints NUMBER: of that machine's kernel after the test had begun; before that, an
+# emulated processor that is not scheduled may look stalled
 complaints()
 {
 	local begin
@@ -227,7 +224,7 @@ machine()
 			tests/endurance/guest.sh "$2" "$seed" > "$dir/output.$1" 2>&1
 		r=$?
 		[ $r != 127 ] || die "$(tail -n 1 "$dir/output.$1")"
-		# The machine itself may die while the kernel boots.
+		# The emulator itself may die while the kernel boots.
 		if [ $r != 126 ] || [ -e "$dir/armed" ]; then
 			break
 		fi
@@ -243,13 +240,13 @@ machine()
 			worked=$((worked + 1))
 		r=0
 	fi
-	# It may be killed just after it found something.
+	# It may have found something just before it was killed.
 	! grep -q '^FAILED' "$dir/output.$1" || r=1
 	complaints "$1" || r=1
 	return $r
 }
 
-# The power failed before the first commit: no superblock yet, and nothing that was
+# Power failed before the first commit: there is no superblock yet, and nothing was
 # acknowledged.
 nothing_promised()
 {
@@ -257,10 +254,11 @@ nothing_promised()
 		! grep -qs '^\.' "$dir/state/log.1"
 }
 
-# between FROM TO: a random number, in $number, because a subshell's is another one
+# between FROM TO: store a random number in $number; printing it would need a subshell,
+# which has its own sequence
 between() { number=$((RANDOM % ($2 - $1 + 1) + $1)); }
 
-# check NUMBER: the metadata that this machine left
+# check NUMBER: run thin_check on the metadata that this machine left
 check()
 {
 	local r
@@ -278,7 +276,7 @@ check()
 	return 1
 }
 
-# Images of this seed, until one machine ended by itself
+# Run machines on images of this seed until one ends by itself.
 pool()
 {
 	local n=1 nr number r after
@@ -321,7 +319,7 @@ pool()
 	return $r
 }
 
-# What -x brings about, not a machine that did not boot or that hangs.
+# Damage caused by -x was found, as opposed to a machine that did not boot or hangs.
 damage_found()
 {
 	[ -e "$dir/damaged" ] ||
@@ -332,7 +330,7 @@ damage_found()
 SECONDS=0
 nr=0
 failures=0
-worked=0	# of these, after recovery
+worked=0	# those of them after recovery
 volatile=0
 r=0
 rm -rf "$out"

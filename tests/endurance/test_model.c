@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * What the log of a dead machine allows its volumes to contain.  Each test is a
+ * What may volumes contain according to the log of a dead machine?  Each test has a
  * model, a log, and for some sectors the stamps that may be read there.
  */
 #include <stdarg.h>
@@ -38,9 +38,7 @@ static void put(const char *name, const char *text)
 	fclose(f);
 }
 
-/* The state after a log that began with volume 1, whose sectors 0 to 9 have
- * stamp 5.
- */
+/* Load a log that begins with volume 1, whose sectors 0 to 9 have stamp 5. */
 static void after(const char *log)
 {
 	int i;
@@ -62,7 +60,7 @@ static void ok(bool good, const char *what)
 	failures += !good;
 }
 
-/* Exactly these, of the stamps 0 to 99 */
+/* Exactly these stamps of 0 to 99 are allowed. */
 static bool allows(uint32_t volume, uint32_t sector, const char *stamps)
 {
 	struct volume *v = volume_find(volume);
@@ -154,9 +152,9 @@ static void the_rest(void)
 	ok(model.data_sectors == 2000 && model.meta_sectors == 3000,
 	   "sizes of the devices");
 	ok(model.transaction == 3 && model.transaction_begun == 4,
-	   "a transaction that may be or not");
+	   "a transaction id that may be the old or the new");
 	ok(model.held && !model.held_doubtful, "a metadata snapshot");
-	ok(model.next_id == 12, "identities go on");
+	ok(model.next_id == 12, "ids go on");
 }
 
 static void content(void)

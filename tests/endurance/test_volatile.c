@@ -2,10 +2,10 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The disk's volatile cache: what is flushed stays, what is not may be lost, a
- * sector is never torn; and that holds for a process that is killed anywhere.
+ * The disk's volatile cache: what is flushed stays, what is not may be lost, and a
+ * sector is never torn, wherever the process is killed.
  *
- * A sector is filled with one number, a later write has a larger one.
+ * A sector is filled with one number; later writes have larger ones.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -194,7 +194,7 @@ static void kills(void)
 		pid = fork();
 		if (!pid)
 			child(flushed, v + 1);
-		/* On a machine that is busy it may take a while to begin. */
+		/* On a busy machine it may take a while to begin. */
 		for (n = 0; n < 20000 && seen(flushed) < v + 3; n++)
 			usleep(500);
 		usleep(i * 37 % 1000);

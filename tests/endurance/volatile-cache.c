@@ -4,15 +4,15 @@
  *
  * A disk's volatile cache; see volatile-cache.h.
  *
- * A sector's state says where its content is.  It is written to the copy that
- * is not in use, then the state is stored.  On its way to the image it is marked,
- * because half of it may get there: then all of it must.
+ * A sector's state says where its content is.  New content is written to the copy
+ * not in use, then the state is stored.  While a sector is written to the image it
+ * is marked: if the process dies half way, all of it must be written later.
  *
- * The process may die between any two instructions, not the processor: it is the
- * compiler's order that matters, and the release that keeps it.
+ * The process may die between any two instructions, but the processor goes on:
+ * only the compiler's order matters, and the release store keeps it.
  *
- * No lock, no allocation after cache_open(): the callers are threads that know
- * nothing of libc.  One at a time.
+ * There is no lock, and no allocation after cache_open(): callers may be threads
+ * that libc does not know, and only one at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "volatile-cache.h"
 
 #define SECTOR 512
-#define PIECE 8			/* sectors that mostly fare alike */
+#define PIECE 8			/* sectors that are mostly lost or kept together */
 #define GARBAGE_BYTE 0xd1
 
 enum { CLEAN, COPY_0, COPY_1, GARBAGE, LEAVING = 0x80 };
@@ -32,7 +32,7 @@ enum { CLEAN, COPY_0, COPY_1, GARBAGE, LEAVING = 0x80 };
 static void set_state(struct cache *c, uint64_t sector, uint8_t state)
 {
 	__atomic_store_n(&c->state[sector], state, __ATOMIC_RELEASE);
-	/* Nothing that follows may come first. */
+	/* Nothing after this may move before it. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 

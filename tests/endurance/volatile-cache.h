@@ -2,22 +2,22 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * The volatile cache of a disk: what is written stays beside the image until it
- * is flushed.
+ * The volatile cache of a disk: written data stays outside the image until it is
+ * flushed.
  *
  *   write ─► cache ── flush, or FUA ──► image
  *              │                          ▲
  *              └── power failure: some ───┘       the rest is as in the image
  *
- * In a power failure, of what was written and not flushed a random part reaches
- * the image, down to sectors, in no order: all, nothing, or each piece with some
- * probability.  So whoever forgets a flush, or relies on the order of writes,
- * loses data.  A discarded sector reads as garbage.
+ * In a power failure a random part of the data written and not flushed reaches the
+ * image, by sectors and in no order: all, nothing, or each piece with some
+ * probability.  So code that omits a flush, or relies on the order of writes, loses
+ * data.  A discarded sector reads as garbage.
  *
- * Two front ends: volatile-disk.c serves qemu and has the cache in memory;
- * volatile-preload.c lives in a native machine's process and has it in a file,
- * which outlives the process.  It can be killed anywhere: a sector is replaced
- * by one store of its state.
+ * There are two front ends: volatile-disk.c serves qemu and has the cache in
+ * memory; volatile-preload.c is part of a native machine's process and has the
+ * cache in a file, which outlives the process.  The process can be killed at any
+ * point, because one store to its state replaces a sector.
  */
 #ifndef ENDURANCE_VOLATILE_CACHE_H
 #define ENDURANCE_VOLATILE_CACHE_H
@@ -37,18 +37,18 @@ struct cache {
 	bool lie;		/* flushes do nothing */
 };
 
-/* PATH is the cache's file, or NULL.  False, and errno. */
+/* @path is the cache's file, or NULL.  Returns false and sets errno on errors. */
 bool cache_open(struct cache *c, const char *image, const char *path);
 
-/* Ranges are of whole sectors, and inside. */
+/* Ranges have whole sectors and are inside the disk. */
 void cache_read(const struct cache *c, void *buf, uint64_t from, size_t length);
 void cache_write(struct cache *c, const void *buf, uint64_t from,
 		 size_t length);
 void cache_discard(struct cache *c, uint64_t from, uint64_t length);
-/* To the image, unless it lies */
+/* Write the range to the image, unless the disk lies. */
 void cache_flush(struct cache *c, uint64_t from, uint64_t length);
 
-/* What the end of a machine leaves in the image; the cache is empty then. */
+/* The end of a machine: update the image and empty the cache. */
 void cache_keep_all(struct cache *c);
 void cache_power_failure(struct cache *c, uint64_t *rng);
 

@@ -2,16 +2,16 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * A disk with a volatile cache, on the host: a server for qemu (NBD on a unix
- * socket) over the cache of volatile-cache.c, in memory.
+ * A disk with a volatile cache on the host: a server for qemu (NBD on a unix
+ * socket) with the cache of volatile-cache.c in memory.
  *
  *   volatile-disk SOCKET IMAGE SEED [lie]
  *
- * When the connection breaks without a good-bye, power has failed.  With "lie"
- * flushes do nothing.
+ * A connection that ends unannounced is a power failure.  With "lie" flushes do
+ * nothing.
  *
- * Connections are served one after the other; IMAGE.closed appears when the
- * image has its final content after one has ended.
+ * Connections are served one after the other.  After each one IMAGE.closed appears
+ * when the image has its final content.
  */
 #include <endian.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 
 #define SECTOR 512
 
-/* The protocol, until both sides agree */
+/* The handshake of the protocol */
 #define NBD_MAGIC		0x4e42444d41474943ULL
 #define NBD_OPTION_MAGIC	0x49484156454f5054ULL
 #define NBD_REPLY_MAGIC		0x0003e889045565a9ULL
@@ -85,7 +85,7 @@ static bool put_export(uint32_t option)
 	       put_reply(option, REP_ACK, NULL, 0);
 }
 
-/* Until both sides agree; false if the client went away. */
+/* False if the client went away. */
 static bool shake_hands(void)
 {
 	struct __attribute__((packed)) {

@@ -7,13 +7,13 @@
  *
  *   LD_PRELOAD=volatile-preload.so VOLATILE_DISKS=IMAGE:IMAGE [VOLATILE_LIE=1]
  *
- * What an image's cache holds is in IMAGE.cache, which outlives the process;
+ * The cache of an image is in IMAGE.cache, which outlives the process;
  * volatile-settle decides afterwards what of it reaches the image.
  *
- * The guest has the image through hostfs, which uses pread, pwrite, fsync and
- * fdatasync.  A descriptor is recognised by what it refers to, at each call:
- * nothing is remembered about descriptors.  All else goes to the system.  The
- * guest may have two processors: one at a time is at a disk's cache.
+ * The guest accesses the image through hostfs, which uses pread, pwrite, fsync and
+ * fdatasync.  Each call looks up the file that its descriptor refers to: nothing is
+ * remembered about descriptors.  Other files go to the system.  The guest may have
+ * two processors: only one at a time uses a disk's cache.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@
 #define MAX_DISKS 8
 
 static struct cache disks[MAX_DISKS];
-static bool busy[MAX_DISKS];	/* A; who waits spins, as kernels do */
+static bool busy[MAX_DISKS];	/* a spin lock each */
 static int nr_disks;
 
 static void open_disk(const char *image)
@@ -78,7 +78,7 @@ static void unlock(struct cache *c)
 	__atomic_clear(&busy[c - disks], __ATOMIC_RELEASE);
 }
 
-/* What is inside of the disk */
+/* The part of @length that is inside the disk */
 static size_t inside(const struct cache *c, uint64_t from, uint64_t length)
 {
 	if (from >= c->size)

@@ -2,13 +2,12 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * After the end of a native machine, what its disk's volatile cache held:
+ * After the end of a native machine, write its disk's volatile cache to the image:
  *
- *   volatile-settle IMAGE SEED    power has failed: a random part of it reaches
- *                                 the image
- *   volatile-settle IMAGE         the machine was shut down: all of it
+ *   volatile-settle IMAGE SEED    after a power failure: a random part of it
+ *   volatile-settle IMAGE         after a shutdown: all of it
  *
- * IMAGE.cache, which volatile-preload.so wrote, is gone afterwards.
+ * Removes IMAGE.cache, which volatile-preload.so wrote.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +26,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	snprintf(path, sizeof(path), "%s.cache", argv[1]);
-	/* Without its file no machine has used the disk. */
+	/* If there is no such file, no machine has used the disk. */
 	if (access(path, F_OK) || !cache_open(&cache, argv[1], path)) {
 		fprintf(stderr, "volatile-settle: %s: %s\n", path,
 			strerror(errno));

@@ -2,23 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# The two commands of the README on machines that have nothing: a minimal Debian
-# of each release we support is unpacked into a directory, given a clone of this
-# repository's last commit, and entered.
+# The two commands of the README on machines that have nothing installed: a minimal
+# Debian of each supported release is unpacked into a directory with a clone of this
+# repository's last commit, and the commands run in it.
 #
 #   tests/packaging/fresh-machine.sh [-k] [-K SERIES]... [-s STEP]... [SUITE]...
 #
 #   -k          keep the trees: build/fresh-machine/SUITE
-#   -K SERIES   a further kernel to fetch and to build for (6.1 6.12 7.3)
+#   -K SERIES   a kernel to fetch and to build for (6.1 6.12 7.3)
 #   -s STEP     only this: run, kernels, test; may be repeated
 #   SUITE       bookworm, trixie; default: both
 #
 # Takes 20 minutes and 5 GB for each suite, and needs root.  Prints TAP, with the
-# seconds that each step took.  The packages are kept in the cache directory,
+# seconds that each step took.  The packages are kept in the cache directory, in
 # archives, so that the next run need not fetch them again.
 #
-# Inside there are no devices but the harmless ones, no right to load modules into
-# this kernel, and no services; all mounts are in a namespace of their own.
+# Inside there are only harmless devices, no right to load modules into this kernel,
+# and no services; all mounts are in a namespace of their own.
 
 # One at a time.
 mkdir -p "$(dirname "$0")/../../build/fresh-machine"
@@ -45,7 +45,7 @@ suites=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(run kernels test)
 
 if [ "$(id -u)" != 0 ]; then
-	skip "fresh machines" "it wants to be root"
+	skip "fresh machines" "needs root"
 	echo "1..$number"
 	exit
 elif ! command -v mmdebstrap > /dev/null; then
@@ -59,8 +59,8 @@ archives=$thinx_cache/archives
 mkdir -p "$archives/partial"
 
 #
-# Debian's own sources of this machine, for SUITE: lines "URI SUITE COMPONENT...".
-# Others' would need their keys.
+# sources_for SUITE: this machine's Debian sources, as lines "URI SUITE COMPONENT...".
+# Other sources would need their keys.
 #
 sources_for()
 {
@@ -96,7 +96,7 @@ sources_for()
 		}' | sort -u
 }
 
-# As an installed Debian has them: 12 in one file of lines, 13 in paragraphs.
+# As in an installed Debian: one-line style for 12, deb822 style for 13.
 write_sources()
 {
 	local suite=$1 dir=$2/etc/apt
@@ -118,7 +118,7 @@ make_tree()
 	local suite=$1 tree=$2
 
 	sources_for "$suite" | sed 's/^/deb /' > "$tree.list"
-	[ -s "$tree.list" ] || { echo "no source of Debian's here"; return 1; }
+	[ -s "$tree.list" ] || { echo "this machine has no Debian sources"; return 1; }
 	# How this machine reaches its mirror.
 	apt-config dump | grep -E '^Acquire::(https?|Check|Retries)' \
 		> "$tree.apt.conf" || :
@@ -166,7 +166,7 @@ inside()
 		sh "$1" "$archives" "${@:2}" < /dev/null 9>&-
 }
 
-# timed DESCRIPTION LOG COMMAND...: it succeeds, and says how long it took
+# timed DESCRIPTION LOG COMMAND...: it succeeds; the test line says how long it took
 timed()
 {
 	local what=$1 log=$2 begin=$SECONDS
@@ -193,7 +193,7 @@ fresh_machine()
 	if wants run; then
 		timed "$suite: scripts/run.sh" "$tree-run.log" \
 			inside "$tree" timeout 5400 scripts/run.sh
-		ok "$suite: it checked, and says so" \
+		ok "$suite: every check held" \
 			grep -q "every check held" "$tree-run.log"
 		for p in clang xfsprogs sparse fio; do
 			ok "$suite: it did not install $p" has_no "$tree" "$p"

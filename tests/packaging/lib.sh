@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# Sourced by the tests here, which run on this machine and write below
-# build/packaging only.  A failed step ends the test.
+# Sourced by the tests here, which run on this machine and write only below
+# build/packaging.  A failed step ends the test.
 
 set -eu
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -21,7 +21,7 @@ pass() { number=$((number + 1)); echo "ok $number - $*"; }
 fail() { echo "not ok $((number + 1)) - $*"; exit 1; }
 skip() { number=$((number + 1)); echo "ok $number - $1 # SKIP $2"; }
 
-# ok DESCRIPTION COMMAND...: succeeds; what it said is shown if it does not
+# ok DESCRIPTION COMMAND...: succeeds; otherwise its output is shown
 ok()
 {
 	local what=$1
@@ -34,7 +34,7 @@ ok()
 	pass "$what"
 }
 
-# fails DESCRIPTION WORD COMMAND...: fails, and says WORD if that is not empty
+# fails DESCRIPTION WORD COMMAND...: fails, and its output contains WORD
 fails()
 {
 	local what=$1 word=$2
@@ -47,7 +47,7 @@ fails()
 	pass "$what"
 }
 
-# same DESCRIPTION GOT WANTED: files
+# same DESCRIPTION GOT WANTED: two files are equal
 same()
 {
 	if ! diff "$2" "$3" > "$work/diff"; then
@@ -57,7 +57,7 @@ same()
 	pass "$1"
 }
 
-# listing DIRECTORY: what is there, directories too, with the content's digest
+# listing DIRECTORY: all directories, links, and files with their digests
 listing()
 {
 	(
@@ -68,7 +68,7 @@ listing()
 	) | sort
 }
 
-# module_root DIRECTORY: the part of the found kernel's modules that we need
+# module_root DIRECTORY: copy the needed part of the found kernel's modules there
 module_root()
 {
 	local from=${k_base%/}/lib/modules/$k_release

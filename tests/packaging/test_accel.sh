@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# scripts/accel.sh: a machine that runs its three instructions is told from one
-# that does not; the answer is remembered until the next boot.
+# scripts/accel.sh tells a machine that runs its three instructions from one that does
+# not, and remembers the answer until the next boot.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../../scripts/accel.sh
@@ -18,7 +18,7 @@ boot=$(cat /proc/sys/kernel/random/boot_id)
 
 ok "emulation works" accel_works "${accel_tcg[@]}"
 fails "a processor that does not exist does not" "" accel_works -accel tcg -cpu nonesuch
-# Made, but never started: what a KVM that hangs looks like.
+# Created but never started, as when KVM hangs.
 fails "nor does a machine that hangs" "" accel_works -accel tcg -cpu max -S
 
 unset THINX_ACCEL

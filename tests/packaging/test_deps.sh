@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# scripts/deps.sh on systems that it does not know: one line says what is missing
-# and how to go on.  Nothing is installed here: the commands that are found are
-# those in a directory of the test.
+# scripts/deps.sh on systems that it does not know: one line says what is missing and
+# how to go on.  Nothing is installed: it finds only the commands in a directory of
+# the test.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -21,7 +21,7 @@ printf 'ID=debian\nVERSION_CODENAME=trixie\nPRETTY_NAME="Debian 13"\n' > "$trixi
 bookworm=$work/bookworm
 printf 'ID=debian\nVERSION_CODENAME=bookworm\n' > "$bookworm"
 
-# on SYSTEM ARGUMENT...: deps.sh there, where the directory's commands are all
+# on SYSTEM ARGUMENT...: run deps.sh as on that system, with only those commands
 on()
 {
 	local system=$1
@@ -30,10 +30,10 @@ on()
 	PATH=$work/bin THINX_OS_RELEASE=$system bash scripts/deps.sh "$@"
 }
 
-# has COMMAND: that is there now
+# has COMMAND: from now on there is such a command
 has() { ln -sf /bin/true "$work/bin/$1"; }
 
-fails "elsewhere it says which system this is" "Fedora Linux 41" on "$fedora"
+fails "on other systems it says which this is" "Fedora Linux 41" on "$fedora"
 fails "what is missing" "missing here: gcc, make, headers of kernel $(uname -r);" on "$fedora"
 fails "and how to go on" "make and make install do without" on "$fedora"
 ok "in one line" [ "$(on "$fedora" 2>&1 | wc -l)" = 1 ]
@@ -54,9 +54,9 @@ fails "and the tests" "shellcheck" on "$fedora" --test
 fails "no kernel is fetched" "on Debian 12 and 13 only" on "$fedora" --kernel 4.2
 fails "no clients" "Debian 12 or 13" on "$fedora" --clients
 
-# default SYSTEM: the kernel that the scripts take there
+# default SYSTEM: the scripts' default kernel there
 default() { THINX_OS_RELEASE=$1 bash -c '. scripts/kernels.sh; echo "$kernel_default"'; }
 
 ok "the default kernel of Debian 12" [ "$(default "$bookworm")" = 6.1 ]
 ok "of Debian 13" [ "$(default "$trixie")" = 6.12 ]
-ok "elsewhere, what runs" [ "$(default "$fedora")" = "$(uname -r)" ]
+ok "elsewhere, the running one" [ "$(default "$fedora")" = "$(uname -r)" ]

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# dkms takes the source that make install-dkms copies, builds it and installs it
-# for this Debian's kernel, in trees of its own below build/packaging.  What it built stays
-# there, ready to be installed: tests/selftests/thinx/test_install_dkms.sh does
-# that in a virtual machine and loads it.
+# dkms builds and installs the source that make install-dkms copies, for this Debian's
+# kernel, in trees of its own below build/packaging.  The built module stays there:
+# tests/selftests/thinx/test_install_dkms.sh installs and loads it in a virtual
+# machine.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -13,7 +13,7 @@ if ! command -v dkms > /dev/null; then
 	skip "dkms" "no dkms"
 	exit
 elif [ "$(id -u)" != 0 ]; then
-	skip "dkms" "it wants to be root"
+	skip "dkms" "needs root"
 	exit
 fi
 kernel_find "$kernel_default" ||
@@ -31,7 +31,7 @@ ok "to where dkms looks" test -f "$stage/usr/src/thinx-$version/dkms.conf"
 fails "without objects" "" grep . \
 	<(find "$stage" -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd')
 
-# dkms makes a key of its own to sign with, in /var/lib, if it can: not for us.
+# With openssl dkms would make a signing key in /var/lib.
 mkdir "$work/bin"
 ln -s /bin/false "$work/bin/openssl"
 
@@ -42,7 +42,7 @@ run_dkms()
 }
 for_kernel=(-m thinx -v "$version" -k "$k_release")
 
-# A release of Debian 13 has a plus sign.
+# Releases of Debian 13 have a plus sign.
 regex=${k_release//+/[+]}
 
 status() { run_dkms status -m thinx -v "$version"; }
@@ -69,7 +69,8 @@ rmdir "$modules/$k_release/updates/dkms" "$modules/$k_release/updates" \
 listing "$work/root" > "$work/after"
 same "nothing of it is left" "$work/after" "$work/before"
 
-# The source goes as it came; one who has dm-thin's name diverted is told.
+# The source is removed as it was installed, with a warning if dm-thin's name is
+# diverted.
 cp -r "$stage" "$work/copy"
 mkdir -p "$work/copy/etc/modprobe.d"
 cp packaging/modprobe.d/thinx.conf "$work/copy/etc/modprobe.d/"
@@ -78,9 +79,9 @@ make -s "DESTDIR=$work/copy" PREFIX=/usr uninstall-dkms 2> "$work/warned" ||
 find "$work/copy" -type f > "$work/left"
 echo "$work/copy/etc/modprobe.d/thinx.conf" > "$work/wanted"
 same "make uninstall-dkms removes what it installed" "$work/left" "$work/wanted"
-ok "and warns of dm-thin's name" grep -q "thinx.conf still has thinx loaded" "$work/warned"
+ok "and warns about dm-thin's name" grep -q "thinx.conf still has thinx loaded" "$work/warned"
 
-# A kernel that is too old, or has no device-mapper, is none of ours.
+# Kernels that are too old are excluded.
 exclusive=$(export kernel_source_dir=; . ./dkms.conf; echo "$BUILD_EXCLUSIVE_KERNEL")
 for release in 6.1.0-56-amd64 6.9.1 6.12.95 6.18.0-rc1 7.0.1 10.1.0; do
 	[[ $release =~ $exclusive ]] || fail "builds for $release"

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# make install puts everything where it belongs, modprobe finds it by all its
-# names, and make uninstall leaves nothing of it.
+# make install puts everything where it belongs, modprobe finds the module by all its
+# names, and make uninstall leaves nothing.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Without building: module.sh did that, in a copy.
+# Without building: module.sh has done that in a copy.
 run_make() { make -s -o all "M=$copy" "KDIR=$k_build" "$@"; }
 
 resolve() { /sbin/modprobe -d "$root" -S "$k_release" -C "$conf" --show-depends "$@"; }
@@ -34,7 +34,7 @@ one_kernel()
 			grep -q "updates/dm-thinx-pool.ko" <(resolve $name)
 	done
 	ok "$kernel: and what it depends on" grep -q "dm-bufio.ko" <(resolve thinx)
-	ok "$kernel: dm-thin stays itself" \
+	ok "$kernel: dm-thin is still dm-thin" \
 		grep -q "md/dm-thin-pool.ko" <(resolve dm-thin-pool)
 
 	drop_in
@@ -74,7 +74,7 @@ one_kernel()
 	rm -rf "$root" "$work/$kernel/dest"
 }
 
-# the example for /etc/modprobe.d, in the root where thinx is installed
+# With the example for /etc/modprobe.d, in the root where thinx is installed
 drop_in()
 {
 	cp "$root/usr/local/share/doc/thinx/thinx.conf" "$conf/"
@@ -85,13 +85,13 @@ drop_in()
 		fails "$kernel: and not dm-thin" "" grep "dm-thin-pool.ko" "$work/plan"
 	done
 	resolve --ignore-install dm-thin-pool > "$work/plan"
-	ok "$kernel: as what makes an initramfs sees it, too" \
+	ok "$kernel: initramfs generators see the same" \
 		grep -q "dm-thinx-pool.ko" "$work/plan"
 	echo "options dm-thin-pool no_space_timeout=33" > "$conf/other.conf"
 	resolve dm-thin-pool > "$work/plan"
 	ok "$kernel: options for dm-thin reach thinx" \
 		grep -q "dm-thinx-pool.ko.* no_space_timeout=33" "$work/plan"
-	# Nobody may have to ask twice, nor for ever.
+	# The first request must work, and not loop.
 	resolve dm-thin-pool thinx dm-thin > "$work/plan"
 	ok "$kernel: no loop" timeout 20 /sbin/modprobe -d "$root" \
 		-S "$k_release" -C "$conf" -n dm-thin-pool

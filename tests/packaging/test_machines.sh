@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# What scripts/vm.sh, native-kernel.sh and deps.sh cannot do they say in one line:
-# what is wrong, and what to do.
+# When scripts/vm.sh, native-kernel.sh or deps.sh cannot do something, they print one
+# line: what is wrong, and what to do.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -25,7 +25,7 @@ refused()
 	pass "$what"
 }
 
-# small SIZE COMMAND...: with a cache directory on a file system of that size
+# small SIZE COMMAND...: run it with $work/small on a file system of that size
 small()
 {
 	# shellcheck disable=SC2016 # expanded by the inner shell
@@ -37,27 +37,27 @@ mkdir "$work/small" "$work/empty"
 empty=(env "THINX_CACHE=$work/empty")
 full=(env "THINX_CACHE=$work/small")
 
-refused "a kernel that nobody knows" "there are 6\.1, .*native" \
+refused "an unknown kernel" "there are 6\.1, .*native" \
 	scripts/vm.sh -k 5.nonsense -- true
 refused "a kernel to be fetched" "deps\.sh --kernel 7\.3" \
 	"${empty[@]}" scripts/vm.sh -k 7.3 -- true
 refused "a kernel to be built" "native-kernel\.sh native-debug" \
 	"${empty[@]}" scripts/vm.sh -k native-debug -- true
-fails "a native kernel that nobody knows" "scripts/native-kernel.sh native" \
+fails "an unknown native kernel" "scripts/native-kernel.sh native" \
 	scripts/native-kernel.sh native-wrong
-refused "a tree that is none" "-R" \
+refused "a directory that is no tree" "-R" \
 	scripts/vm.sh -R "$work/empty" -- true
-# Before it, deps.sh says what it does.
-refused "a linux-source there is not" "linux-source-9\.9 to be had" \
+# deps.sh first prints what it does.
+refused "a linux-source that does not exist" "linux-source-9\.9 to be had" \
 	bash -o pipefail -c '"$@" 2>&1 | grep -v "fetching linux-source-9\.9$"' bash \
 	"${empty[@]}" scripts/deps.sh --source 9.9
 refused "a module for a kernel to be built" "native-kernel\.sh native-debug" \
 	"${empty[@]}" scripts/module.sh -k native-debug
-refused "a module for a kernel that nobody knows" "there are 6\.1, .*native" \
+refused "a module for an unknown kernel" "there are 6\.1, .*native" \
 	scripts/module.sh -k 5.nonsense
 
 if [ "$(id -u)" != 0 ]; then
-	skip "a full cache directory" "it wants to be root"
+	skip "a full cache directory" "needs root"
 else
 	refused "a cache directory that is full" "make room there" \
 		small 64k "${full[@]}" scripts/native-kernel.sh native
@@ -87,11 +87,11 @@ if kernel_find native; then
 			mkdir -p /mnt/h && mount -t hostfs -o / none /mnt/h &&
 			ln -s "$1/victim" "$VM_RESULTS/splats" &&
 			echo guest > "/mnt/h$1/victim"' sh "$work"
-	[ ! -s "$work/victim" ] || fail "nor has others do it"
-	pass "nor has others do it"
+	[ ! -s "$work/victim" ] || fail "nor through a link it leaves"
+	pass "nor through a link it leaves"
 	if [ "$(id -u)" = 0 ]; then
-		# As where systemd has put a mount into /proc.
-		ok "mounts that a later one hides" unshare --mount sh -c \
+		# As on machines where systemd mounts something in /proc.
+		ok "mounts hidden by a later one do no harm" unshare --mount sh -c \
 			'mount -t tmpfs tmpfs /proc/tty && scripts/vm.sh -k native -d none -- true'
 	fi
 else

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# thinx(7) and docs/interface.md name all that the module has: parameters,
-# features, messages.  The versions agree.
+# thinx(7) and docs/interface.md name all parameters, features, messages and targets
+# of the module.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 page=docs/man/thinx.7
 module=$(scripts/module.sh)
 
-# words WHAT FILE...: each word of standard input is in each file
+# words WHAT FILE...: each word from standard input is in each file
 words()
 {
 	local what=$1 w f n=0

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# scripts/run.sh says what it does not understand, and why it cannot run here if
-# it cannot.  What it would build in this Debian's kernel is built, for
-# tests/selftests/thinx/test_run_here.sh, which has it run in a virtual machine.
+# scripts/run.sh explains itself if it does not understand an option or cannot run
+# here.  The module that it would build for this Debian's kernel is built, for
+# tests/selftests/thinx/test_run_here.sh, which runs it in a virtual machine.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -14,13 +14,13 @@ fails "a directory that is not there" "No such file" scripts/run.sh "$work/none"
 touch "$work/file"
 fails "what is no directory" "is no directory" scripts/run.sh "$work/file"
 
-# As root without the right to load modules: nothing can be changed by this.
+# As root without the right to load modules, so that this cannot change anything.
 if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
 	fails "--here without being allowed to" "cannot run here: this kernel takes no modules" \
 		setpriv --bounding-set=-sys_module --inh-caps=-sys_module \
 		scripts/run.sh --here
 else
-	skip "--here without being allowed to" "it wants root, and setpriv"
+	skip "--here without being allowed to" "needs root and setpriv"
 fi
 
 kernel_find "$kernel_default" ||

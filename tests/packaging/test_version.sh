@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# One version: whoever tells it tells that of the module.
-
+# All places that give a version agree with the module.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
