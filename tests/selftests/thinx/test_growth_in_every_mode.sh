@@ -81,7 +81,7 @@ logged "growing the data device from 40 to 50 blocks" "so does data"
 sizes_are 1024 50 rw "both at once"
 is "$(events)" $((n + 1)) "one event"
 ok "can be written" blockio write $t 10M 640k 3
-ok "a message is taken" msg create_thin 1000
+ok "a message is accepted" msg create_thin 1000
 ok "all is there" blockio verify $t 0 1920k 1
 ok "the rest, too" blockio verify $t 10M 640k 3
 finish

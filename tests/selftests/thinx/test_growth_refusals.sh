@@ -26,7 +26,7 @@ like "$(dmsetup info -c --noheadings -o suspended pool)" "^Suspended" \
 	"the pool stays suspended"
 like "$(status)" "/100 - rw " "status has the old size"
 fails "resuming again does not help" "Invalid argument" dmsetup resume pool
-ok "a message is taken" msg create_thin 7
+ok "a message is accepted" msg create_thin 7
 # A length that ends inside a block counts only the blocks before it.
 pool_sectors=$((100 * 128 + 127))
 log_mark

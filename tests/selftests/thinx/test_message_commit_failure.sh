@@ -13,7 +13,7 @@ wrap meta "$META"
 
 held=-
 
-# failing MESSAGE: in a pool set up anew, on a metadata device whose writes fail
+# failing MESSAGE: in a pool set up again, on a metadata device whose writes fail
 failing()
 {
 	make_pool /dev/mapper/meta "$DATA"

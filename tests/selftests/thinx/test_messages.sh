@@ -13,8 +13,8 @@ inval="Invalid argument"
 
 ok "create_thin" msg create_thin 1
 ok "upper and lower case are equal" msg CREATE_thin 2
-ok "a sign is taken" msg create_thin +3
-ok "leading zeros are taken" msg create_thin 0004
+ok "a sign is accepted" msg create_thin +3
+ok "leading zeros are accepted" msg create_thin 0004
 ok "id 0" msg create_thin 0
 ok "the largest id" msg create_thin 16777215
 fails "an id in use: EEXIST" "File exists" msg create_thin 1

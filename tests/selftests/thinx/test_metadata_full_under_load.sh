@@ -53,6 +53,6 @@ ok "the rest can be written" blockio write $t $((written * 64))k 32M 8
 ok "and read" blockio verify $t $((written * 64))k 32M 8
 ok "flushed" blockio sync $t
 ok "what was before is unharmed" blockio verify $t 0 $((written * 64))k 7
-ok "messages are taken" msg create_snap 5000 1
+ok "messages are accepted" msg create_snap 5000 1
 ok "a snapshot can be deleted" msg delete 120
 finish

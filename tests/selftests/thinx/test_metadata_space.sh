@@ -40,7 +40,7 @@ disk_grow META 2M
 suspend_and_resume pool
 logged "growing the metadata device from 128 to 512 blocks" "grown on resume"
 is "$(pool_mode)" rw "writable"
-ok "messages are taken" msg create_thin 300
+ok "messages are accepted" msg create_thin 300
 ok "data can be written" blockio write /dev/mapper/t1 0 1M 1
 ok "and read" blockio verify /dev/mapper/t1 0 1M 1
 ok "deletion works" msg delete 2

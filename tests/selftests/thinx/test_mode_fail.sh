@@ -50,7 +50,7 @@ is "$(events)" "$n" "none of it raised an event"
 
 remove t1 t2 t4 t5 pool
 make_pool /dev/mapper/meta "$DATA"
-like "$(pool_mode)" "^r[wo]$" "set up anew: it can be read"
+like "$(pool_mode)" "^r[wo]$" "set up again: it can be read"
 modes_activate
 modes_reads ok
 modes_written_before() { blockio verify /dev/mapper/t1 0 1M 1; }

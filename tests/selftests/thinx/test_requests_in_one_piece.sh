@@ -30,7 +30,7 @@ n=$(pieces 1 blockio verify $t 0 16M 1)
 echo "# 16 requests of 1 MiB were read in $n pieces"
 # A request too large for the device is split in any case.
 if is_thinx; then
-	ok "reads go down in large pieces" test "$n" -le 64
+	ok "reads are submitted in large pieces" test "$n" -le 64
 else
 	ok "the stock target: a piece for each block" test "$n" -ge 256
 fi

@@ -20,7 +20,7 @@ w1=$spawned
 ok "the other volume is written" blockio write /dev/mapper/t2 0 512k 2
 ok "flushed" blockio sync /dev/mapper/t2
 ok "discarded" blockio discard /dev/mapper/t2 0 512k
-ok "messages are taken" msg create_snap 3 1
+ok "messages are accepted" msg create_snap 3 1
 ok "the pool can be suspended" timeout 120 dmsetup suspend pool
 ok "the volume resumed meanwhile" timeout 120 dmsetup resume t1
 ok "suspended again, with I/O waiting or not, or refused in time" \
