@@ -121,7 +121,7 @@ void thinx_md_detach(struct thinx_md *md)
 {
 	mutex_lock(&md->commit_mutex);
 	thinx_md_lock(md);
-	if (pd_bm_drop(md->bm))
+	if (pd_bm_detach(md->bm))
 		md_err(md, "cached metadata cannot be dropped");
 	thinx_md_unlock(md);
 	mutex_unlock(&md->commit_mutex);
@@ -334,9 +334,31 @@ int thinx_md_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 	down_read(&md->lock);
 	r = dev_may_look(dev);
 	if (!r)
-		r = thinx_mapping_lookup(dev, b, fn, context);
+		r = thinx_mapping_lookup(dev, b, fn, context, NULL);
 	up_read(&md->lock);
 	return r;
+}
+
+int thinx_md_lookup_cached(struct thinx_md_dev *dev, thinx_vblock_t b,
+			   thinx_md_leaf_fn fn, void *context, u64 *missing)
+{
+	struct thinx_md *md = dev->md;
+	int r;
+
+	down_read(&md->lock);
+	r = dev_may_look(dev);
+	if (!r)
+		r = thinx_mapping_lookup(dev, b, fn, context, missing);
+	/* Under the lock: afterwards the device may be gone. */
+	if (r == -EAGAIN)
+		pd_bm_prefetch(md->bm, *missing);
+	up_read(&md->lock);
+	return r;
+}
+
+int thinx_md_wait(struct thinx_md *md, u64 block)
+{
+	return pd_bm_wait(md->bm, block);
 }
 
 int thinx_md_find_run_locked(struct thinx_md *md, u64 want,

@@ -213,6 +213,35 @@ int __must_check thinx_md_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 				 thinx_md_leaf_fn fn, void *context);
 
 /**
+ * thinx_md_lookup_cached() - thinx_md_lookup() that does not wait for the device
+ * @dev: device
+ * @b: virtual block
+ * @fn: called once if this succeeds, under the metadata lock held for reading;
+ *	must not sleep
+ * @context: for @fn
+ * @missing: if -EAGAIN, the metadata block to wait for with thinx_md_wait();
+ *	reading it has been started
+ *
+ * The path to a leaf has several blocks, so -EAGAIN may come several times.
+ *
+ * Return: 0 (also for a hole), -EAGAIN, common errors.
+ */
+int __must_check thinx_md_lookup_cached(struct thinx_md_dev *dev,
+					thinx_vblock_t b, thinx_md_leaf_fn fn,
+					void *context, u64 *missing);
+
+/**
+ * thinx_md_wait() - wait until a metadata block has been read
+ * @md: metadata
+ * @block: from thinx_md_lookup_cached()
+ *
+ * Without the metadata lock: nobody else waits for this read.
+ *
+ * Return: 0; -EIO, -ENOMEM, -EINVAL, -ENODEV: thinx_md_lookup() tells more.
+ */
+int __must_check thinx_md_wait(struct thinx_md *md, u64 block);
+
+/**
  * thinx_md_find_run_locked() - find and hold free neighbouring data blocks
  * @md: metadata
  * @want: preferred number, >= 1

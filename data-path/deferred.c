@@ -10,10 +10,14 @@
  *           ├ flush ──────────────────► committer or data device
  *           ├ discard ────────────────► discard.c
  *           └ read, write ─► group ─► range ─► words ─► provision.c, dispatch.c
+ *                                                └ not cached: read ahead, try again
  *
  * I1  While the gate is closed, only updates under way go on; bios stay
  *     deferred.
- * I2  Memory: a group comes from kmalloc, or else from a mempool; if that is
+ * I2  Groups whose metadata is not cached wait aside with their ranges held, for
+ *     reads of the metadata device that are all under way.  The worker waits for
+ *     one only when it has nothing else to do, and never with the metadata lock.
+ * I3  Memory: a group comes from kmalloc, or else from a mempool; if that is
  *     empty, too, the bio stays deferred until a group ends.
  */
 #include "data-path/deferred.h"
@@ -38,6 +42,15 @@
  * after this many passes that found none it is no longer believed.
  */
 #define MAX_FRUITLESS 16
+
+/* Groups that wait for metadata; their reads are under way at the same time. */
+#define MAX_UNLEARNED 128
+
+/* So many groups in a row that wait on are taken as a sign that all do. */
+#define MAX_MISSES 4
+
+/* After as many waits for metadata a group reads under the metadata lock. */
+#define MAX_WAITS 64
 
 /* Rounds before the work item yields its thread to others. */
 #define ROUNDS_PER_RUN 16
@@ -91,7 +104,36 @@ static void learn_from_leaf(void *context, const struct thinx_md_leaf *l)
 				  U64_MAX);
 }
 
-/* Find out about every block of the group. */
+static void learn_from_cache(struct thinx_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++)
+		g->blocks[i].word = thinx_map_cache_get(&g->volume->cache,
+							g->begin + i);
+}
+
+/*
+ * What is not cached is read without the metadata lock, so that only this group
+ * waits for it.  But that must end: what is read may be evicted at once, and an
+ * error is to be reported.
+ */
+static int look_up(struct learn_context *c)
+{
+	struct thinx_group *g = c->g;
+	struct thinx_md_dev *dev = g->volume->dev;
+	thinx_vblock_t b = g->begin + c->index;
+
+	if (g->nr_waits < MAX_WAITS)
+		return thinx_md_lookup_cached(dev, b, learn_from_leaf, c,
+					      &g->missing);
+	return thinx_md_lookup(dev, b, learn_from_leaf, c);
+}
+
+/*
+ * Find out about every block of the group.  Returns -EAGAIN if g->missing has to
+ * be read first.
+ */
 static int learn_words(struct thinx_group *g)
 {
 	struct thinx_volume *v = g->volume;
@@ -99,15 +141,12 @@ static int learn_words(struct thinx_group *g)
 	u32 i;
 	int r;
 
-	for (i = 0; i < g->nr; i++)
-		g->blocks[i].word = thinx_map_cache_get(&v->cache,
-							g->begin + i);
 	for (i = 0; i < g->nr; i++) {
 		if (g->blocks[i].word != THINX_WORD_UNKNOWN)
 			continue;
 		c.index = i;
-		r = thinx_md_lookup(v->dev, g->begin + i, learn_from_leaf, &c);
-		if (r == -EUCLEAN)
+		r = look_up(&c);
+		if (r == -EUCLEAN || r == -EAGAIN)
 			return r;
 		if (r) {
 			plane_err_limit(v->plane, "thin device %u: look-up of block %llu failed: error = %d",
@@ -280,6 +319,25 @@ static bool lock_run(struct thinx_group *g, struct list_head *todo,
 	return true;
 }
 
+static void put_aside(struct thinx_group *g)
+{
+	list_add_tail(&g->list, &g->volume->unlearned);
+	g->volume->nr_unlearned++;
+}
+
+/* Learn; the group then goes on, waits for metadata, or is given up. */
+static void learn_group(struct thinx_group *g, struct list_head *groups)
+{
+	int r = learn_words(g);
+
+	if (r == -EAGAIN)
+		put_aside(g);
+	else if (r)
+		give_up_group(g, r);
+	else
+		list_add_tail(&g->list, groups);
+}
+
 /*
  * Form a group from the front of @todo, lock its range and learn.  Returns
  * false if there is no memory; the bios are then still in @todo.
@@ -291,7 +349,6 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	struct thinx_plane *plane = v->plane;
 	struct run run = collect_run(plane, todo);
 	struct thinx_group *g;
-	int r;
 
 	g = thinx_group_alloc(v, run.end - run.begin);
 	if (!g)
@@ -306,12 +363,66 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 		return true;
 	}
 	trace_thinx_group(plane->dev, v->id, g->begin, g->nr, g->is_write);
-	r = learn_words(g);
-	if (r)
-		give_up_group(g, r);
-	else
-		list_add_tail(&g->list, groups);
+	learn_from_cache(g);
+	learn_group(g, groups);
 	return true;
+}
+
+/* ---- waiting for metadata ---- */
+
+/* An abort made worthless what they learned, or the gate is closed (I1). */
+static void unform_group(struct thinx_group *g)
+{
+	struct thinx_volume *v = g->volume;
+
+	spin_lock_irq(&v->lock);
+	list_splice_tail_init(&g->bios, &v->deferred);
+	spin_unlock_irq(&v->lock);
+	thinx_volume_kick(v);
+	thinx_group_put(g);
+}
+
+/*
+ * Try again with the groups that waited; what they need may have been read.
+ * Reads end about in the order in which they began, so after a few groups that
+ * have to wait on, the others are not looked at.
+ */
+static bool process_unlearned(struct thinx_volume *v)
+{
+	bool closed = thinx_gate_is_closed(&v->gate);
+	struct thinx_group *g, *tmp;
+	LIST_HEAD(todo);
+	LIST_HEAD(groups);
+
+	list_splice_init(&v->unlearned, &todo);
+	v->nr_unlearned = 0;
+	list_for_each_entry_safe(g, tmp, &todo, list) {
+		list_del(&g->list);
+		/* Pairs with thinx_plane_abort(). */
+		if (closed || g->nr_aborts !=
+			      smp_load_acquire(&v->plane->nr_aborts))
+			unform_group(g);
+		else if (v->nr_unlearned < MAX_MISSES)
+			learn_group(g, &groups);
+		else
+			put_aside(g);
+	}
+	return run_groups(v, &groups);
+}
+
+/*
+ * Everything that can be answered is answered.  All groups that are left have
+ * started reading what they need; whatever comes first, the wait for one block
+ * is no longer than the device takes for it.
+ */
+static void wait_for_metadata(struct thinx_volume *v)
+{
+	struct thinx_group *g = list_first_entry(&v->unlearned,
+						 struct thinx_group, list);
+
+	g->nr_waits++;
+	if (thinx_md_wait(v->plane->md, g->missing))
+		g->nr_waits = MAX_WAITS;
 }
 
 /* ---- the worker ---- */
@@ -380,6 +491,9 @@ static bool process_deferred(struct thinx_volume *v)
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);
 			thinx_discard_start(v, tb, &discards);
+		} else if (v->nr_unlearned >= MAX_UNLEARNED) {
+			/* Not now: comes again with those that wait. */
+			put_back(v, &todo);
 		} else if (!form_group(v, &todo, &groups)) {
 			put_back(v, &todo);
 			again = true;
@@ -397,6 +511,11 @@ static bool process_deferred(struct thinx_volume *v)
  * A fast device has often ended the I/O of an update by the time its submission
  * returns, so something may be prepared again at once.
  */
+static bool has_more(struct thinx_volume *v)
+{
+	return !list_empty_careful(&v->prepared) || !list_empty(&v->unlearned);
+}
+
 void thinx_deferred_work(struct work_struct *work)
 {
 	struct thinx_volume *v = container_of(work, struct thinx_volume, work);
@@ -407,14 +526,17 @@ void thinx_deferred_work(struct work_struct *work)
 	do {
 		thinx_provision_copied(v);
 		thinx_provision_prepared(v);
-		starving_for_memory = process_deferred(v);
+		starving_for_memory = process_unlearned(v);
+		starving_for_memory |= process_deferred(v);
 		more = thinx_discard_process(v);
+		if (!list_empty(&v->unlearned))
+			wait_for_metadata(v);
 		cond_resched();
 	} while (++round < ROUNDS_PER_RUN && !starving_for_memory &&
-		 !list_empty_careful(&v->prepared));
+		 has_more(v));
 	thinx_plane_idle(v->plane);
 	if (starving_for_memory)
 		usleep_range(1000, 2000);
-	if (starving_for_memory || more || !list_empty_careful(&v->prepared))
+	if (starving_for_memory || more || has_more(v))
 		thinx_volume_kick(v);
 }

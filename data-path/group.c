@@ -33,6 +33,7 @@ struct thinx_group *thinx_group_alloc(struct thinx_volume *v, u32 nr)
 		return NULL;
 	g->volume = v;
 	g->nr = nr;
+	g->nr_waits = 0;
 	g->pooled = pooled;
 	atomic_set(&g->refs, 1);
 	INIT_LIST_HEAD(&g->bios);

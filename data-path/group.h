@@ -81,7 +81,7 @@ struct thinx_group_block {
 
 /**
  * struct thinx_group - neighbouring blocks handled together
- * @list: W; in the list of groups of one pass
+ * @list: W; in the list of groups of one pass, or thinx_volume.unlearned
  * @volume: I
  * @port: I; of all its bios
  * @range: held
@@ -90,6 +90,8 @@ struct thinx_group_block {
  * @begin: I; first virtual block
  * @nr: I; blocks
  * @nr_aborts: I; thinx_plane.nr_aborts before it learned
+ * @missing: W; metadata block that has to be read before it can learn more
+ * @nr_waits: W; how often it waited for one
  * @pooled: I; came from the mempool
  * @is_write: I; all bios write, or all read
  * @blocks: W
@@ -104,6 +106,8 @@ struct thinx_group {
 	thinx_vblock_t begin;
 	u32 nr;
 	unsigned int nr_aborts;
+	u64 missing;
+	unsigned int nr_waits;
 	bool pooled;
 	bool is_write;
 	struct thinx_group_block blocks[];

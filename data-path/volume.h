@@ -9,6 +9,7 @@
  *   dm table ── thinx_port ──┴─► thinx_volume ──► gate, range lock, map cache
  *                                 │
  *                                 ├ deferred   bios that need the slow path
+ *                                 ├ unlearned  groups that wait for metadata
  *                                 ├ copied     updates whose copy is written
  *                                 ├ prepared   updates whose data is written
  *                                 ├ discards   being worked on, step by step
@@ -54,6 +55,8 @@ struct dm_target;
  * @copied: L:lock; struct thinx_update
  * @prepared: L:lock; struct thinx_update
  * @starved: L:lock; struct thinx_bio
+ * @unlearned: W; struct thinx_group that wait for metadata to be read
+ * @nr_unlearned: W; how many
  * @discards: W; struct thinx_discard, each with a held range
  * @work: the slow path
  * @removal: W; scratch memory of a discard step
@@ -73,6 +76,8 @@ struct thinx_volume {
 	struct list_head copied;
 	struct list_head prepared;
 	struct list_head starved;
+	struct list_head unlearned;
+	unsigned int nr_unlearned;
 	struct list_head discards;
 	struct work_struct work;
 	struct thinx_md_removal *removal;

@@ -179,15 +179,20 @@ static void show_leaf(void *context, const struct pd_btree_leaf *l)
 }
 
 int thinx_mapping_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
-			 thinx_md_leaf_fn fn, void *context)
+			 thinx_md_leaf_fn fn, void *context, u64 *missing)
 {
 	struct thinx_md *md = dev->md;
 	struct lookup lookup = { .dev = dev, .fn = fn, .context = context };
 	u64 keys[2] = { dev->id, b };
 	int r;
 
-	r = pd_btree_lookup_leaf(&md->mappings, md->roots.mappings, keys,
-				 show_leaf, &lookup);
+	if (missing)
+		r = pd_btree_lookup_leaf_cached(&md->mappings,
+						md->roots.mappings, keys,
+						show_leaf, &lookup, missing);
+	else
+		r = pd_btree_lookup_leaf(&md->mappings, md->roots.mappings,
+					 keys, show_leaf, &lookup);
 	return r ? r : lookup.r;
 }
 

@@ -18,10 +18,19 @@
  */
 void thinx_mapping_init_kinds(struct thinx_md *md);
 
-/** thinx_mapping_lookup() - thinx_md_lookup(); lock held for reading */
+/**
+ * thinx_mapping_lookup() - thinx_md_lookup(), thinx_md_lookup_cached()
+ * @dev: device
+ * @b: virtual block
+ * @fn: called once
+ * @context: for @fn
+ * @missing: NULL: read what is not cached; else see thinx_md_lookup_cached()
+ *
+ * Context: metadata lock held for reading.
+ */
 int __must_check thinx_mapping_lookup(struct thinx_md_dev *dev,
 				      thinx_vblock_t b, thinx_md_leaf_fn fn,
-				      void *context);
+				      void *context, u64 *missing);
 
 /** thinx_mapping_insert_run() - thinx_md_insert_run_locked() */
 int __must_check thinx_mapping_insert_run(struct thinx_md_dev *dev,

@@ -147,6 +147,20 @@ static int bufio_read(struct pd_block_io *io, pd_block_t b, void **handle,
 	return hold_buffer(s, b, content, buf, handle, data, aux);
 }
 
+static int bufio_read_cached(struct pd_block_io *io, pd_block_t b,
+			     void **handle, void **data,
+			     struct pd_buffer_aux **aux)
+{
+	struct bufio_store *s = to_store(io);
+	struct dm_buffer *buf;
+	void *content = dm_bufio_get(s->client, b, &buf);
+
+	/* Not cached, or being read. */
+	if (!content)
+		return -EAGAIN;
+	return hold_buffer(s, b, content, buf, handle, data, aux);
+}
+
 static int bufio_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
 			 void **data, struct pd_buffer_aux **aux)
 {
@@ -179,6 +193,21 @@ static void bufio_release(struct pd_block_io *io, void *handle)
 static void bufio_read_ahead(struct pd_block_io *io, pd_block_t b)
 {
 	dm_bufio_prefetch(to_store(io)->client, b, 1);
+}
+
+/*
+ * The buffer is held past its aux data: no lock is held here, and what the
+ * holder of the metadata lock notes about the buffer is not to be disturbed.
+ */
+static int bufio_wait(struct pd_block_io *io, pd_block_t b)
+{
+	struct dm_buffer *buf;
+	void *content = dm_bufio_read(to_store(io)->client, b, &buf);
+
+	if (IS_ERR(content))
+		return store_error(PTR_ERR(content));
+	dm_bufio_release(buf);
+	return 0;
 }
 
 static int bufio_write_dirty(struct pd_block_io *io)
@@ -257,10 +286,12 @@ static void bufio_destroy(struct pd_block_io *io)
 static const struct pd_block_io_ops bufio_ops = {
 	.nr_blocks = bufio_nr_blocks,
 	.read = bufio_read,
+	.read_cached = bufio_read_cached,
 	.get_new = bufio_get_new,
 	.release = bufio_release,
 	.mark_dirty = bufio_mark_dirty,
 	.read_ahead = bufio_read_ahead,
+	.wait = bufio_wait,
 	.write_dirty = bufio_write_dirty,
 	.read_super = bufio_read_super,
 	.write_super = bufio_write_super,

@@ -49,11 +49,15 @@ struct pd_buffer_aux {
  * @nr_blocks: current size of the device in 4 KiB blocks
  * @read: get a buffer with the content of block @b, from cache or device.
  *	May sleep.  0, -EIO, -ENOMEM
+ * @read_cached: the same, but only from the cache: -EAGAIN if the block is not
+ *	there or is still being read
  * @get_new: get a buffer for block @b without reading; content undefined.
  *	May sleep.  0, -EIO, -ENOMEM
  * @release: give a buffer back
  * @mark_dirty: note that the buffer must reach the device; caller holds it
  * @read_ahead: start reading a block, best effort, no result
+ * @wait: wait until a block has been read, after starting that if nobody has;
+ *	nothing is held on return.  May sleep.  0, -EIO, -ENOMEM
  * @write_dirty: write all dirty buffers, wait, then flush the device; on
  *	return all buffers dirtied before the call are durable.  May run
  *	concurrently with readers and writers.  0, -EIO
@@ -68,11 +72,14 @@ struct pd_block_io_ops {
 	pd_block_t (*nr_blocks)(struct pd_block_io *io);
 	int (*read)(struct pd_block_io *io, pd_block_t b, void **handle,
 		    void **data, struct pd_buffer_aux **aux);
+	int (*read_cached)(struct pd_block_io *io, pd_block_t b, void **handle,
+			   void **data, struct pd_buffer_aux **aux);
 	int (*get_new)(struct pd_block_io *io, pd_block_t b, void **handle,
 		       void **data, struct pd_buffer_aux **aux);
 	void (*release)(struct pd_block_io *io, void *handle);
 	void (*mark_dirty)(struct pd_block_io *io, void *handle);
 	void (*read_ahead)(struct pd_block_io *io, pd_block_t b);
+	int (*wait)(struct pd_block_io *io, pd_block_t b);
 	int (*write_dirty)(struct pd_block_io *io);
 	int (*read_super)(struct pd_block_io *io, void *data);
 	int (*write_super)(struct pd_block_io *io, const void *data);

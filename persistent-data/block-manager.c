@@ -24,8 +24,10 @@
  *     checksums of blocks made since the last complete transaction are
  *     remembered, and content that was not the last to be sealed is refused.
  *
- * Context: no locks here.  The metadata lock protects all blocks; several
- * readers may validate the same buffer at once, with the same result.
+ * Context: the metadata lock protects all blocks; several readers may validate
+ * the same buffer at once, with the same result.  Waiting for a block needs no
+ * metadata lock, so it has one of its own, which keeps the cache from being
+ * dropped meanwhile.
  * Crash: the order of writes is up to the caller (pd_bm_flush() before
  * pd_bm_write_super()); a block torn by a crash fails its checksum.
  */
@@ -37,6 +39,7 @@
 #include <linux/atomic.h>
 #include <linux/crc32c.h>
 #include <linux/errno.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
@@ -49,12 +52,17 @@
  * @open: which of @made belongs to the open transaction; the other one belongs
  *	to the closed one; written under the metadata lock
  * @made: their blocks; by number, UNSEALED or seal_entry(); see I4
+ * @detached: L:waiting; the device is not to be touched any more
+ * @waiting: held for reading by pd_bm_wait(), for writing while the cache is
+ *	dropped; inside the metadata lock
  */
 struct pd_bm {
 	struct pd_block_io *io;
 	bool read_only;
 	unsigned int open;
 	struct xarray made[2];
+	bool detached;
+	struct rw_semaphore waiting;
 };
 
 /* ---- checksums ---- */
@@ -184,6 +192,7 @@ int pd_bm_create(struct pd_block_io *io, struct pd_bm **result)
 	bm->io = io;
 	xa_init(&bm->made[0]);
 	xa_init(&bm->made[1]);
+	init_rwsem(&bm->waiting);
 	*result = bm;
 	return 0;
 }
@@ -271,6 +280,22 @@ static int check_type(struct pd_bm *bm, pd_block_t b,
 	return r;
 }
 
+static int take_block(struct pd_bm *bm, pd_block_t b,
+		      const struct pd_validator *v, struct pd_block *blk,
+		      struct pd_buffer_aux *aux)
+{
+	int r = check_type(bm, b, v, blk->data, aux);
+
+	if (r) {
+		bm->io->ops->release(bm->io, blk->handle);
+		return r;
+	}
+
+	blk->nr = b;
+	blk->dirty = false;
+	return 0;
+}
+
 int pd_bm_read(struct pd_bm *bm, pd_block_t b, const struct pd_validator *v,
 	       struct pd_block *blk)
 {
@@ -287,16 +312,20 @@ int pd_bm_read(struct pd_bm *bm, pd_block_t b, const struct pd_validator *v,
 			     r);
 		return r;
 	}
+	return take_block(bm, b, v, blk, aux);
+}
 
-	r = check_type(bm, b, v, blk->data, aux);
-	if (r) {
-		bm->io->ops->release(bm->io, blk->handle);
-		return r;
-	}
+int pd_bm_read_cached(struct pd_bm *bm, pd_block_t b,
+		      const struct pd_validator *v, struct pd_block *blk)
+{
+	struct pd_buffer_aux *aux;
+	int r;
 
-	blk->nr = b;
-	blk->dirty = false;
-	return 0;
+	r = check_number(bm, b, v);
+	if (!r)
+		r = bm->io->ops->read_cached(bm->io, b, &blk->handle,
+					     &blk->data, &aux);
+	return r ? r : take_block(bm, b, v, blk, aux);
 }
 
 int pd_bm_write(struct pd_bm *bm, pd_block_t b, const struct pd_validator *v,
@@ -358,6 +387,18 @@ void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b)
 		bm->io->ops->read_ahead(bm->io, b);
 }
 
+int pd_bm_wait(struct pd_bm *bm, pd_block_t b)
+{
+	int r;
+
+	if (!is_valid_number(bm, b))
+		return -EINVAL;
+	down_read(&bm->waiting);
+	r = bm->detached ? -ENODEV : bm->io->ops->wait(bm->io, b);
+	up_read(&bm->waiting);
+	return r;
+}
+
 int pd_bm_flush(struct pd_bm *bm)
 {
 	int r;
@@ -378,8 +419,21 @@ bool pd_bm_wants_stable_writes(const struct pd_bm *bm)
 
 int pd_bm_drop(struct pd_bm *bm)
 {
+	int r;
+
 	forget_made(bm);
-	return bm->io->ops->drop(bm->io);
+	down_write(&bm->waiting);
+	r = bm->io->ops->drop(bm->io);
+	up_write(&bm->waiting);
+	return r;
+}
+
+int pd_bm_detach(struct pd_bm *bm)
+{
+	down_write(&bm->waiting);
+	bm->detached = true;
+	up_write(&bm->waiting);
+	return pd_bm_drop(bm);
 }
 
 /* ---- block 0 ---- */

@@ -92,6 +92,20 @@ int __must_check pd_bm_read(struct pd_bm *bm, pd_block_t b,
 			    const struct pd_validator *v, struct pd_block *blk);
 
 /**
+ * pd_bm_read_cached() - pd_bm_read() without reading from the device
+ * @bm: block manager
+ * @b: block number
+ * @v: the type it must have
+ * @blk: the held block
+ *
+ * Context: May sleep, but waits for no I/O.  Metadata lock held.
+ * Return: as pd_bm_read(); -EAGAIN: the block is not cached.
+ */
+int __must_check pd_bm_read_cached(struct pd_bm *bm, pd_block_t b,
+				   const struct pd_validator *v,
+				   struct pd_block *blk);
+
+/**
  * pd_bm_write() - hold a block to change it in place
  * @bm: block manager
  * @b: block number
@@ -136,6 +150,18 @@ void pd_bm_release(struct pd_bm *bm, struct pd_block *blk);
  * @b: block number; an invalid one is ignored
  */
 void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b);
+
+/**
+ * pd_bm_wait() - wait until a block is cached
+ * @bm: block manager
+ * @b: block number; it may be out of date, so the content is not looked at
+ *
+ * Context: May sleep.  Needs no metadata lock, and should be called without it,
+ * so that nobody else waits for the device.
+ * Return: 0: it was cached; -EIO, -ENOMEM from the store; -EINVAL @b is 0 or
+ * beyond the device; -ENODEV after pd_bm_detach().
+ */
+int __must_check pd_bm_wait(struct pd_bm *bm, pd_block_t b);
 
 /**
  * pd_bm_close() - a transaction closes
@@ -200,6 +226,17 @@ int __must_check pd_bm_write_super(struct pd_bm *bm,
  * Return: 0; -ENOMEM, -EIO, and then the block manager is unusable.
  */
 int __must_check pd_bm_drop(struct pd_bm *bm);
+
+/**
+ * pd_bm_detach() - pd_bm_drop() for good: the device is about to go away
+ * @bm: block manager; no block is held, and nobody will ask for one again
+ *
+ * Code in pd_bm_wait() is waited for.
+ *
+ * Context: May sleep.  Metadata lock held for writing.
+ * Return: as pd_bm_drop().
+ */
+int __must_check pd_bm_detach(struct pd_bm *bm);
 
 /** pd_bm_wants_stable_writes() - see struct pd_block_io */
 bool pd_bm_wants_stable_writes(const struct pd_bm *bm);

@@ -115,25 +115,54 @@ int pd_btree_highest(const struct pd_btree *t, pd_block_t root,
 	return r;
 }
 
+static void show_leaf(const struct pd_btree *t, struct pd_block *leaf,
+		      const struct pd_place *place, pd_btree_leaf_fn fn,
+		      void *context)
+{
+	struct pd_btree_leaf l = {
+		.begin = place->begin,
+		.last = place->last,
+		.nr = pd_node_nr(leaf->data),
+		.keys = pd_node_keys(leaf->data),
+		.values = pd_node_value(leaf->data, 0),
+	};
+
+	fn(context, &l);
+	pd_bm_release(t->bm, leaf);
+}
+
 int pd_btree_lookup_leaf(const struct pd_btree *t, pd_block_t root,
 			 const u64 *keys, pd_btree_leaf_fn fn, void *context)
 {
-	struct pd_btree_leaf l;
 	struct pd_place place;
 	struct pd_block leaf;
 	int r = find_lower_leaf(t, root, keys, keys[t->levels - 1], &leaf,
 				&place);
 
-	if (r)
-		return r;
-	l.begin = place.begin;
-	l.last = place.last;
-	l.nr = pd_node_nr(leaf.data);
-	l.keys = pd_node_keys(leaf.data);
-	l.values = pd_node_value(leaf.data, 0);
-	fn(context, &l);
-	pd_bm_release(t->bm, &leaf);
-	return 0;
+	if (!r)
+		show_leaf(t, &leaf, &place, fn, context);
+	return r;
+}
+
+int pd_btree_lookup_leaf_cached(const struct pd_btree *t, pd_block_t root,
+				const u64 *keys, pd_btree_leaf_fn fn,
+				void *context, pd_block_t *missing)
+{
+	struct pd_tree top = pd_tree_top(t), tree = pd_tree_lowest(t);
+	struct pd_place place;
+	struct pd_block leaf;
+	pd_block_t sub;
+	int r;
+
+	top.missing = missing;
+	tree.missing = missing;
+	r = pd_tree_find_lower_from(&top, root, keys, &sub);
+	if (!r)
+		r = pd_tree_find_leaf(&tree, sub, keys[t->levels - 1], &leaf,
+				      &place);
+	if (!r)
+		show_leaf(t, &leaf, &place, fn, context);
+	return r;
 }
 
 int pd_btree_extent(const struct pd_btree *t, pd_block_t root, u32 *depth,

@@ -106,7 +106,13 @@ int pd_tree_read(const struct pd_tree *tree, pd_block_t b,
 
 	if (r)
 		return r;
-	r = pd_bm_read(tree->t->bm, b, &pd_btree_node_validator, blk);
+	if (tree->missing)
+		r = pd_bm_read_cached(tree->t->bm, b, &pd_btree_node_validator,
+				      blk);
+	else
+		r = pd_bm_read(tree->t->bm, b, &pd_btree_node_validator, blk);
+	if (r == -EAGAIN)
+		*tree->missing = b;
 	if (r)
 		return r;
 	r = pd_tree_check_place(tree, blk, place);
@@ -169,26 +175,33 @@ int pd_tree_next_key(const struct pd_tree *tree, pd_block_t root, u64 *key)
 	}
 }
 
-int pd_tree_find_lower(const struct pd_btree *t, pd_block_t root,
-		       const u64 *keys, pd_block_t *sub)
+int pd_tree_find_lower_from(const struct pd_tree *top, pd_block_t root,
+			    const u64 *keys, pd_block_t *sub)
 {
-	struct pd_tree top = pd_tree_top(t);
 	struct pd_place place;
 	struct pd_block leaf;
 	u32 slot;
 	int r;
 
 	*sub = root;
-	if (t->levels == 1)
+	if (top->t->levels == 1)
 		return 0;
 
-	r = pd_tree_find_leaf(&top, root, keys[0], &leaf, &place);
+	r = pd_tree_find_leaf(top, root, keys[0], &leaf, &place);
 	if (r)
 		return r;
 	if (pd_node_has_key(leaf.data, keys[0], &slot))
 		*sub = pd_node_child(leaf.data, slot);
 	else
 		r = -ENODATA;
-	pd_bm_release(t->bm, &leaf);
+	pd_bm_release(top->t->bm, &leaf);
 	return r;
+}
+
+int pd_tree_find_lower(const struct pd_btree *t, pd_block_t root,
+		       const u64 *keys, pd_block_t *sub)
+{
+	struct pd_tree top = pd_tree_top(t);
+
+	return pd_tree_find_lower_from(&top, root, keys, sub);
 }

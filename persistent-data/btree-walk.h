@@ -26,11 +26,14 @@
  * @t: the kind of tree
  * @value_size: of the leaves at this level
  * @lowest: the leaves hold @t's values; otherwise, roots of the trees below
+ * @missing: if not NULL, nothing is read from the device: a walk that would have
+ *	to stores the node's number here and ends with -EAGAIN
  */
 struct pd_tree {
 	const struct pd_btree *t;
 	u32 value_size;
 	bool lowest;
+	pd_block_t *missing;
 };
 
 /**
@@ -109,7 +112,8 @@ int __must_check pd_tree_check_depth(const struct pd_tree *tree, pd_block_t b,
  * @place: its place
  * @blk: the held block
  *
- * Return: 0, or any error of pd_bm_read(), -EILSEQ does not belong here.
+ * Return: 0, or any error of pd_bm_read(), -EILSEQ does not belong here, -EAGAIN
+ * it is not cached and @tree->missing is set.
  */
 int __must_check pd_tree_read(const struct pd_tree *tree, pd_block_t b,
 			      const struct pd_place *place,
@@ -149,5 +153,10 @@ int __must_check pd_tree_next_key(const struct pd_tree *tree, pd_block_t root,
  */
 int __must_check pd_tree_find_lower(const struct pd_btree *t, pd_block_t root,
 				    const u64 *keys, pd_block_t *sub);
+
+/** pd_tree_find_lower_from() - the same from pd_tree_top() of the tree */
+int __must_check pd_tree_find_lower_from(const struct pd_tree *top,
+					 pd_block_t root, const u64 *keys,
+					 pd_block_t *sub);
 
 #endif /* PD_BTREE_WALK_H */

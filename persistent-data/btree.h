@@ -158,6 +158,25 @@ int __must_check pd_btree_lookup_leaf(const struct pd_btree *t, pd_block_t root,
 				      void *context);
 
 /**
+ * pd_btree_lookup_leaf_cached() - the same without reading from the device
+ * @t: kind of tree
+ * @root: its root
+ * @keys: one key per level
+ * @fn: called once if this succeeds; must not sleep, the leaf is held
+ * @context: for @fn
+ * @missing: the first node on the way that is not cached, if -EAGAIN
+ *
+ * The caller reads @missing with pd_bm_prefetch() and pd_bm_wait(), without the
+ * metadata lock, and tries again.
+ *
+ * Return: as pd_btree_lookup_leaf(), -EAGAIN.
+ */
+int __must_check pd_btree_lookup_leaf_cached(const struct pd_btree *t,
+					     pd_block_t root, const u64 *keys,
+					     pd_btree_leaf_fn fn, void *context,
+					     pd_block_t *missing);
+
+/**
  * pd_btree_insert() - insert or overwrite one value
  * @t: kind of tree
  * @root: its root, updated

@@ -104,6 +104,16 @@ static int file_read(struct pd_block_io *io, pd_block_t b, void **handle,
 	return unlock(s, get(s, b, false, handle, data, aux));
 }
 
+static int file_read_cached(struct pd_block_io *io, pd_block_t b,
+			    void **handle, void **data,
+			    struct pd_buffer_aux **aux)
+{
+	struct file_store *s = lock(io);
+
+	return unlock(s, s->bufs[b] ? get(s, b, false, handle, data, aux) :
+				      -EAGAIN);
+}
+
 static int file_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
 			void **data, struct pd_buffer_aux **aux)
 {
@@ -133,6 +143,17 @@ static void file_mark_dirty(struct pd_block_io *io, void *handle)
 
 static void file_read_ahead(struct pd_block_io *io, pd_block_t b)
 {
+}
+
+static int file_wait(struct pd_block_io *io, pd_block_t b)
+{
+	struct pd_buffer_aux *aux;
+	void *handle, *data;
+	int r = file_read(io, b, &handle, &data, &aux);
+
+	if (!r)
+		file_release(io, handle);
+	return r;
 }
 
 static int file_write_dirty(struct pd_block_io *io)
@@ -198,10 +219,12 @@ static void file_destroy(struct pd_block_io *io)
 static const struct pd_block_io_ops file_ops = {
 	.nr_blocks = file_nr_blocks,
 	.read = file_read,
+	.read_cached = file_read_cached,
 	.get_new = file_get_new,
 	.release = file_release,
 	.mark_dirty = file_mark_dirty,
 	.read_ahead = file_read_ahead,
+	.wait = file_wait,
 	.write_dirty = file_write_dirty,
 	.read_super = file_read_super,
 	.write_super = file_write_super,

@@ -238,6 +238,22 @@ out:
 	return r;
 }
 
+static int ram_read_cached(struct pd_block_io *io, pd_block_t b, void **handle,
+			   void **data, struct pd_buffer_aux **aux)
+{
+	struct ram_store *s = lock(io);
+	int r = -EAGAIN;
+
+	insist(b && b < s->dev->nr_blocks);
+	shake(s);
+	if (s->bufs[b]) {
+		hold(s, s->bufs[b], handle, data, aux);
+		r = 0;
+	}
+	unlock(s);
+	return r;
+}
+
 static int ram_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
 		       void **data, struct pd_buffer_aux **aux)
 {
@@ -285,6 +301,23 @@ static void ram_read_ahead(struct pd_block_io *io, pd_block_t b)
 		memcpy(add_buf(s, b)->data, ram_image_read(s->dev, b),
 		       PD_BLOCK_SIZE);
 	unlock(s);
+}
+
+static int ram_wait(struct pd_block_io *io, pd_block_t b)
+{
+	struct ram_store *s = lock(io);
+	int r = 0;
+
+	insist(b && b < s->dev->nr_blocks);
+	if (!s->bufs[b]) {
+		if (op_fails(s, RAM_OP_READ))
+			r = -EIO;
+		else
+			memcpy(add_buf(s, b)->data, ram_image_read(s->dev, b),
+			       PD_BLOCK_SIZE);
+	}
+	unlock(s);
+	return r;
 }
 
 static int ram_write_dirty(struct pd_block_io *io)
@@ -362,10 +395,12 @@ static void ram_destroy(struct pd_block_io *io)
 static const struct pd_block_io_ops ram_ops = {
 	.nr_blocks = ram_nr_blocks,
 	.read = ram_read,
+	.read_cached = ram_read_cached,
 	.get_new = ram_get_new,
 	.release = ram_release,
 	.mark_dirty = ram_mark_dirty,
 	.read_ahead = ram_read_ahead,
+	.wait = ram_wait,
 	.write_dirty = ram_write_dirty,
 	.read_super = ram_read_super,
 	.write_super = ram_write_super,

@@ -98,6 +98,16 @@ static int watched_read(struct pd_block_io *io, pd_block_t b, void **handle,
 	return r;
 }
 
+static int watched_read_cached(struct pd_block_io *io, pd_block_t b,
+			       void **handle, void **data,
+			       struct pd_buffer_aux **aux)
+{
+	int r = watched->store_ops->read_cached(io, b, handle, data, aux);
+
+	note_held(r);
+	return r;
+}
+
 static int watched_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
 			   void **data, struct pd_buffer_aux **aux)
 {
@@ -121,6 +131,7 @@ static void watch_store(struct bt_env *e)
 	e->store_ops = e->io->ops;
 	e->ops = *e->io->ops;
 	e->ops.read = watched_read;
+	e->ops.read_cached = watched_read_cached;
 	e->ops.get_new = watched_get_new;
 	e->ops.release = watched_release;
 	e->io->ops = &e->ops;

@@ -335,6 +335,42 @@ static void test_io_errors_are_reported(void **state)
 	pd_bm_release(bm, &blk);
 }
 
+static void test_a_cached_read_never_reads_the_device(void **state)
+{
+	unsigned long nr_reads;
+	struct pd_block blk;
+
+	write_block(5, &node_v, 1);
+	replace_device(flushed_image());
+	nr_reads = ram_store_nr_ops(io, RAM_OP_READ);
+	assert_int_equal(pd_bm_read_cached(bm, 5, &node_v, &blk), -EAGAIN);
+	assert_int_equal(pd_bm_read_cached(bm, 0, &node_v, &blk), -EINVAL);
+	assert_int_equal(ram_store_nr_ops(io, RAM_OP_READ), nr_reads);
+	ok(pd_bm_wait(bm, 5));
+	assert_int_equal(ram_store_nr_ops(io, RAM_OP_READ), nr_reads + 1);
+	assert_int_equal(pd_bm_read_cached(bm, 5, &bitmap_v, &blk), -EILSEQ);
+	ok(pd_bm_read_cached(bm, 5, &node_v, &blk));
+	assert_int_equal(blk.nr, 5);
+	pd_bm_release(bm, &blk);
+	assert_int_equal(ram_store_nr_ops(io, RAM_OP_READ), nr_reads + 1);
+}
+
+static void test_waiting_for_a_block_reports_why_it_cannot_be_read(void **state)
+{
+	struct pd_block blk;
+
+	write_block(5, &node_v, 1);
+	replace_device(flushed_image());
+	assert_int_equal(pd_bm_wait(bm, 0), -EINVAL);
+	assert_int_equal(pd_bm_wait(bm, NR_BLOCKS), -EINVAL);
+	ram_store_fail(io, RAM_OP_READ, 0, false);
+	assert_int_equal(pd_bm_wait(bm, 5), -EIO);
+	assert_int_equal(pd_bm_read_cached(bm, 5, &node_v, &blk), -EAGAIN);
+	ok(pd_bm_wait(bm, 5));
+	ok(pd_bm_detach(bm));
+	assert_int_equal(pd_bm_wait(bm, 5), -ENODEV);
+}
+
 static void test_dropped_changes_are_gone(void **state)
 {
 	struct pd_block blk;
@@ -581,6 +617,8 @@ int main(void)
 		t(test_superblock_is_sealed_and_checked),
 		t(test_blank_superblock_is_readable_without_validator),
 		t(test_io_errors_are_reported),
+		t(test_a_cached_read_never_reads_the_device),
+		t(test_waiting_for_a_block_reports_why_it_cannot_be_read),
 		t(test_dropped_changes_are_gone),
 		t(test_device_may_grow),
 		t(test_failed_creation_frees_the_store),

@@ -13,6 +13,7 @@
 
 #include "btree-env.h"
 #include "tests/check/btree-check.h"
+#include "tests/stores/stores.h"
 
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -265,6 +266,92 @@ static void test_readers_hold_one_block_at_a_time(void **state)
 	bt_end(&e);
 }
 
+/* Look up as the data path does: wait for what is missing, try again. */
+static int look_up_cached(struct bt_env *e, pd_block_t root, const u64 *keys,
+			  struct seen *s, u32 *nr_missing)
+{
+	pd_block_t missing = 0;
+	int r;
+
+	for (*nr_missing = 0;; ++*nr_missing) {
+		r = pd_btree_lookup_leaf_cached(&e->t, root, keys, see, s,
+						&missing);
+		if (r != -EAGAIN)
+			return r;
+		assert_int_equal(s->nr_calls, 0);
+		assert_int_equal(bt_held(e), 0);
+		r = pd_bm_wait(e->bm, missing);
+		if (r)
+			return r;
+	}
+}
+
+static void test_a_cached_lookup_names_each_node_that_is_missing(void **state)
+{
+	struct seen s = { .nr_calls = 0 }, wanted = { .nr_calls = 0 };
+	u64 keys[2] = { 1, 0 };
+	u32 nr_missing;
+	struct bt_env e;
+	pd_block_t root;
+	__le64 value;
+
+	bt_begin(&e, 2000, 6, 2);
+	assert_int_equal(pd_btree_empty(&e.t, &root), 0);
+	for (; keys[1] < 500; keys[1]++) {
+		value = cpu_to_le64(bt_value(&e, 1, 0));
+		assert_int_equal(pd_btree_insert(&e.t, &root, keys, &value,
+						 NULL), 0);
+	}
+	keys[1] = 250;
+	bt_reopen(&e);
+	assert_int_equal(look_up_cached(&e, root, keys, &s, &nr_missing), 0);
+	/* The only node of the top tree, and a path of at least three. */
+	assert_true(nr_missing >= 4);
+	assert_int_equal(s.nr_calls, 1);
+	assert_int_equal(pd_btree_lookup_leaf(&e.t, root, keys, see, &wanted),
+			 0);
+	assert_int_equal(s.l.begin, wanted.l.begin);
+	assert_int_equal(s.l.last, wanted.l.last);
+	assert_int_equal(s.l.nr, wanted.l.nr);
+
+	/* Now all of that is cached; other leaves are not. */
+	s.nr_calls = 0;
+	assert_int_equal(look_up_cached(&e, root, keys, &s, &nr_missing), 0);
+	assert_int_equal(nr_missing, 0);
+	keys[1] = 0;
+	s.nr_calls = 0;
+	assert_int_equal(look_up_cached(&e, root, keys, &s, &nr_missing), 0);
+	assert_true(nr_missing >= 1);
+
+	keys[0] = 2;
+	s.nr_calls = 0;
+	assert_int_equal(look_up_cached(&e, root, keys, &s, &nr_missing),
+			 -ENODATA);
+	assert_int_equal(s.nr_calls, 0);
+	bt_end(&e);
+}
+
+static void test_a_cached_lookup_that_cannot_read_shows_nothing(void **state)
+{
+	struct seen s = { .nr_calls = 0 };
+	struct bt_env e;
+	pd_block_t root;
+	u32 nr_missing;
+	u64 key = 7;
+
+	bt_begin(&e, 2000, 6, 1);
+	root = every_third(&e, 300);
+	bt_reopen(&e);
+	ram_store_fail(e.io, RAM_OP_READ, 1, true);
+	assert_int_equal(look_up_cached(&e, root, &key, &s, &nr_missing),
+			 -EIO);
+	assert_int_equal(s.nr_calls, 0);
+	ram_store_fail(e.io, RAM_OP_READ, -1, false);
+	assert_int_equal(look_up_cached(&e, root, &key, &s, &nr_missing), 0);
+	assert_int_equal(s.nr_calls, 1);
+	bt_end(&e);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -277,6 +364,8 @@ int main(void)
 		cmocka_unit_test(test_the_leaf_of_an_empty_tree_decides_about_everything),
 		cmocka_unit_test(test_a_missing_upper_key_is_reported),
 		cmocka_unit_test(test_readers_hold_one_block_at_a_time),
+		cmocka_unit_test(test_a_cached_lookup_names_each_node_that_is_missing),
+		cmocka_unit_test(test_a_cached_lookup_that_cannot_read_shows_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
