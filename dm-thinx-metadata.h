@@ -351,8 +351,8 @@ bool thinx_md_is_heavy(const struct thinx_md *md);
  * clean and nothing to write returns 0 at once without flushing anything.  (A
  * caller that needs a data flush must do it itself.)
  *
- * Order: close under the lock, thinx_md_hooks.flush_data, metadata blocks,
- * flush, superblock with FUA, complete under the lock.
+ * Order: close under the lock; thinx_md_hooks.start_flush; metadata blocks and
+ * flush; thinx_md_hooks.end_flush; superblock with FUA; complete under the lock.
  *
  * Return: 0, or an error: the caller must call thinx_md_abort().
  */

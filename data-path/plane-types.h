@@ -18,6 +18,7 @@
 
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
@@ -135,6 +136,8 @@ struct thinx_passdown {
  * @nr_aborts: A; changes at the end of an abort, with all gates still closed
  * @fruitless: A; passes in a row that found no data block although some were
  *	said to be free at that moment
+ * @flush_bio: used by one commit at a time
+ * @flushed: @flush_bio has ended
  * @commit: see struct thinx_commit
  * @passdown: see struct thinx_passdown
  * @ops: I; the control plane
@@ -167,6 +170,8 @@ struct thinx_plane {
 	wait_queue_head_t idle;
 	unsigned int nr_aborts;
 	atomic_t fruitless;
+	struct bio flush_bio;
+	struct completion flushed;
 	struct thinx_commit commit;
 	struct thinx_passdown passdown;
 	const struct thinx_plane_ops *ops;

@@ -24,11 +24,36 @@
 DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
 					    "A percentage of time allocated for copy on write");
 
-static int flush_data(void *context)
+static void flush_end_io(struct bio *bio)
+{
+	struct thinx_plane *plane = bio->bi_private;
+
+	complete(&plane->flushed);
+}
+
+static int start_flush(void *context)
 {
 	struct thinx_plane *plane = context;
+	struct bio *bio = &plane->flush_bio;
 
-	return blkdev_issue_flush(plane->data_bdev);
+	reinit_completion(&plane->flushed);
+	bio_init(bio, plane->data_bdev, NULL, 0,
+		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	bio->bi_end_io = flush_end_io;
+	bio->bi_private = plane;
+	submit_bio(bio);
+	return 0;
+}
+
+static int end_flush(void *context)
+{
+	struct thinx_plane *plane = context;
+	int r;
+
+	wait_for_completion_io(&plane->flushed);
+	r = blk_status_to_errno(plane->flush_bio.bi_status);
+	bio_uninit(&plane->flush_bio);
+	return r;
 }
 
 static int commit_between(void *context)
@@ -44,7 +69,8 @@ static void metadata_low(void *context)
 }
 
 static const struct thinx_md_hooks hooks = {
-	.flush_data = flush_data,
+	.start_flush = start_flush,
+	.end_flush = end_flush,
 	.commit = commit_between,
 	.space_low = metadata_low,
 };
@@ -71,6 +97,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	mutex_init(&plane->volumes_lock);
 	INIT_LIST_HEAD(&plane->volumes);
 	init_waitqueue_head(&plane->idle);
+	init_completion(&plane->flushed);
 	thinx_commit_init(plane);
 	thinx_passdown_init(plane);
 

@@ -82,9 +82,11 @@ struct thinx_md_space {
 
 /**
  * struct thinx_md_hooks - what the metadata asks of its user
- * @flush_data: flush the data device; called by a commit after the generation
- *	is closed and before any metadata is written, with no lock held but the
- *	commit mutex
+ * @start_flush: start flushing the data device; called by a commit after the
+ *	generation is closed and before any metadata is written.  If it fails,
+ *	so does the commit
+ * @end_flush: wait for that flush; called before the superblock is written.
+ *	Both are called with no lock held but the commit mutex
  * @commit: commit a transaction that has become heavy, between two steps of a
  *	change that takes many; called with no lock held
  * @space_low: metadata space is low, see thinx_md_set_threshold(); called with
@@ -93,7 +95,8 @@ struct thinx_md_space {
  * Each may be NULL.
  */
 struct thinx_md_hooks {
-	int (*flush_data)(void *context);
+	int (*start_flush)(void *context);
+	int (*end_flush)(void *context);
 	int (*commit)(void *context);
 	void (*space_low)(void *context);
 };

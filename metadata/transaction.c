@@ -131,18 +131,22 @@ static int flush_blocks(struct thinx_md *md)
 	return r;
 }
 
-/* 1. data, 2. metadata blocks and flush, 3. superblock. */
+/*
+ * 1. flush of the data, metadata blocks and their flush; 2. superblock.  Nothing refers to the
+ * blocks before the superblock does, so they need not wait for the data.
+ */
 static int write_generation(struct thinx_md *md)
 {
 	const struct thinx_md_hooks *hooks = md->hooks;
-	int r;
+	int r, r_data;
 
-	r = hooks->flush_data ? hooks->flush_data(md->hook_context) : 0;
+	r = hooks->start_flush ? hooks->start_flush(md->hook_context) : 0;
 	if (r)
 		return r;
 	r = flush_blocks(md);
-	if (r)
-		return r;
+	r_data = hooks->end_flush ? hooks->end_flush(md->hook_context) : 0;
+	if (r || r_data)
+		return r ? r : r_data;
 	return pd_bm_write_super(md->bm, &thinx_superblock_validator,
 				 md->closing);
 }

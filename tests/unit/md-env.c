@@ -98,16 +98,16 @@ void md_commit(struct md_env *e)
 	_r;								\
 })
 
-int md_commit_with(struct thinx_md *md, int (*flush_data)(void *context),
+int md_commit_with(struct thinx_md *md, int (*start_flush)(void *context),
 		   void *context)
 {
-	return with_hook(md, flush_data, context, thinx_md_commit(md, NULL));
+	return with_hook(md, start_flush, context, thinx_md_commit(md, NULL));
 }
 
-int md_reserve_snap_with(struct thinx_md *md, int (*flush_data)(void *context),
+int md_reserve_snap_with(struct thinx_md *md, int (*start_flush)(void *context),
 			 void *context)
 {
-	return with_hook(md, flush_data, context, thinx_md_reserve_snap(md));
+	return with_hook(md, start_flush, context, thinx_md_reserve_snap(md));
 }
 
 int md_delete_with(struct thinx_md *md, u32 id, int (*commit)(void *context),

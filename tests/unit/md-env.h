@@ -45,9 +45,9 @@ int md_push_image(struct md_env *e, struct ram_image *img);
 void md_commit(struct md_env *e);
 
 /* The same with one hook set, for this call alone. */
-int md_commit_with(struct thinx_md *md, int (*flush_data)(void *context),
+int md_commit_with(struct thinx_md *md, int (*start_flush)(void *context),
 		   void *context);
-int md_reserve_snap_with(struct thinx_md *md, int (*flush_data)(void *context),
+int md_reserve_snap_with(struct thinx_md *md, int (*start_flush)(void *context),
 			 void *context);
 int md_delete_with(struct thinx_md *md, u32 id, int (*commit)(void *context),
 		   void *context);

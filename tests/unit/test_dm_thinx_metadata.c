@@ -97,6 +97,60 @@ static void test_commit_order_is_data_blocks_flush_superblock(void **state)
 	md_end(&e);
 }
 
+struct ending {
+	struct md_env *e;
+	size_t events_at_end;
+	int result;
+};
+
+static int end_flush(void *context)
+{
+	struct ending *end = context;
+
+	end->events_at_end = ram_store_nr_events(end->e->io);
+	return end->result;
+}
+
+static const struct thinx_md_hooks ending_hooks = { .end_flush = end_flush };
+
+static void test_only_the_superblock_waits_for_the_flush_of_the_data(void **state)
+{
+	struct ending end = { .result = 0 };
+	struct md_env e;
+	size_t nr;
+
+	end.e = &e;
+	md_begin(&e, 128, 100);
+	thinx_md_set_hooks(e.md, &ending_hooks, &end);
+	ram_store_record(e.io, true);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	assert_int_equal(thinx_md_commit(e.md, NULL), 0);
+	nr = ram_store_nr_events(e.io);
+	assert_int_equal(end.events_at_end, nr - 1);
+	assert_int_equal(ram_store_event(e.io, nr - 1)->kind, RAM_SUPER);
+	thinx_md_set_hooks(e.md, NULL, NULL);
+	md_end(&e);
+}
+
+static void test_no_superblock_is_written_if_the_data_is_not_flushed(void **state)
+{
+	struct ending end = { .result = -EIO };
+	struct md_env e;
+
+	end.e = &e;
+	md_begin(&e, 128, 100);
+	thinx_md_set_hooks(e.md, &ending_hooks, &end);
+	ram_store_record(e.io, true);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	assert_int_equal(thinx_md_commit(e.md, NULL), -EIO);
+	assert_int_equal(ram_store_nr_events(e.io), end.events_at_end);
+	assert_true(thinx_md_is_broken(e.md));
+	thinx_md_set_hooks(e.md, NULL, NULL);
+	assert_int_equal(thinx_md_abort(e.md), 0);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	md_end(&e);
+}
+
 struct pipelined {
 	struct md_env *e;
 	struct thinx_md_dev *dev, *other;
@@ -649,6 +703,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean_commit_does_nothing),
 		cmocka_unit_test(test_commit_completes_the_generation_of_the_change),
+		cmocka_unit_test(test_only_the_superblock_waits_for_the_flush_of_the_data),
+		cmocka_unit_test(test_no_superblock_is_written_if_the_data_is_not_flushed),
 		cmocka_unit_test(test_commit_order_is_data_blocks_flush_superblock),
 		cmocka_unit_test(test_changes_during_a_commit_belong_to_the_next),
 		cmocka_unit_test(test_changes_made_during_a_commit_are_committed_next),
