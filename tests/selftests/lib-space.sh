@@ -9,7 +9,7 @@
 #   resize_pool 30              a new table: 30 blocks
 #   commit_freed DEVICE         blocks it has discarded can be allocated again
 
-# shellcheck source=lib.sh
+# shellcheck source=tests/selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # small_pool BLOCKS [FEATURE...]: $timeout, if set, is its no_space_timeout
