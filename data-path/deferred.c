@@ -391,6 +391,7 @@ static bool process_unlearned(struct thinx_volume *v)
 {
 	bool closed = thinx_gate_is_closed(&v->gate);
 	struct thinx_group *g, *tmp;
+	unsigned int nr_aborts;
 	LIST_HEAD(todo);
 	LIST_HEAD(groups);
 
@@ -399,8 +400,8 @@ static bool process_unlearned(struct thinx_volume *v)
 	list_for_each_entry_safe(g, tmp, &todo, list) {
 		list_del(&g->list);
 		/* Pairs with thinx_plane_abort(). */
-		if (closed || g->nr_aborts !=
-			      smp_load_acquire(&v->plane->nr_aborts))
+		nr_aborts = smp_load_acquire(&v->plane->nr_aborts);
+		if (closed || g->nr_aborts != nr_aborts)
 			unform_group(g);
 		else if (v->nr_unlearned < MAX_MISSES)
 			learn_group(g, &groups);
