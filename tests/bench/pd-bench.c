@@ -7,8 +7,9 @@
  * as a thin volume has it.
  *
  * Prints one line per case: name, operations, seconds, operations per second,
- * metadata blocks written per 1000 operations.  Times depend on the machine:
- * compare them with each other, or before and after a change.
+ * metadata blocks written per 1000 operations.  Times are of this process only,
+ * whatever else the machine does; they depend on the machine: compare them with
+ * each other, or before and after a change.
  *
  *   pd-bench [PART-OF-A-NAME]	all cases, or those with it in their names
  */
@@ -28,6 +29,7 @@
 
 #define NR_META		65536
 #define NR_DATA		4000000
+#define PER_BITMAP	16320ULL
 #define NR_VIRTUAL	2000000
 #define PER_COMMIT	1000
 
@@ -55,7 +57,7 @@ static double now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
@@ -107,14 +109,14 @@ static void commit(struct bench *b)
 	pd_tm_complete(b->tm);
 }
 
-static void begin(struct bench *b)
+static void begin_with(struct bench *b, pd_block_t nr_data)
 {
 	memset(b, 0, sizeof(*b));
 	b->io = ram_store_create(NR_META);
 	must(pd_bm_create(b->io, &b->bm));
 	must(pd_tm_create(b->bm, &b->tm, &b->meta));
 	must(pd_sm_disk_create(b->tm, &b->data));
-	must(pd_sm_extend(b->data, NR_DATA));
+	must(pd_sm_extend(b->data, nr_data));
 	b->t = (struct pd_btree){
 		.bm = b->bm, .tm = b->tm, .levels = 1, .name = "mappings",
 		.value = { .size = 8, .inc = inc, .dec = dec,
@@ -122,6 +124,11 @@ static void begin(struct bench *b)
 	};
 	must(pd_btree_empty(&b->t, &b->root));
 	commit(b);
+}
+
+static void begin(struct bench *b)
+{
+	begin_with(b, NR_DATA);
 }
 
 static void end(struct bench *b)
@@ -298,6 +305,89 @@ static void bench_alloc_when_nearly_full(const struct bench_case *c)
 	end(&b);
 }
 
+/* ---- counts alone: what the metadata lock is held for ---- */
+
+static void count_up(struct bench *b, const struct bench_case *c, u32 nr)
+{
+	pd_block_t d, step = c->random ? 97 : c->run;
+
+	while (nr--)
+		for (d = 0; d < c->nr * step / c->run; d += step)
+			must(pd_sm_inc(b->data, d, d + c->run));
+}
+
+static void count_down(struct bench *b, const struct bench_case *c)
+{
+	pd_block_t d, step = c->random ? 97 : c->run;
+
+	for (d = 0; d < c->nr * step / c->run; d += step)
+		must(pd_sm_dec(b->data, d, d + c->run));
+}
+
+static void stop_phase(struct bench *b, const struct bench_case *c,
+		       const char *phase)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s: %s", c->name, phase);
+	stop(b, name, c->nr);
+	start(b);
+}
+
+/* Counts that go down by one in one transaction, from @from. */
+static void count_phases(const struct bench_case *c, u32 from)
+{
+	unsigned char root[32];
+	struct bench b;
+
+	begin(&b);
+	count_up(&b, c, from);
+	commit(&b);
+	start(&b);
+	count_down(&b, c);
+	stop_phase(&b, c, "change");
+	must(pd_sm_close(b.data, root));
+	must(pd_tm_close(b.tm, root));
+	stop_phase(&b, c, "close");
+	must(pd_bm_flush(b.bm));
+	start(&b);
+	pd_sm_complete(b.data);
+	pd_tm_complete(b.tm);
+	stop_phase(&b, c, "complete");
+	end(&b);
+}
+
+static void bench_drop_one(const struct bench_case *c)
+{
+	count_phases(c, 1);
+}
+
+static void bench_drop_many(const struct bench_case *c)
+{
+	count_phases(c, 5);
+}
+
+/* Closing and completing, without the writes that belong between them. */
+static void bench_small_commits(const struct bench_case *c)
+{
+	unsigned char root[32];
+	struct bench b;
+	unsigned long i;
+	pd_block_t d;
+
+	begin_with(&b, c->run * PER_BITMAP);
+	start(&b);
+	for (i = 0; i < c->nr; i++) {
+		must(pd_sm_alloc(b.data, &d));
+		must(pd_sm_close(b.data, root));
+		must(pd_tm_close(b.tm, root));
+		pd_sm_complete(b.data);
+		pd_tm_complete(b.tm);
+	}
+	stop(&b, c->name, c->nr);
+	end(&b);
+}
+
 static const struct bench_case cases[] = {
 	{ "insert, sequential", bench_inserts, 500000, 1, false },
 	{ "insert, random", bench_inserts, 200000, 1, true },
@@ -310,6 +400,13 @@ static const struct bench_case cases[] = {
 	{ "break sharing, sequential", bench_breaking, 200000, 1, false },
 	{ "break sharing, random", bench_breaking, 50000, 1, true },
 	{ "remove range", bench_remove, 1000000, 1, false },
+	{ "drop one, neighbours", bench_drop_one, 1008000, 252, false },
+	{ "drop one, scattered", bench_drop_one, 40000, 1, true },
+	{ "drop many, neighbours", bench_drop_many, 302400, 252, false },
+	{ "drop many, scattered", bench_drop_many, 40000, 1, true },
+	{ "commit one block, 1 bitmap", bench_small_commits, 2000, 1, false },
+	{ "commit one block, 20000 bitmaps", bench_small_commits, 2000, 20000,
+	  false },
 	{ "allocate, 1 % free", bench_alloc_when_nearly_full, 30000, 1, true },
 };
 
