@@ -40,6 +40,7 @@
 #include <linux/crc32c.h>
 #include <linux/errno.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
@@ -144,15 +145,27 @@ void pd_bm_close(struct pd_bm *bm)
 	bm->open = !bm->open;
 }
 
-void pd_bm_complete(struct pd_bm *bm)
+/* One by one: xa_destroy() would free them all with interrupts off. */
+static void forget_made(struct xarray *made)
 {
-	xa_destroy(&bm->made[!bm->open]);
+	unsigned long b;
+	void *entry;
+
+	xa_for_each(made, b, entry) {
+		xa_erase(made, b);
+		cond_resched();
+	}
 }
 
-static void forget_made(struct pd_bm *bm)
+void pd_bm_complete(struct pd_bm *bm)
 {
-	xa_destroy(&bm->made[0]);
-	xa_destroy(&bm->made[1]);
+	forget_made(&bm->made[!bm->open]);
+}
+
+static void forget_all_made(struct pd_bm *bm)
+{
+	forget_made(&bm->made[0]);
+	forget_made(&bm->made[1]);
 }
 
 static int validate(struct pd_bm *bm, const struct pd_validator *v,
@@ -200,7 +213,7 @@ int pd_bm_create(struct pd_block_io *io, struct pd_bm **result)
 void pd_bm_destroy(struct pd_bm *bm)
 {
 	bm->io->ops->destroy(bm->io);
-	forget_made(bm);
+	forget_all_made(bm);
 	kfree(bm);
 }
 
@@ -421,7 +434,7 @@ int pd_bm_drop(struct pd_bm *bm)
 {
 	int r;
 
-	forget_made(bm);
+	forget_all_made(bm);
 	down_write(&bm->waiting);
 	r = bm->io->ops->drop(bm->io);
 	up_write(&bm->waiting);

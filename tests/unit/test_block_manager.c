@@ -21,6 +21,7 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <asm/byteorder.h>
 
@@ -537,6 +538,31 @@ static void test_complete_transaction_is_not_remembered(void **state)
 	ram_image_destroy(old);
 }
 
+static unsigned long nr_resched;
+
+static void count_resched(void)
+{
+	nr_resched++;
+}
+
+static void test_large_transactions_are_forgotten_in_slices(void **state)
+{
+	struct pd_block blk;
+	pd_block_t b;
+
+	for (b = 1; b < NR_BLOCKS; b++) {
+		ok(pd_bm_write_zero(bm, b, &node_v, &blk));
+		pd_bm_release(bm, &blk);
+	}
+	pd_bm_close(bm);
+	ok(pd_bm_flush(bm));
+	nr_resched = 0;
+	shim_on_resched = count_resched;
+	pd_bm_complete(bm);
+	shim_on_resched = NULL;
+	assert_true(nr_resched >= NR_BLOCKS - 1);
+}
+
 static void test_events_tell_the_order_of_writes(void **state)
 {
 	u8 data[PD_BLOCK_SIZE] = { 0 };
@@ -627,6 +653,7 @@ int main(void)
 		t(test_lost_write_of_a_closed_transaction_is_noticed),
 		t(test_lost_second_write_is_noticed),
 		t(test_complete_transaction_is_not_remembered),
+		t(test_large_transactions_are_forgotten_in_slices),
 		t(test_events_tell_the_order_of_writes),
 		t(test_file_store_works_like_the_ram_store),
 	};
