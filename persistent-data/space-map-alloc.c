@@ -8,13 +8,12 @@
  *                 │          = bitmap ∪ open ∪ closed overlay ∪ held
  *                 └ full? skip        ─► next zero bits
  *
- * I1  A busy bit that is clear is right: the block is free.  One that is set
- *     may be out of date after a completion; then the slots are invalid and
- *     are rebuilt.
+ * I1  The busy bits of a slot are right: whatever makes a block busy sets its
+ *     bit, and completing a transaction or letting go of a hold clears it.
  * I2  A bitmap is skipped only if its slot was looked at (full), or, in a first
- *     round, if its nr_free is zero and it is not the last one.  What the first
- *     round skipped is looked at in a second one, unless nr_allocatable is
- *     zero: a wrong hint costs time, not space.  If the second one finds
+ *     round, if its maybe_free is zero and it is not the last one.  What the
+ *     first round skipped is looked at in a second one, unless nr_allocatable
+ *     is zero: a wrong hint costs time, not space.  If the second one finds
  *     nothing either, nr_allocatable is wrong and is corrected.
  * I3  An allocation costs a bit search; a bitmap is read when the cursor enters
  *     it.  When nothing is free every bitmap is marked full and no search
@@ -22,8 +21,8 @@
  *
  * Context: metadata lock, for writing.
  * Crash: nothing here is on disk; holds are forgotten.
- * Rejected: searching the two-bit entries themselves: each candidate would have
- * to be looked up in both overlays.
+ * Rejected: searching the two-bit entries themselves: both overlays and the
+ * holds would have to be looked up on the way.
  */
 #include "space-map-counts.h"
 
@@ -31,6 +30,7 @@
 #include "space-map-bitmap.h"
 
 #include <linux/bitmap.h>
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -45,13 +45,13 @@
 
 static void add_overlay(struct pd_sm_slot *slot, struct xarray *overlay)
 {
-	pd_block_t first = pd_sm_first_block(slot->index);
-	unsigned long b;
-	void *entry;
+	unsigned long begin = (unsigned long)slot->index * PD_SM_BITMAP_LONGS;
+	const struct pd_sm_word *w;
+	unsigned long index;
 
-	xa_for_each_range(overlay, b, entry, first,
-			  first + PD_ENTRIES_PER_BITMAP - 1)
-		__set_bit(b - first, slot->busy);
+	xa_for_each_range(overlay, index, w, begin,
+			  begin + PD_SM_BITMAP_LONGS - 1)
+		slot->busy[index - begin] |= w->touched;
 }
 
 /*
@@ -72,6 +72,7 @@ static int read_bitmap(struct pd_sm *sm, struct pd_sm_slot *slot, u32 i)
 	pd_bitmap_used_bits(blk.data, slot->busy);
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
 			  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
+	bitmap->maybe_free = bitmap->nr_free;
 	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
@@ -156,7 +157,7 @@ static bool is_skipped(const struct pd_sm *sm, u32 i, bool trust_hints)
 	const struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
 
 	return bitmap->full ||
-	       (trust_hints && !bitmap->nr_free && i != sm->nr_bitmaps - 1);
+	       (trust_hints && !bitmap->maybe_free && i != sm->nr_bitmaps - 1);
 }
 
 static int search_bitmap(struct pd_sm *sm, u32 i, u32 from, u32 end,
@@ -283,49 +284,47 @@ static void put_held(struct pd_sm *sm, u32 i, struct pd_sm_held *held)
 }
 
 /*
- * @b gained reason H on top of what it had: keep I1 and I2 of the header.
- * Its count in the bitmap is zero.  Returns 1 if it was free.
+ * Blocks gained reason H on top of what they had: keep I1 and I2 of the header.
+ * Their counts in the bitmap are zero.  Returns how many were free.
  */
-static u32 account_hold(struct pd_sm *sm, pd_block_t b)
+static u32 account_hold(struct pd_sm *sm, pd_block_t first, u64 mask)
 {
-	const void *c;
+	const struct pd_sm_word *open =
+		pd_sm_word_of(pd_sm_open_overlay(sm), first);
+	const struct pd_sm_word *closed =
+		pd_sm_word_of(pd_sm_closed_overlay(sm), first);
 
-	if (xa_load(pd_sm_open_overlay(sm), b))
-		return 0;
-	c = xa_load(pd_sm_closed_overlay(sm), b);
-	if (!c)
-		return 1;
-	if (pd_sm_entry_flags(c) & PD_SM_ZERO)
-		sm->nr_freed--;
-	return 0;
+	if (open)
+		mask &= ~open->touched;
+	if (closed) {
+		sm->nr_freed -= hweight64(mask & closed->zero);
+		mask &= ~closed->touched;
+	}
+	return hweight64(mask);
 }
 
-/* Hold one block; returns 1 if it was free. */
-static u32 hold_block(struct pd_sm *sm, struct pd_sm_held *held, u32 i, u32 e,
-		      bool zero)
+/* Hold blocks of word @n that are not held yet; returns how many were free. */
+static u32 hold_word(struct pd_sm *sm, struct pd_sm_held *held, u32 i, u32 n,
+		     u64 mask, const struct pd_bitmap_word *base)
 {
 	struct pd_sm_slot *slot = pd_sm_slot_of(sm, i);
+	u64 zero = mask & ~(base->low | base->high);
 
-	if (test_bit(e, held->bits))
-		return 0;
-
-	held->nr++;
-	__set_bit(e, held->bits);
+	held->nr += hweight64(mask);
+	held->bits[n] |= mask;
+	held->zero[n] &= ~mask;
+	held->zero[n] |= zero;
 	if (slot)
-		__set_bit(e, slot->busy);
-	if (!zero) {
-		__clear_bit(e, held->zero);
-		return 0;
-	}
-	__set_bit(e, held->zero);
-	return account_hold(sm, pd_sm_first_block(i) + e);
+		slot->busy[n] |= mask;
+	return account_hold(sm, pd_sm_first_block(i) + n * PD_SM_WORD_BLOCKS,
+			    zero);
 }
 
 static int hold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 {
 	struct pd_sm_held *held;
 	struct pd_block blk;
-	u32 e, nr = 0;
+	u32 nr = 0;
 	int r;
 
 	r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
@@ -334,10 +333,13 @@ static int hold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 		return r;
 
 	r = get_held(sm, i, &held);
-	if (!r) {
-		for (e = begin; e < end; e++)
-			nr += hold_block(sm, held, i, e,
-					 !pd_bitmap_get(blk.data, e));
+	while (!r && begin < end) {
+		struct pd_bitmap_word base;
+		u32 n;
+		u64 mask = pd_sm_word_mask(&begin, end, &n);
+
+		pd_bitmap_get_word(blk.data, n, &base);
+		nr += hold_word(sm, held, i, n, mask & ~held->bits[n], &base);
 	}
 	pd_bm_release(sm->bm, &blk);
 
@@ -367,37 +369,44 @@ static int hold_free(struct pd_sm *sm, pd_block_t begin, u32 nr)
 	return 0;
 }
 
-static void unhold_block(struct pd_sm *sm, struct pd_sm_slot *slot,
-			 struct pd_sm_held *held, u32 i, u32 e)
+static void unhold_word(struct pd_sm *sm, struct pd_sm_held *held, u32 i, u32 n,
+			u64 mask)
 {
-	pd_block_t b = pd_sm_first_block(i) + e;
+	pd_block_t first = pd_sm_first_block(i) + n * PD_SM_WORD_BLOCKS;
+	const struct pd_sm_word *w;
 
-	__clear_bit(e, held->bits);
-	held->nr--;
+	held->bits[n] &= ~mask;
+	held->nr -= hweight64(mask);
 
-	if (!test_bit(e, held->zero) || xa_load(pd_sm_open_overlay(sm), b))
-		return;
-	if (xa_load(pd_sm_closed_overlay(sm), b)) {
-		sm->nr_freed++;
-		return;
+	mask &= held->zero[n];
+	w = pd_sm_word_of(pd_sm_open_overlay(sm), first);
+	if (w)
+		mask &= ~w->touched;
+	w = pd_sm_word_of(pd_sm_closed_overlay(sm), first);
+	if (w) {
+		sm->nr_freed += hweight64(mask & w->touched);
+		mask &= ~w->touched;
 	}
-	sm->nr_allocatable++;
-	if (slot)
-		__clear_bit(e, slot->busy);
-	pd_sm_set_full(sm, i, false);
+	if (!mask)
+		return;
+	sm->nr_allocatable += hweight64(mask);
+	pd_sm_clear_busy(sm, i, n, mask);
 }
 
 static void unhold_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end)
 {
-	struct pd_sm_slot *slot = pd_sm_slot_of(sm, i);
 	struct pd_sm_held *held = pd_sm_held_of(sm, i);
-	u32 e;
 
 	if (!held)
 		return;
-	for (e = begin; e < end; e++)
-		if (test_bit(e, held->bits))
-			unhold_block(sm, slot, held, i, e);
+	while (begin < end) {
+		u32 n;
+		u64 mask = pd_sm_word_mask(&begin, end, &n);
+
+		mask &= held->bits[n];
+		if (mask)
+			unhold_word(sm, held, i, n, mask);
+	}
 	put_held(sm, i, held);
 }
 

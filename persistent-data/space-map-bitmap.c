@@ -28,6 +28,52 @@ static u64 used_mask(__le64 word)
 	return (w | w >> 1) & EVEN_BITS;
 }
 
+/* Move the even bits together: 64 bits become 32. */
+static u32 squeeze_bits(u64 m)
+{
+	m = (m | m >> 1) & 0x3333333333333333ULL;
+	m = (m | m >> 2) & 0x0f0f0f0f0f0f0f0fULL;
+	m = (m | m >> 4) & 0x00ff00ff00ff00ffULL;
+	m = (m | m >> 8) & 0x0000ffff0000ffffULL;
+	m = m | m >> 16;
+	return m;
+}
+
+/* The reverse: 32 bits become the even bits of 64. */
+static u64 spread_bits(u32 bits)
+{
+	u64 m = bits;
+
+	m = (m | m << 16) & 0x0000ffff0000ffffULL;
+	m = (m | m << 8) & 0x00ff00ff00ff00ffULL;
+	m = (m | m << 4) & 0x0f0f0f0f0f0f0f0fULL;
+	m = (m | m << 2) & 0x3333333333333333ULL;
+	m = (m | m << 1) & EVEN_BITS;
+	return m;
+}
+
+void pd_bitmap_get_word(const struct pd_disk_bitmap *bm, u32 n,
+			struct pd_bitmap_word *w)
+{
+	u64 a = le64_to_cpu(bm->words[2 * n]);
+	u64 b = le64_to_cpu(bm->words[2 * n + 1]);
+
+	w->high = squeeze_bits(a & EVEN_BITS) |
+		  (u64)squeeze_bits(b & EVEN_BITS) << 32;
+	w->low = squeeze_bits(a >> 1 & EVEN_BITS) |
+		 (u64)squeeze_bits(b >> 1 & EVEN_BITS) << 32;
+}
+
+void pd_bitmap_set_word(struct pd_disk_bitmap *bm, u32 n,
+			const struct pd_bitmap_word *w)
+{
+	u64 a = spread_bits(w->high) | spread_bits(w->low) << 1;
+	u64 b = spread_bits(w->high >> 32) | spread_bits(w->low >> 32) << 1;
+
+	bm->words[2 * n] = cpu_to_le64(a);
+	bm->words[2 * n + 1] = cpu_to_le64(b);
+}
+
 static unsigned int swap_pair(unsigned int pair)
 {
 	return (pair & 1) << 1 | pair >> 1;
@@ -73,17 +119,6 @@ u32 pd_bitmap_first_free(const struct pd_disk_bitmap *bm)
 			return i * PD_ENTRIES_PER_WORD + __ffs64(free) / 2;
 	}
 	return PD_ENTRIES_PER_BITMAP;
-}
-
-/* Move the even bits together: 64 bits become 32. */
-static u32 squeeze_bits(u64 m)
-{
-	m = (m | m >> 1) & 0x3333333333333333ULL;
-	m = (m | m >> 2) & 0x0f0f0f0f0f0f0f0fULL;
-	m = (m | m >> 4) & 0x00ff00ff00ff00ffULL;
-	m = (m | m >> 8) & 0x0000ffff0000ffffULL;
-	m = m | m >> 16;
-	return m;
 }
 
 void pd_bitmap_used_bits(const struct pd_disk_bitmap *bm, unsigned long *bits)

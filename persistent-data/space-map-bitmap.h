@@ -18,6 +18,49 @@ struct pd_disk_bitmap;
 #define PD_BITMAP_MANY 3
 
 /**
+ * struct pd_bitmap_word - 64 neighbouring entries, bit by bit
+ * @low: bit n: the low bit of entry n
+ * @high: bit n: the high bit of entry n
+ */
+struct pd_bitmap_word {
+	u64 low;
+	u64 high;
+};
+
+/** pd_bitmap_word_get() - entry @n of the 64 */
+static inline unsigned int pd_bitmap_word_get(const struct pd_bitmap_word *w,
+					      u32 n)
+{
+	return (w->high >> n & 1) << 1 | (w->low >> n & 1);
+}
+
+/** pd_bitmap_word_set() - change entry @n of the 64 */
+static inline void pd_bitmap_word_set(struct pd_bitmap_word *w, u32 n,
+				      unsigned int value)
+{
+	w->low = (w->low & ~(1ULL << n)) | (u64)(value & 1) << n;
+	w->high = (w->high & ~(1ULL << n)) | (u64)(value >> 1) << n;
+}
+
+/**
+ * pd_bitmap_get_word() - 64 entries at once
+ * @bm: bitmap block
+ * @n: entries 64 * @n .. 64 * @n + 63
+ * @w: result
+ */
+void pd_bitmap_get_word(const struct pd_disk_bitmap *bm, u32 n,
+			struct pd_bitmap_word *w);
+
+/**
+ * pd_bitmap_set_word() - change 64 entries at once
+ * @bm: bitmap block
+ * @n: entries 64 * @n .. 64 * @n + 63
+ * @w: what they shall be
+ */
+void pd_bitmap_set_word(struct pd_disk_bitmap *bm, u32 n,
+			const struct pd_bitmap_word *w);
+
+/**
  * pd_bitmap_get() - one entry
  * @bm: bitmap block
  * @e: 0 .. PD_ENTRIES_PER_BITMAP - 1

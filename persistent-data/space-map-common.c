@@ -12,7 +12,9 @@
 #include "block-manager.h"
 #include "space-map-bitmap.h"
 
+#include <linux/bitmap.h>
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -46,6 +48,33 @@ u32 pd_sm_nr_entries(const struct pd_sm *sm, u32 i)
 		     sm->nr_blocks - pd_sm_first_block(i));
 }
 
+/* ---- marks ---- */
+
+void pd_sm_mark(struct pd_sm_marks *m, u32 i)
+{
+	if (pd_sm_is_marked(m, i))
+		return;
+	__set_bit(i, m->bits);
+	m->begin = m->nr ? min(m->begin, i) : i;
+	m->end = m->nr ? max(m->end, i + 1) : i + 1;
+	m->nr++;
+}
+
+void pd_sm_unmark(struct pd_sm_marks *m, u32 i)
+{
+	if (!pd_sm_is_marked(m, i))
+		return;
+	__clear_bit(i, m->bits);
+	m->nr--;
+	if (!m->nr)
+		m->end = 0;
+}
+
+u32 pd_sm_next_marked(const struct pd_sm_marks *m, u32 i)
+{
+	return find_next_bit(m->bits, m->end, max(i, m->begin));
+}
+
 /* ---- slots and holds ---- */
 
 struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i)
@@ -55,12 +84,17 @@ struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i)
 	return slot->valid && slot->index == i ? slot : NULL;
 }
 
-void pd_sm_invalidate_slots(struct pd_sm *sm)
+void pd_sm_clear_busy(struct pd_sm *sm, u32 i, u32 n, u64 mask)
 {
-	u32 n;
+	struct pd_sm_slot *slot = pd_sm_slot_of(sm, i);
 
-	for (n = 0; n < PD_SM_NR_SLOTS; n++)
-		sm->slots[n].valid = false;
+	if (slot)
+		slot->busy[n] &= ~mask;
+	/* Not below @first_usable, whatever its count. */
+	if (slot && !i)
+		bitmap_set(slot->busy, 0, sm->first_usable);
+	sm->bitmaps[i].maybe_free = sm->bitmaps[i].nr_free;
+	pd_sm_set_full(sm, i, false);
 }
 
 void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full)
@@ -81,12 +115,11 @@ struct pd_sm_held *pd_sm_held_of(struct pd_sm *sm, u32 i)
 	return xa_load(&sm->held, i);
 }
 
-bool pd_sm_is_held(struct pd_sm *sm, pd_block_t b)
+u64 pd_sm_held_word(struct pd_sm *sm, u32 i, u32 n)
 {
-	u32 e, i = pd_sm_index_of(b, &e);
-	struct pd_sm_held *held = pd_sm_held_of(sm, i);
+	const struct pd_sm_held *held = pd_sm_held_of(sm, i);
 
-	return held && test_bit(e, held->bits);
+	return held ? held->bits[n] : 0;
 }
 
 void pd_sm_free_holds(struct pd_sm *sm)
@@ -148,10 +181,11 @@ void pd_sm_destroy(struct pd_sm *sm)
 		return;
 
 	pd_sm_free_holds(sm);
-	pd_sm_empty(&sm->overlays[0]);
-	pd_sm_empty(&sm->overlays[1]);
+	pd_sm_overlay_empty(&sm->overlays[0]);
+	pd_sm_overlay_empty(&sm->overlays[1]);
 	pd_sm_empty(&sm->windows);
 	kvfree(sm->bitmaps);
+	kvfree(sm->marks);
 	kvfree(sm->slots);
 	kfree(sm);
 }
@@ -163,18 +197,38 @@ const char *pd_sm_device(const struct pd_sm *sm)
 
 /* ---- index entries ---- */
 
-void pd_sm_mark_index_dirty(struct pd_sm *sm, u32 i)
+static int grow_marks(struct pd_sm *sm, u32 nr_bitmaps)
 {
-	if (sm->bitmaps[i].index_dirty)
-		return;
-	sm->bitmaps[i].index_dirty = true;
-	sm->nr_index_dirty++;
+	struct pd_sm_marks *all[] = {
+		&sm->pending, &sm->index_dirty, &sm->touched[0],
+		&sm->touched[1],
+	};
+	size_t longs = BITS_TO_LONGS(max(nr_bitmaps, 1U)), k;
+	unsigned long *bits;
+
+	bits = kvcalloc(ARRAY_SIZE(all) * longs, sizeof(*bits), GFP_NOIO);
+	if (!bits)
+		return -ENOMEM;
+
+	for (k = 0; k < ARRAY_SIZE(all); k++) {
+		if (sm->nr_bitmaps)
+			memcpy(bits + k * longs, all[k]->bits,
+			       BITS_TO_LONGS(sm->nr_bitmaps) * sizeof(*bits));
+		all[k]->bits = bits + k * longs;
+	}
+	kvfree(sm->marks);
+	sm->marks = bits;
+	return 0;
 }
 
 int pd_sm_grow_index(struct pd_sm *sm, u32 nr_bitmaps)
 {
 	struct pd_sm_bitmap *n;
+	int r;
 
+	r = grow_marks(sm, nr_bitmaps);
+	if (r)
+		return r;
 	n = kvcalloc(max(nr_bitmaps, 1U), sizeof(*n), GFP_NOIO);
 	if (!n)
 		return -ENOMEM;
@@ -199,7 +253,8 @@ static int refresh_nr_free(struct pd_sm *sm, u32 i)
 
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP -
 			  pd_bitmap_nr_used(blk.data, PD_ENTRIES_PER_BITMAP);
-	pd_sm_mark_index_dirty(sm, i);
+	bitmap->maybe_free = bitmap->nr_free;
+	pd_sm_mark(&sm->index_dirty, i);
 	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
@@ -234,6 +289,7 @@ int pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
 
 	bitmap->blocknr = b;
 	bitmap->nr_free = le32_to_cpu(e->nr_free);
+	bitmap->maybe_free = bitmap->nr_free;
 	bitmap->none_free_before = le32_to_cpu(e->none_free_before);
 	return 0;
 }
@@ -279,17 +335,17 @@ pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm)
 
 u64 pd_sm_nr_changed(const struct pd_sm *sm)
 {
-	return sm->nr_entries;
+	return sm->nr_words;
 }
 
 u32 pd_sm_nr_dirty_bitmaps(const struct pd_sm *sm)
 {
-	return sm->nr_dirty;
+	return sm->touched[sm->open].nr;
 }
 
 u32 pd_sm_nr_dirty_index(const struct pd_sm *sm)
 {
-	return sm->nr_index_dirty;
+	return sm->index_dirty.nr;
 }
 
 /*

@@ -4,6 +4,7 @@
  *
  * What the space map files share; private to them.  From the bottom up:
  *
+ *   space-map-overlay   changed counts, 64 blocks at a time
  *   space-map-common    size, index entries, slots, holds
  *   space-map-counts    overlay and counts, completion  (pd_sm_inc(), ...)
  *   space-map-alloc     finding and holding free blocks (pd_sm_alloc(), ...)
@@ -32,6 +33,7 @@
 #include "btree.h"
 #include "include/pd-format.h"
 #include "space-map.h"
+#include "space-map-overlay.h"
 
 #include <linux/bitops.h>
 #include <linux/kernel.h>
@@ -52,24 +54,39 @@ struct pd_validator;
 
 #define PD_SM_BITMAP_LONGS BITS_TO_LONGS(PD_ENTRIES_PER_BITMAP)
 
+/* So that a long of the arrays below and an overlay entry mean the same. */
+static_assert(BITS_PER_LONG == PD_SM_WORD_BLOCKS);
+static_assert(PD_ENTRIES_PER_BITMAP % PD_SM_WORD_BLOCKS == 0);
+
 /**
  * struct pd_sm_bitmap - an index entry in core
  * @blocknr: where the bitmap is
  * @nr_free: zero entries among all 16320; a hint until we have written it
  * @none_free_before: no zero entry below; a hint until we have written it
- * @touched: bit n: overlay n has, or had, an entry for this bitmap
- * @pending: the open overlay has entries that are not applied yet
- * @index_dirty: differs from the index on disk
+ * @maybe_free: @nr_free as it was when a block here last became free, or when
+ *	the bitmap was looked at; not what a commit has yet to make free
  * @full: looked at, and found to have no block to hand out
  */
 struct pd_sm_bitmap {
 	pd_block_t blocknr;
 	u32 nr_free;
 	u32 none_free_before;
-	u8 touched;
-	bool pending;
-	bool index_dirty;
+	u32 maybe_free;
 	bool full;
+};
+
+/**
+ * struct pd_sm_marks - some of the bitmaps
+ * @bits: a bit for each bitmap
+ * @nr: how many are marked
+ * @begin: none below is marked
+ * @end: none at or above is marked
+ */
+struct pd_sm_marks {
+	unsigned long *bits;
+	u32 nr;
+	u32 begin;
+	u32 end;
 };
 
 /**
@@ -128,11 +145,13 @@ struct pd_sm_ops {
  * @bitmaps: index entries in core
  * @nr_bitmaps: how many
  * @nr_full: how many have @full set
- * @nr_dirty: how many have @touched set for the open overlay
- * @nr_index_dirty: how many have @index_dirty set
+ * @marks: memory of the marks that follow
+ * @pending: bitmaps with changes in the open overlay that are not applied yet
+ * @index_dirty: those that differ from the index on disk
+ * @touched: by overlay: those it has, or had, an entry for
  * @overlays: one open, one closed, see @open
  * @open: number of the open overlay
- * @nr_entries: entries of the open overlay
+ * @nr_words: entries of the open overlay
  * @closing: the open overlay is being applied
  * @held: bitmap number → struct pd_sm_held
  * @cursor: where to look for free blocks first
@@ -168,12 +187,14 @@ struct pd_sm {
 	struct pd_sm_bitmap *bitmaps;
 	u32 nr_bitmaps;
 	u32 nr_full;
-	u32 nr_dirty;
-	u32 nr_index_dirty;
+	unsigned long *marks;
+	struct pd_sm_marks pending;
+	struct pd_sm_marks index_dirty;
+	struct pd_sm_marks touched[2];
 
 	struct xarray overlays[2];
 	unsigned int open;
-	u64 nr_entries;
+	u64 nr_words;
 	bool closing;
 	struct xarray held;
 
@@ -188,33 +209,6 @@ struct pd_sm {
 
 extern const struct pd_validator pd_sm_bitmap_validator;
 
-/* ---- an overlay entry: a delta and flags in one xarray value ---- */
-
-#define PD_SM_NEW	1	/* allocated in this transaction, was free */
-#define PD_SM_APPLIED	2	/* in the bitmap already; the delta is zero */
-#define PD_SM_ZERO	4	/* applied, and the count is zero */
-#define PD_SM_FLAGS	7
-#define PD_SM_FLAG_BITS	3
-#define PD_SM_BIAS	(1LL << 40)
-
-/* 41 bits of delta and the flags must fit in an xarray value. */
-static_assert(BITS_PER_LONG == 64, "overlay entries need 64-bit xarray values");
-
-static inline void *pd_sm_mk_entry(s64 delta, unsigned int flags)
-{
-	return xa_mk_value((delta + PD_SM_BIAS) << PD_SM_FLAG_BITS | flags);
-}
-
-static inline s64 pd_sm_entry_delta(const void *entry)
-{
-	return (s64)(xa_to_value(entry) >> PD_SM_FLAG_BITS) - PD_SM_BIAS;
-}
-
-static inline unsigned int pd_sm_entry_flags(const void *entry)
-{
-	return xa_to_value(entry) & PD_SM_FLAGS;
-}
-
 static inline struct xarray *pd_sm_open_overlay(struct pd_sm *sm)
 {
 	return &sm->overlays[sm->open];
@@ -224,6 +218,29 @@ static inline struct xarray *pd_sm_closed_overlay(struct pd_sm *sm)
 {
 	return &sm->overlays[!sm->open];
 }
+
+/* ---- marks ---- */
+
+/** pd_sm_is_marked() - is bitmap @i one of them? */
+static inline bool pd_sm_is_marked(const struct pd_sm_marks *m, u32 i)
+{
+	return test_bit(i, m->bits);
+}
+
+/** pd_sm_mark() - add bitmap @i */
+void pd_sm_mark(struct pd_sm_marks *m, u32 i);
+
+/** pd_sm_unmark() - take bitmap @i out */
+void pd_sm_unmark(struct pd_sm_marks *m, u32 i);
+
+/**
+ * pd_sm_next_marked() - walk through marked bitmaps in ascending order
+ * @m: marks; may come and go meanwhile
+ * @i: where to go on
+ *
+ * Return: the first one at or after @i, or @m->end or more: none.
+ */
+u32 pd_sm_next_marked(const struct pd_sm_marks *m, u32 i);
 
 /* ---- geometry ---- */
 
@@ -298,9 +315,6 @@ int __must_check pd_sm_set_size(struct pd_sm *sm, pd_block_t nr_blocks);
 int __must_check pd_sm_set_index_entry(struct pd_sm *sm, u32 i,
 				       const struct pd_disk_index_entry *e);
 
-/** pd_sm_mark_index_dirty() - entry @i differs from the index on disk */
-void pd_sm_mark_index_dirty(struct pd_sm *sm, u32 i);
-
 /** pd_sm_get_index_entry() - an entry in the form to be written */
 void pd_sm_get_index_entry(const struct pd_sm *sm, u32 i,
 			   struct pd_disk_index_entry *e);
@@ -320,11 +334,11 @@ struct pd_sm_slot *pd_sm_slot_of(struct pd_sm *sm, u32 i);
 /** pd_sm_held_of() - holds in bitmap @i, NULL if none */
 struct pd_sm_held *pd_sm_held_of(struct pd_sm *sm, u32 i);
 
-/** pd_sm_is_held() - is the block held? */
-bool pd_sm_is_held(struct pd_sm *sm, pd_block_t b);
+/** pd_sm_held_word() - which are held of the 64 blocks of word @n of bitmap @i */
+u64 pd_sm_held_word(struct pd_sm *sm, u32 i, u32 n);
 
-/** pd_sm_invalidate_slots() - too many busy bits may be set now */
-void pd_sm_invalidate_slots(struct pd_sm *sm);
+/** pd_sm_clear_busy() - blocks @mask of word @n of bitmap @i became free */
+void pd_sm_clear_busy(struct pd_sm *sm, u32 i, u32 n, u64 mask);
 
 /** pd_sm_set_full() - bitmap @i has no free blocks, or may again have some */
 void pd_sm_set_full(struct pd_sm *sm, u32 i, bool full);

@@ -4,12 +4,12 @@
  *
  * Reference counts: what the bitmaps say plus what the open transaction did.
  *
- *   pd_sm_inc()/dec() ──► overlay: block → delta, flags
+ *   pd_sm_inc()/dec() ──► overlay: 64 blocks → deltas, flags
  *                              │ close (space-map-apply.c)
  *                              ▼
  *   pd_sm_get_count() = bitmap (≥ 3: overflow tree) + delta
  *
- * I1  An entry, once made, stays until the transaction that made it has
+ * I1  A touched block stays so until the transaction that touched it has
  *     completed, even if its delta is zero again.
  * I2  A working count is never negative: pd_sm_dec() refuses.
  * I3  For entries of "many" (three or more) the exact count is looked up only
@@ -17,6 +17,8 @@
  *     is open.
  * I4  Changes of counts of three or more are noted by window: the windows bound
  *     how many overflow leaves the close will copy, which is otherwise unknown.
+ * I5  What needs memory comes before the change it is for: an error leaves the
+ *     blocks at hand as they were.
  *
  * Context: metadata lock, for writing where anything changes.
  * Crash: nothing here is on disk before the transaction closes.
@@ -26,10 +28,12 @@
 #include "block-manager.h"
 #include "space-map-bitmap.h"
 
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <asm/byteorder.h>
 
 /* ---- reading counts ---- */
@@ -58,6 +62,72 @@ int pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b, u32 *count)
 		return r;
 
 	*count = le32_to_cpu(value);
+	return 0;
+}
+
+struct word_lookup {
+	pd_block_t first;
+	u64 mask;
+	__le32 *counts;
+};
+
+/* First of @nr keys that is not below @key. */
+static u32 lower_bound_key(const __le64 *keys, u32 nr, u64 key)
+{
+	u32 begin = 0, end = nr;
+
+	while (begin < end) {
+		u32 mid = begin + (end - begin) / 2;
+
+		if (le64_to_cpu(keys[mid]) < key)
+			begin = mid + 1;
+		else
+			end = mid;
+	}
+	return begin;
+}
+
+/* Take what the leaf has out of the mask. */
+static void copy_counts(void *context, const struct pd_btree_leaf *l)
+{
+	struct word_lookup *lookup = context;
+	const __le32 *values = l->values;
+	u32 i;
+
+	i = lower_bound_key(l->keys, l->nr,
+			    lookup->first + __ffs64(lookup->mask));
+	for (; i < l->nr; i++) {
+		u64 n = le64_to_cpu(l->keys[i]) - lookup->first;
+
+		if (n >= PD_SM_WORD_BLOCKS)
+			break;
+		if (!(lookup->mask & BIT_ULL(n)))
+			continue;
+		lookup->counts[n] = values[i];
+		lookup->mask &= ~BIT_ULL(n);
+	}
+}
+
+int pd_sm_overflow_lookup_word(struct pd_sm *sm, pd_block_t first, u64 mask,
+			       __le32 *counts)
+{
+	struct word_lookup lookup = {
+		.first = first, .mask = mask, .counts = counts,
+	};
+
+	while (lookup.mask) {
+		u64 b = first + __ffs64(lookup.mask);
+		int r = pd_btree_lookup_leaf(&sm->overflow, sm->overflow_root,
+					     &b, copy_counts, &lookup);
+
+		if (r)
+			return r;
+		/* The leaf covers this one, whatever it says of the others. */
+		if (lookup.mask & pd_sm_word_bit(b)) {
+			sm_err_limit(sm, "block %llu has no overflow count", b);
+			return -EILSEQ;
+		}
+	}
 	return 0;
 }
 
@@ -99,15 +169,15 @@ static int read_base(struct pd_sm *sm, pd_block_t b, u32 *count)
  * A block allocated in the open transaction had a count of zero at the last
  * close; no bitmap needs to be read unless closing has changed it since.
  */
-static bool is_new_unapplied(const struct pd_sm *sm, const void *entry)
+static bool is_new_unapplied(const struct pd_sm *sm, const struct pd_sm_word *w,
+			     pd_block_t b)
 {
-	return entry && !sm->closing &&
-	       pd_sm_entry_flags(entry) & PD_SM_NEW;
+	return w && !sm->closing && w->new & pd_sm_word_bit(b);
 }
 
 int pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count)
 {
-	void *entry;
+	const struct pd_sm_word *w;
 	u32 base = 0;
 	s64 sum;
 	int r;
@@ -116,14 +186,14 @@ int pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count)
 	if (r)
 		return r;
 
-	entry = xa_load(pd_sm_open_overlay(sm), b);
-	if (!is_new_unapplied(sm, entry)) {
+	w = pd_sm_word_of(pd_sm_open_overlay(sm), b);
+	if (!is_new_unapplied(sm, w, b)) {
 		r = read_base(sm, b, &base);
 		if (r)
 			return r;
 	}
 
-	sum = base + (entry ? pd_sm_entry_delta(entry) : 0);
+	sum = base + (w ? pd_sm_word_delta(w, b % PD_SM_WORD_BLOCKS) : 0);
 	if (sum < 0 || sum > U32_MAX) {
 		sm_err_limit(sm, "block %llu: impossible count %lld", b, sum);
 		return -EILSEQ;
@@ -142,8 +212,8 @@ int pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b, bool *result)
 		return r;
 
 	*result = false;
-	if (xa_load(pd_sm_open_overlay(sm), b) ||
-	    xa_load(pd_sm_closed_overlay(sm), b))
+	if (pd_sm_is_touched(pd_sm_open_overlay(sm), b) ||
+	    pd_sm_is_touched(pd_sm_closed_overlay(sm), b))
 		return 0;
 
 	r = read_entry(sm, b, &value);
@@ -154,9 +224,9 @@ int pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b, bool *result)
 
 bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b)
 {
-	void *entry = xa_load(pd_sm_open_overlay(sm), b);
+	const struct pd_sm_word *w = pd_sm_word_of(pd_sm_open_overlay(sm), b);
 
-	return entry && pd_sm_entry_flags(entry) & PD_SM_NEW;
+	return w && w->new & pd_sm_word_bit(b);
 }
 
 /* ---- what a close will do to the overflow tree ---- */
@@ -170,16 +240,8 @@ void pd_sm_forget_overflow(struct pd_sm *sm)
 	sm->overflow_known = false;
 }
 
-/* Does the count enter the tree, or might it leave it? */
-static bool is_moved(unsigned int value, s64 delta)
+static int note_window(struct pd_sm *sm, pd_block_t w)
 {
-	return value == PD_BITMAP_MANY ? delta < 0 :
-					 value + delta >= PD_BITMAP_MANY;
-}
-
-static int note_window(struct pd_sm *sm, pd_block_t b)
-{
-	pd_block_t w = div_u64(b, PD_SM_WINDOW);
 	int r;
 
 	if (xa_load(&sm->windows, w))
@@ -196,16 +258,21 @@ static int note_window(struct pd_sm *sm, pd_block_t b)
 	return 0;
 }
 
-/* Keeps I4. */
-static int note_overflow(struct pd_sm *sm, pd_block_t b, unsigned int value,
-			 s64 before, s64 after)
+/* Keeps I4 for some of the 64 blocks from @first: two windows at most. */
+static int note_windows(struct pd_sm *sm, pd_block_t first, u64 mask)
 {
-	if (value != PD_BITMAP_MANY && !is_moved(value, after) &&
-	    !is_moved(value, before))
+	pd_block_t low, high;
+	int r;
+
+	static_assert(PD_SM_WORD_BLOCKS <= PD_SM_WINDOW);
+	if (!mask)
 		return 0;
-	sm->nr_moved += is_moved(value, after);
-	sm->nr_moved -= is_moved(value, before);
-	return note_window(sm, b);
+	low = div_u64(first + __ffs64(mask), PD_SM_WINDOW);
+	high = div_u64(first + fls64(mask) - 1, PD_SM_WINDOW);
+	r = note_window(sm, low);
+	if (!r && high != low)
+		r = note_window(sm, high);
+	return r;
 }
 
 static void look_at_overflow(struct pd_sm *sm)
@@ -235,70 +302,157 @@ void pd_sm_get_overflow(struct pd_sm *sm, struct pd_sm_overflow *o)
 
 /* ---- changing counts ---- */
 
-/* Put an entry into the open overlay. */
-static int store_entry(struct pd_sm *sm, pd_block_t b, s64 delta,
-		       unsigned int flags)
+/*
+ * Some of 64 neighbours whose counts are changed.
+ * i, n: word n of bitmap i; w: their entry of the open overlay; base: what the
+ * bitmap says; step: 1 or -1.
+ */
+struct change {
+	struct pd_sm *sm;
+	u32 i;
+	u32 n;
+	struct pd_sm_word *w;
+	struct pd_bitmap_word base;
+	int step;
+};
+
+static pd_block_t first_of(const struct change *c)
 {
-	u32 e, i = pd_sm_index_of(b, &e);
-	struct pd_sm_bitmap *bitmap = &sm->bitmaps[i];
-	struct pd_sm_slot *slot;
-	void *old;
+	return pd_sm_first_block(c->i) + c->n * PD_SM_WORD_BLOCKS;
+}
 
-	old = xa_store(pd_sm_open_overlay(sm), b, pd_sm_mk_entry(delta, flags),
-		       GFP_NOIO);
-	if (xa_is_err(old))
-		return xa_err(old);
-	if (!old)
-		sm->nr_entries++;
+static u64 many_of(const struct change *c)
+{
+	return c->base.low & c->base.high;
+}
 
-	bitmap->pending = true;
-	if (!(bitmap->touched & BIT(sm->open))) {
-		bitmap->touched |= BIT(sm->open);
-		sm->nr_dirty++;
-	}
+static int begin_word(struct change *c)
+{
+	bool made;
 
-	slot = pd_sm_slot_of(sm, i);
-	if (slot)
-		__set_bit(e, slot->busy);
+	c->w = pd_sm_word_make(pd_sm_open_overlay(c->sm), first_of(c), &made);
+	if (!c->w)
+		return -ENOMEM;
+	c->sm->nr_words += made;
 	return 0;
+}
+
+/*
+ * Blocks of @mask gain reason O on top of what they have: keep I1 and I2 of the
+ * header.
+ */
+static void touch(const struct change *c, u64 mask)
+{
+	struct pd_sm *sm = c->sm;
+	struct pd_sm_word *w = c->w;
+	const struct pd_sm_word *closed =
+		pd_sm_word_of(pd_sm_closed_overlay(sm), first_of(c));
+	struct pd_sm_slot *slot = pd_sm_slot_of(sm, c->i);
+	u64 not_held = ~pd_sm_held_word(sm, c->i, c->n);
+	u64 fresh = mask & ~w->touched & ~(c->base.low | c->base.high) &
+		    not_held;
+
+	/* Applied by this very close, and now changed again. */
+	sm->nr_freed -= hweight64(mask & w->zero & not_held);
+	if (closed) {
+		sm->nr_freed -= hweight64(fresh & closed->zero);
+		fresh &= ~closed->touched;
+	}
+	w->touched |= mask;
+	w->applied &= ~mask;
+	w->zero &= ~mask;
+
+	pd_sm_mark(&sm->pending, c->i);
+	pd_sm_mark(&sm->touched[sm->open], c->i);
+	if (slot)
+		slot->busy[c->n] |= mask;
+	if (fresh)
+		pd_sm_lose_allocatable(sm, hweight64(fresh));
 }
 
 int pd_sm_take(struct pd_sm *sm, pd_block_t b)
 {
+	struct change c = { .sm = sm, .step = 1 };
+	u64 bit = pd_sm_word_bit(b);
+	u32 e;
 	int r;
 
-	r = store_entry(sm, b, 1, PD_SM_NEW);
+	c.i = pd_sm_index_of(b, &e);
+	c.n = e / PD_SM_WORD_BLOCKS;
+	r = begin_word(&c);
 	if (r)
 		return r;
 
+	touch(&c, bit);
+	c.w->new |= bit;
+	pd_sm_word_add(c.w, bit, 1);
 	sm->nr_allocated++;
-	pd_sm_lose_allocatable(sm, 1);
 	return 0;
 }
 
-/* @b gained reason O on top of what it had: keep I1 and I2 of the header. */
-static void account_touch(struct pd_sm *sm, pd_block_t b, const void *old,
-			  bool base_is_zero)
+static void lose_allocated(struct pd_sm *sm, pd_block_t nr)
 {
-	const void *c;
-
-	if (old) {
-		/* Applied by this very close, and now changed again. */
-		if (pd_sm_entry_flags(old) & PD_SM_ZERO &&
-		    !pd_sm_is_held(sm, b))
-			sm->nr_freed--;
-		return;
-	}
-
-	if (!base_is_zero || pd_sm_is_held(sm, b))
-		return;
-
-	c = xa_load(pd_sm_closed_overlay(sm), b);
-	if (!c)
-		pd_sm_lose_allocatable(sm, 1);
-	else if (pd_sm_entry_flags(c) & PD_SM_ZERO)
-		sm->nr_freed--;
+	/* nr_allocated of the root may have been too small: do not wrap. */
+	sm->nr_allocated -= min(sm->nr_allocated, nr);
 }
+
+/* ---- many at once ---- */
+
+/*
+ * The counts that can be changed at once, given the sums of bitmap and delta,
+ * "many" taken as 3: the deltas stay small, none that is zero is decreased, and
+ * of "many" none that a single step could make zero or take from it.
+ */
+static u64 simple_ones(const struct change *c, const u64 *sum)
+{
+	const u64 *d = c->w->delta;
+	u64 many = many_of(c), some = sum[0] | sum[1] | sum[2];
+	u64 two_to_six = (sum[1] | sum[2]) & ~(sum[0] & sum[1] & sum[2]);
+
+	if (c->w->wide)
+		return 0;
+	if (c->step > 0)
+		return (~many | two_to_six) & ~(d[0] & d[1] & ~d[2]);
+	return ((~many & some) | (many & two_to_six)) &
+	       ~(d[2] & ~d[1] & ~d[0]);
+}
+
+/* Does the count enter the overflow tree, or might it leave it? */
+static u64 moved_ones(const struct change *c)
+{
+	u64 many = many_of(c), sum[3];
+
+	pd_sm_word_sum(c->w, &c->base, sum);
+	return (many & c->w->delta[2]) |
+	       (~many & (sum[2] | (sum[1] & sum[0])));
+}
+
+static int change_simple(const struct change *c, u64 mask, const u64 *sum)
+{
+	struct pd_sm *sm = c->sm;
+	u64 many = many_of(c), high = sum[1] | sum[2];
+	u64 large = mask & (many | (c->step > 0 ? high :
+				    sum[2] | (sum[1] & sum[0])));
+	int r;
+
+	r = note_windows(sm, first_of(c), large);
+	if (r)
+		return r;
+
+	if (c->step > 0)
+		sm->nr_allocated += hweight64(mask & ~many & ~high & ~sum[0]);
+	else
+		lose_allocated(sm, hweight64(mask & ~many & ~high & sum[0]));
+	touch(c, mask);
+	if (large)
+		sm->nr_moved -= hweight64(large & moved_ones(c));
+	pd_sm_word_add(c->w, mask, c->step);
+	if (large)
+		sm->nr_moved += hweight64(large & moved_ones(c));
+	return 0;
+}
+
+/* ---- one by one ---- */
 
 /*
  * Smallest count @b can have at the moment: the exact one, except that "many"
@@ -320,48 +474,82 @@ static int lower_bound_of(struct pd_sm *sm, pd_block_t b, unsigned int value,
 	return r;
 }
 
-/* Add @step, 1 or -1, to the count of @b; the bitmap says @value. */
-static int change_count(struct pd_sm *sm, pd_block_t b, unsigned int value,
-			int step)
+/* Does the count enter the overflow tree, or might it leave it? */
+static bool is_moved(unsigned int value, s64 delta)
 {
-	void *old = xa_load(pd_sm_open_overlay(sm), b);
-	s64 delta = old ? pd_sm_entry_delta(old) : 0;
-	unsigned int keep = old ? pd_sm_entry_flags(old) & PD_SM_NEW : 0;
-	s64 count;
-	int r;
+	return value == PD_BITMAP_MANY ? delta < 0 :
+					 value + delta >= PD_BITMAP_MANY;
+}
 
-	r = lower_bound_of(sm, b, value, delta, &count);
-	if (r)
-		return r;
-
-	if (count + step < 0) {
-		sm_err_limit(sm, "block %llu: released, but its count is %lld",
+static int may_change(const struct change *c, pd_block_t b, s64 count)
+{
+	if (count + c->step < 0) {
+		sm_err_limit(c->sm, "block %llu: released, but its count is %lld",
 			     b, count);
 		return -EINVAL;
 	}
-	if (count + step > U32_MAX) {
-		sm_err_limit(sm, "block %llu: too many references", b);
+	if (count + c->step > U32_MAX) {
+		sm_err_limit(c->sm, "block %llu: too many references", b);
 		return -EOVERFLOW;
 	}
-
-	r = store_entry(sm, b, delta + step, keep);
-	if (!r)
-		r = note_overflow(sm, b, value, delta, delta + step);
-	if (r)
-		return r;
-
-	account_touch(sm, b, old, !value);
-	if (!count)
-		sm->nr_allocated++;
-	else if (!(count + step) && sm->nr_allocated)
-		sm->nr_allocated--;
 	return 0;
 }
 
-static int change_in_bitmap(struct pd_sm *sm, u32 i, pd_block_t begin,
-			    pd_block_t end, int step)
+/* Change the count of block @n of the 64. */
+static int change_one(const struct change *c, u32 n)
 {
-	pd_block_t first = pd_sm_first_block(i), b;
+	struct pd_sm *sm = c->sm;
+	pd_block_t b = first_of(c) + n;
+	unsigned int value = pd_bitmap_word_get(&c->base, n);
+	s64 delta = pd_sm_word_delta(c->w, n), count;
+	bool was_moved = is_moved(value, delta);
+	bool is_moved_now = is_moved(value, delta + c->step);
+	int r;
+
+	r = lower_bound_of(sm, b, value, delta, &count);
+	if (!r)
+		r = may_change(c, b, count);
+	if (!r)
+		r = pd_sm_word_make_room(c->w, n, c->step);
+	if (!r && (value == PD_BITMAP_MANY || was_moved || is_moved_now))
+		r = note_windows(sm, first_of(c), BIT_ULL(n));
+	if (r)
+		return r;
+
+	touch(c, BIT_ULL(n));
+	pd_sm_word_add(c->w, BIT_ULL(n), c->step);
+	sm->nr_moved += is_moved_now;
+	sm->nr_moved -= was_moved;
+	if (!count)
+		sm->nr_allocated++;
+	else if (!(count + c->step))
+		lose_allocated(sm, 1);
+	return 0;
+}
+
+/* Add c->step to the counts of blocks @mask of the 64. */
+static int change_word(struct change *c, u64 mask)
+{
+	u64 sum[3], simple;
+	int r;
+
+	r = begin_word(c);
+	if (r)
+		return r;
+
+	pd_sm_word_sum(c->w, &c->base, sum);
+	simple = mask & simple_ones(c, sum);
+	if (simple)
+		r = change_simple(c, simple, sum);
+	for (mask &= ~simple; mask && !r; mask &= mask - 1)
+		r = change_one(c, __ffs64(mask));
+	return r;
+}
+
+static int change_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end,
+			    int step)
+{
+	struct change c = { .sm = sm, .i = i, .step = step };
 	struct pd_block blk;
 	int r;
 
@@ -370,9 +558,12 @@ static int change_in_bitmap(struct pd_sm *sm, u32 i, pd_block_t begin,
 	if (r)
 		return r;
 
-	for (b = begin; b < end && !r; b++)
-		r = change_count(sm, b, pd_bitmap_get(blk.data, b - first),
-				 step);
+	while (begin < end && !r) {
+		u64 mask = pd_sm_word_mask(&begin, end, &c.n);
+
+		pd_bitmap_get_word(blk.data, c.n, &c.base);
+		r = change_word(&c, mask);
+	}
 	pd_bm_release(sm->bm, &blk);
 	return r;
 }
@@ -386,11 +577,10 @@ static int change_range(struct pd_sm *sm, pd_block_t begin, pd_block_t end,
 
 	while (!r && begin < end) {
 		u32 e, i = pd_sm_index_of(begin, &e);
-		pd_block_t stop = min(end, pd_sm_first_block(i) +
-					   PD_ENTRIES_PER_BITMAP);
+		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - begin));
 
-		r = change_in_bitmap(sm, i, begin, stop, step);
-		begin = stop;
+		r = change_in_bitmap(sm, i, e, stop, step);
+		begin += stop - e;
 	}
 	return r;
 }
@@ -407,19 +597,47 @@ int pd_sm_dec(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 
 /* ---- completion ---- */
 
+/* Blocks of word @n lost reason C, their counts are zero. */
+static void release_zero(struct pd_sm *sm, u32 i, u32 n, u64 mask)
+{
+	pd_block_t first = pd_sm_first_block(i) + n * PD_SM_WORD_BLOCKS;
+	const struct pd_sm_word *open =
+		pd_sm_word_of(pd_sm_open_overlay(sm), first);
+
+	if (open)
+		mask &= ~open->touched;
+	mask &= ~pd_sm_held_word(sm, i, n);
+	if (mask)
+		pd_sm_clear_busy(sm, i, n, mask);
+}
+
+static void complete_bitmap(struct pd_sm *sm, u32 i)
+{
+	unsigned long begin = (unsigned long)i * PD_SM_BITMAP_LONGS, index;
+	struct xarray *closed = pd_sm_closed_overlay(sm);
+	const struct pd_sm_word *w;
+
+	xa_for_each_range(closed, index, w, begin,
+			  begin + PD_SM_BITMAP_LONGS - 1) {
+		u64 zero = w->zero;
+
+		pd_sm_word_forget(closed, (u64)index * PD_SM_WORD_BLOCKS);
+		if (zero)
+			release_zero(sm, i, index - begin, zero);
+		cond_resched();
+	}
+}
+
 void pd_sm_complete(struct pd_sm *sm)
 {
-	u8 closed = BIT(!sm->open);
+	struct pd_sm_marks *closed = &sm->touched[!sm->open];
 	u32 i;
 
-	for (i = 0; i < sm->nr_bitmaps; i++) {
-		if (!(sm->bitmaps[i].touched & closed))
-			continue;
-		sm->bitmaps[i].touched &= ~closed;
-		pd_sm_set_full(sm, i, false);
+	for (i = pd_sm_next_marked(closed, 0); i < closed->end;
+	     i = pd_sm_next_marked(closed, i + 1)) {
+		complete_bitmap(sm, i);
+		pd_sm_unmark(closed, i);
 	}
-	pd_sm_empty(pd_sm_closed_overlay(sm));
-	pd_sm_invalidate_slots(sm);
 
 	sm->nr_allocatable += sm->nr_freed;
 	sm->nr_freed = 0;

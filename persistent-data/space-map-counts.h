@@ -25,6 +25,18 @@ bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b);
 int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,
 				       u32 *count);
 
+/**
+ * pd_sm_overflow_lookup_word() - counts of some of 64 neighbours
+ * @sm: space map
+ * @first: first of the 64
+ * @mask: those whose entries say "many"
+ * @counts: of all 64; others than those of @mask are left alone
+ *
+ * Return: 0, -EILSEQ no count for one of them, errors of reading.
+ */
+int __must_check pd_sm_overflow_lookup_word(struct pd_sm *sm, pd_block_t first,
+					    u64 mask, __le32 *counts);
+
 /** pd_sm_forget_overflow() - a transaction ends: forget the noted changes */
 void pd_sm_forget_overflow(struct pd_sm *sm);
 

@@ -94,22 +94,23 @@ static int read_index(struct pd_sm *sm)
 
 static int write_index(struct pd_sm *sm)
 {
+	struct pd_sm_marks *dirty = &sm->index_dirty;
 	struct pd_btree t = index_tree(sm->tm);
 	struct pd_disk_index_entry e;
-	u64 i;
+	u32 i;
 	int r;
 
-	for (i = 0; i < sm->nr_bitmaps; i++) {
-		if (!sm->bitmaps[i].index_dirty)
-			continue;
+	for (i = pd_sm_next_marked(dirty, 0); i < dirty->end;
+	     i = pd_sm_next_marked(dirty, i + 1)) {
+		u64 key = i;
+
 		pd_sm_get_index_entry(sm, i, &e);
-		r = pd_btree_insert(&t, &sm->index_root, &i, &e, NULL);
+		r = pd_btree_insert(&t, &sm->index_root, &key, &e, NULL);
 		if (r)
 			return r;
-		sm->bitmaps[i].index_dirty = false;
+		pd_sm_unmark(dirty, i);
 		cond_resched();
 	}
-	sm->nr_index_dirty = 0;
 	return 0;
 }
 
@@ -126,7 +127,8 @@ static int add_bitmap(struct pd_sm *sm, u32 i)
 
 	sm->bitmaps[i].blocknr = blk.nr;
 	sm->bitmaps[i].nr_free = PD_ENTRIES_PER_BITMAP;
-	pd_sm_mark_index_dirty(sm, i);
+	sm->bitmaps[i].maybe_free = PD_ENTRIES_PER_BITMAP;
+	pd_sm_mark(&sm->index_dirty, i);
 	pd_bm_release(sm->bm, &blk);
 	return 0;
 }

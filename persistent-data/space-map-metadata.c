@@ -57,7 +57,8 @@ static int add_bitmap(struct pd_sm *sm, u32 i, pd_block_t b)
 	memset(bitmap, 0, sizeof(*bitmap));
 	bitmap->blocknr = b;
 	bitmap->nr_free = PD_ENTRIES_PER_BITMAP;
-	pd_sm_mark_index_dirty(sm, i);
+	bitmap->maybe_free = PD_ENTRIES_PER_BITMAP;
+	pd_sm_mark(&sm->index_dirty, i);
 	return 0;
 }
 
@@ -113,9 +114,8 @@ static int write_index(struct pd_sm *sm)
 	disk = blk.data;
 	for (i = 0; i < sm->nr_bitmaps; i++) {
 		pd_sm_get_index_entry(sm, i, &disk->index[i]);
-		sm->bitmaps[i].index_dirty = false;
+		pd_sm_unmark(&sm->index_dirty, i);
 	}
-	sm->nr_index_dirty = 0;
 	pd_bm_release(sm->bm, &blk);
 	return 0;
 }
@@ -301,22 +301,12 @@ int pd_sm_metadata_open(struct pd_tm *tm, const void *root,
 	return r;
 }
 
-static bool is_changed(struct pd_sm *sm)
-{
-	u32 i;
-
-	for (i = 0; i < sm->nr_bitmaps; i++)
-		if (sm->bitmaps[i].pending || sm->bitmaps[i].index_dirty)
-			return true;
-	return false;
-}
-
 int pd_sm_metadata_close(struct pd_sm *sm, void *root)
 {
 	int r = 0;
 
 	/* If nothing changed, the index stays as it is. */
-	if (is_changed(sm)) {
+	if (sm->pending.nr || sm->index_dirty.nr) {
 		r = shadow_index(sm);
 		if (!r)
 			r = pd_sm_apply(sm);

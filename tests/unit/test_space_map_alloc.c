@@ -17,6 +17,14 @@
 
 static struct sm_env env, *e = &env;
 
+static bool is_held(pd_block_t b)
+{
+	u32 n, i = pd_sm_index_of(b, &n);
+
+	return pd_sm_held_word(e->data, i, n / PD_SM_WORD_BLOCKS) &
+	       pd_sm_word_bit(b);
+}
+
 static int setup(void **state)
 {
 	sm_begin(e, 600, 3 * E + 100);
@@ -128,6 +136,60 @@ static void test_full_bitmaps_are_skipped_by_their_hints(void **state)
 	assert_int_equal(sm_alloc(e->data), 3 * E);
 	/* The last bitmap alone. */
 	assert_int_equal(ram_store_nr_ops(e->io, RAM_OP_READ), reads + 1);
+}
+
+/* What waits for its commit is no reason to look at its bitmap. */
+static void test_blocks_not_yet_free_are_not_looked_for(void **state)
+{
+	unsigned long reads;
+	pd_block_t b;
+
+	fill(0, 3 * E + 90);
+	sm_commit(e);
+	sm_reopen(e);
+	ok(pd_sm_dec(e->data, 5, 50));
+	ok(pd_sm_dec(e->data, E + 5, E + 50));
+	ok(pd_sm_dec(e->data, 2 * E + 5, 2 * E + 50));
+	sm_close(e);
+	ram_store_evict(e->io);
+	reads = ram_store_nr_ops(e->io, RAM_OP_READ);
+	for (b = 3 * E + 90; b < 3 * E + 100; b++)
+		assert_int_equal(sm_alloc(e->data), b);
+	/* The last bitmap alone. */
+	assert_int_equal(ram_store_nr_ops(e->io, RAM_OP_READ), reads + 1);
+	assert_int_equal(pd_sm_alloc(e->data, &b), -ENOSPC);
+	sm_complete(e);
+	for (b = 5; b < 50; b++)
+		assert_int_equal(sm_alloc(e->data), b);
+	assert_int_equal(sm_alloc(e->data), E + 5);
+	sm_commit(e);
+	sm_verify(e);
+}
+
+/* A commit that frees nothing here leaves what is known of the bitmap. */
+static void test_slots_live_on_after_a_commit(void **state)
+{
+	unsigned long reads;
+	pd_block_t b;
+
+	fill(0, 100);
+	sm_commit(e);
+	assert_int_equal(sm_alloc(e->data), 100);
+	ok(pd_sm_dec(e->data, 7, 9));
+	ok(pd_sm_hold(e->data, 8, 9));
+	sm_commit(e);
+	ram_store_evict(e->io);
+	reads = ram_store_nr_ops(e->io, RAM_OP_READ);
+	for (b = 101; b < E; b++)
+		assert_int_equal(sm_alloc(e->data), b);
+	assert_int_equal(ram_store_nr_ops(e->io, RAM_OP_READ), reads);
+	e->data->cursor = 0;
+	assert_int_equal(sm_alloc(e->data), 7);
+	e->data->cursor = 0;
+	assert_int_equal(sm_alloc(e->data), E);
+	pd_sm_unhold(e->data, 8, 9);
+	e->data->cursor = 0;
+	assert_int_equal(sm_alloc(e->data), 8);
 }
 
 /* Replace the hints of bitmap @i on disk. */
@@ -248,7 +310,7 @@ static void expect_run(pd_block_t want, pd_block_t begin, pd_block_t nr)
 	assert_int_equal(b, begin);
 	assert_int_equal(n, nr);
 	for (i = b; i < b + n; i++) {
-		assert_true(pd_sm_is_held(e->data, i));
+		assert_true(is_held(i));
 		assert_int_equal(sm_count(e->data, i), 0);
 	}
 }
@@ -409,7 +471,7 @@ static void test_holds_survive_failed_allocations(void **state)
 		shim_fail_alloc(-1, false);
 		assert_true(r == 0 || r == -ENOMEM);
 		/* What was held before stays held. */
-		assert_true(pd_sm_is_held(e->data, E - 10));
+		assert_true(is_held(E - 10));
 		if (r)
 			pd_sm_unhold(e->data, E - 9, 3 * E);
 		if (r)
@@ -453,6 +515,8 @@ int main(void)
 		t(test_freed_block_in_the_middle_is_found_again),
 		t(test_full_map_is_not_read_again),
 		t(test_full_bitmaps_are_skipped_by_their_hints),
+		t(test_blocks_not_yet_free_are_not_looked_for),
+		t(test_slots_live_on_after_a_commit),
 		t(test_hint_of_zero_does_not_hide_free_blocks),
 		t(test_trimmed_nr_free_of_the_last_bitmap_is_ignored),
 		t(test_growing_undoes_a_trimmed_nr_free),
