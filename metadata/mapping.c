@@ -372,31 +372,40 @@ static int note_removed(void *context, const __le64 *keys, const void *values,
 	return 0;
 }
 
-/* Hold what became free and list it as runs (I4). */
+static void add_freed(void *context, pd_block_t begin, pd_block_t end)
+{
+	struct thinx_md_removal *r = context;
+	struct thinx_md_run *run = &r->freed[r->nr_freed];
+
+	if (r->nr_freed && run[-1].end == begin) {
+		run[-1].end = end;
+		return;
+	}
+	run->begin = begin;
+	run->end = end;
+	r->nr_freed++;
+}
+
+/*
+ * Hold what became free and list it as runs (I4).  In damaged metadata a block
+ * may be mapped twice; it is held, and listed, the first time only.
+ */
 static int list_freed(struct thinx_md *md, const struct removed_blocks *rb,
 		      struct thinx_md_removal *r)
 {
-	struct thinx_md_run *run;
-	u32 i, count;
-	u64 b;
+	const u64 *b = md->scratch;
+	u32 i, n;
 	int err;
 
-	for (i = 0; i < rb->nr; i++) {
-		b = md->scratch[i];
-		err = pd_sm_get_count(md->data_sm, b, &count);
-		if (err)
-			return err;
+	for (i = 0; i < rb->nr; i += n) {
+		n = 1;
+		while (i + n < rb->nr && b[i + n] == b[i] + n)
+			n++;
+		err = pd_sm_hold_unused(md->data_sm, b[i], b[i] + n, add_freed,
+					r);
 		/* Without memory for the hold, it is merely not discarded. */
-		if (count || pd_sm_hold(md->data_sm, b, b + 1))
-			continue;
-		run = &r->freed[r->nr_freed];
-		if (r->nr_freed && run[-1].end == b) {
-			run[-1].end++;
-			continue;
-		}
-		run->begin = b;
-		run->end = b + 1;
-		r->nr_freed++;
+		if (err && err != -ENOMEM)
+			return err;
 	}
 	return 0;
 }

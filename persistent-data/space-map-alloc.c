@@ -369,6 +369,63 @@ static int hold_free(struct pd_sm *sm, pd_block_t begin, u32 nr)
 	return 0;
 }
 
+static void show_runs(pd_block_t first, u64 mask, pd_sm_run_fn fn,
+		      void *context)
+{
+	while (mask) {
+		u32 n, nr = pd_sm_next_run(&mask, &n);
+
+		fn(context, first + n, first + n + nr);
+	}
+}
+
+static int hold_unused_word(struct pd_sm *sm, u32 i, u32 n, u64 mask,
+			    const struct pd_bitmap_word *base, u64 *unused)
+{
+	pd_block_t first = pd_sm_first_block(i) + n * PD_SM_WORD_BLOCKS;
+	struct pd_sm_held *held;
+	u32 nr;
+	int r;
+
+	r = pd_sm_unused_word(sm, first, base,
+			      mask & ~pd_sm_held_word(sm, i, n), unused);
+	if (r || !*unused)
+		return r;
+	r = get_held(sm, i, &held);
+	if (r)
+		return r;
+	nr = hold_word(sm, held, i, n, *unused, base);
+	if (nr)
+		pd_sm_lose_allocatable(sm, nr);
+	return 0;
+}
+
+static int hold_unused_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end,
+				 pd_sm_run_fn fn, void *context)
+{
+	struct pd_block blk;
+	int r;
+
+	r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+		       &blk);
+	if (r)
+		return r;
+
+	while (!r && begin < end) {
+		struct pd_bitmap_word base;
+		u32 n;
+		u64 mask = pd_sm_word_mask(&begin, end, &n), unused;
+
+		pd_bitmap_get_word(blk.data, n, &base);
+		r = hold_unused_word(sm, i, n, mask, &base, &unused);
+		if (!r)
+			show_runs(pd_sm_first_block(i) + n * PD_SM_WORD_BLOCKS,
+				  unused, fn, context);
+	}
+	pd_bm_release(sm->bm, &blk);
+	return r;
+}
+
 static void unhold_word(struct pd_sm *sm, struct pd_sm_held *held, u32 i, u32 n,
 			u64 mask)
 {
@@ -422,6 +479,24 @@ int pd_sm_hold(struct pd_sm *sm, pd_block_t begin, pd_block_t end)
 		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - begin));
 
 		r = hold_in_bitmap(sm, i, e, stop);
+		begin += stop - e;
+	}
+	return r;
+}
+
+int pd_sm_hold_unused(struct pd_sm *sm, pd_block_t begin, pd_block_t end,
+		      pd_sm_run_fn fn, void *context)
+{
+	int r = 0;
+
+	if (begin > end || end > sm->nr_blocks)
+		return -EINVAL;
+
+	while (begin < end && !r) {
+		u32 e, i = pd_sm_index_of(begin, &e);
+		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - begin));
+
+		r = hold_unused_in_bitmap(sm, i, e, stop, fn, context);
 		begin += stop - e;
 	}
 	return r;

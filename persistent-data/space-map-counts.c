@@ -222,6 +222,38 @@ int pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b, bool *result)
 	return r;
 }
 
+int pd_sm_unused_word(struct pd_sm *sm, pd_block_t first,
+		      const struct pd_bitmap_word *base, u64 mask, u64 *unused)
+{
+	const struct pd_sm_word *w =
+		pd_sm_word_of(pd_sm_open_overlay(sm), first);
+	u64 many = base->low & base->high;
+	u32 count;
+	int r;
+
+	*unused = mask & ~(base->low | base->high);
+	if (!w)
+		return 0;
+	/* Zero plus a delta is not zero, nor is a count that has none. */
+	*unused &= ~pd_sm_word_changed(w);
+	mask &= (base->low | base->high) & pd_sm_word_changed(w);
+	if (!w->wide) {
+		u64 sum[3];
+
+		pd_sm_word_sum(w, base, sum);
+		*unused |= mask & ~many & ~(sum[0] | sum[1] | sum[2]);
+		mask &= many & w->delta[2];
+	}
+	for (; mask; mask &= mask - 1) {
+		r = pd_sm_get_count(sm, first + __ffs64(mask), &count);
+		if (r)
+			return r;
+		if (!count)
+			*unused |= mask & -mask;
+	}
+	return 0;
+}
+
 bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b)
 {
 	const struct pd_sm_word *w = pd_sm_word_of(pd_sm_open_overlay(sm), b);

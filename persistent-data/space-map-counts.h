@@ -9,6 +9,8 @@
 
 #include "space-map-common.h"
 
+struct pd_bitmap_word;
+
 /**
  * pd_sm_take() - record a block known to be free as allocated
  * @sm: space map
@@ -20,6 +22,20 @@ int __must_check pd_sm_take(struct pd_sm *sm, pd_block_t b);
 
 /** pd_sm_is_new() - was the block allocated in the open transaction? */
 bool pd_sm_is_new(struct pd_sm *sm, pd_block_t b);
+
+/**
+ * pd_sm_unused_word() - which of 64 neighbours have a count of zero
+ * @sm: space map
+ * @first: first of the 64
+ * @base: what the bitmap says
+ * @mask: those to look at
+ * @unused: result
+ *
+ * Return: as pd_sm_get_count().
+ */
+int __must_check pd_sm_unused_word(struct pd_sm *sm, pd_block_t first,
+				   const struct pd_bitmap_word *base, u64 mask,
+				   u64 *unused);
 
 /** pd_sm_overflow_lookup() - count of a block whose entry says "many" */
 int __must_check pd_sm_overflow_lookup(struct pd_sm *sm, pd_block_t b,

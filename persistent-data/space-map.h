@@ -159,6 +159,23 @@ int __must_check pd_sm_find_run(struct pd_sm *sm, pd_block_t want,
  */
 int __must_check pd_sm_hold(struct pd_sm *sm, pd_block_t begin, pd_block_t end);
 
+typedef void (*pd_sm_run_fn)(void *context, pd_block_t begin, pd_block_t end);
+
+/**
+ * pd_sm_hold_unused() - hold those blocks of a range whose count is zero
+ * @sm: space map
+ * @begin: first block
+ * @end: one past the last block
+ * @fn: called for each run of them that was not held before, in ascending
+ *	order; must neither sleep nor use @sm
+ * @context: for @fn
+ *
+ * Return: as pd_sm_hold().
+ */
+int __must_check pd_sm_hold_unused(struct pd_sm *sm, pd_block_t begin,
+				   pd_block_t end, pd_sm_run_fn fn,
+				   void *context);
+
 /**
  * pd_sm_unhold() - end holds
  * @sm: space map

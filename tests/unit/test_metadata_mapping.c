@@ -271,6 +271,33 @@ static void test_freed_blocks_are_listed_and_held(void **state)
 	free(r);
 }
 
+/* As damaged metadata may have it, with a count of two. */
+static void test_block_mapped_twice_is_listed_once(void **state)
+{
+	struct thinx_md_removal *r = removal(0, 1000, true);
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	thinx_word_t m;
+
+	md_begin(&e, 128, 100);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 0, 20);
+	thinx_md_lock(e.md);
+	assert_int_equal(thinx_md_insert_run_locked(dev, 500, 0, 10, &m), 0);
+	assert_int_equal(thinx_md_insert_run_locked(dev, 600, 5, 10, &m), 0);
+	thinx_md_unlock(e.md);
+	md_commit(&e);
+	assert_int_equal(remove_step(&e, dev, r), 0);
+	assert_true(r->done);
+	assert_int_equal(r->nr_freed, 1);
+	assert_int_equal(r->freed[0].begin, 0);
+	assert_int_equal(r->freed[0].end, 20);
+	assert_int_equal(data_used(&e), 0);
+	thinx_md_close_device(dev);
+	md_end(&e);
+	free(r);
+}
+
 static void test_shared_blocks_are_not_listed_as_freed(void **state)
 {
 	struct thinx_md_removal *r = removal(0, 100, true);
@@ -435,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_overwritten_block_is_free_after_the_commit),
 		cmocka_unit_test(test_insert_refuses_impossible_arguments),
 		cmocka_unit_test(test_freed_blocks_are_listed_and_held),
+		cmocka_unit_test(test_block_mapped_twice_is_listed_once),
 		cmocka_unit_test(test_shared_blocks_are_not_listed_as_freed),
 		cmocka_unit_test(test_large_range_goes_in_bounded_steps),
 		cmocka_unit_test(test_removing_nothing_is_done_at_once),

@@ -435,6 +435,68 @@ static void test_freed_and_held_block_waits_for_both(void **state)
 	assert_int_equal(sm_alloc(e->data), 9);
 }
 
+static pd_block_t runs[20][2];
+static int nr_runs;
+
+static void note_run(void *context, pd_block_t begin, pd_block_t end)
+{
+	assert_ptr_equal(context, &nr_runs);
+	assert_true(nr_runs < 20);
+	runs[nr_runs][0] = begin;
+	runs[nr_runs++][1] = end;
+}
+
+static void expect_unused(pd_block_t begin, pd_block_t end, int nr)
+{
+	nr_runs = 0;
+	ok(pd_sm_hold_unused(e->data, begin, end, note_run, &nr_runs));
+	assert_int_equal(nr_runs, nr);
+}
+
+static void test_unused_blocks_are_held_and_told_once(void **state)
+{
+	pd_block_t free;
+	int i;
+
+	fill(0, 2 * E);
+	for (i = 0; i < 9; i++)
+		fill(40, 50);		/* counts of ten, not yet applied */
+	for (i = 0; i < 4; i++)
+		fill(300, 310);
+	sm_commit(e);
+	for (i = 0; i < 5; i++)
+		ok(pd_sm_dec(e->data, 300, 309));
+	for (i = 0; i < 10; i++)
+		ok(pd_sm_dec(e->data, 44, 47));
+	ok(pd_sm_dec(e->data, 60, 70));
+	ok(pd_sm_dec(e->data, E - 3, E + 3));
+	ok(pd_sm_hold(e->data, 65, 66));
+	free = pd_sm_nr_allocatable(e->data);
+
+	expect_unused(0, 2 * E, 7);
+	assert_int_equal(runs[0][0], 44);
+	assert_int_equal(runs[0][1], 47);
+	assert_int_equal(runs[1][0], 60);
+	assert_int_equal(runs[1][1], 64);	/* a word ends */
+	assert_int_equal(runs[2][0], 64);
+	assert_int_equal(runs[2][1], 65);
+	assert_int_equal(runs[3][0], 66);
+	assert_int_equal(runs[3][1], 70);
+	assert_int_equal(runs[4][0], 300);
+	assert_int_equal(runs[4][1], 309);
+	assert_int_equal(runs[5][1], E);
+	assert_int_equal(runs[6][0], E);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), free);
+	expect_unused(0, 2 * E, 0);
+	assert_int_equal(pd_sm_hold_unused(e->data, 0, 3 * E + 101, note_run,
+					   &nr_runs), -EINVAL);
+	sm_commit(e);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), free);
+	pd_sm_unhold(e->data, 0, 3 * E);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), free + 28);
+	sm_verify(e);
+}
+
 static void test_hold_of_a_used_block_outlives_its_use(void **state)
 {
 	pd_block_t b;
@@ -534,6 +596,7 @@ int main(void)
 		t(test_held_blocks_are_passed_over),
 		t(test_holds_survive_commits),
 		t(test_freed_and_held_block_waits_for_both),
+		t(test_unused_blocks_are_held_and_told_once),
 		t(test_hold_of_a_used_block_outlives_its_use),
 		t(test_impossible_holds_are_refused),
 		t(test_holds_survive_failed_allocations),
