@@ -35,11 +35,12 @@
 #include "metadata/superblock.h"
 
 /*
- * A transaction with this many changed data block counts is heavy: each takes
- * some memory, up to half a kilobyte if no neighbour is changed, and closing
- * takes time for each, under the lock.
+ * A transaction whose space maps weigh this much (pd_sm_weight()) is heavy:
+ * closing and completing it take some milliseconds each, under the lock, and
+ * its changes up to 20 MiB.  That is what the counts of 30000 data blocks
+ * without neighbours weigh, or of two million in sequence.
  */
-#define HEAVY 65536
+#define HEAVY 32768
 
 int thinx_transaction_may_look(const struct thinx_md *md)
 {
@@ -81,8 +82,9 @@ int thinx_transaction_end_change(struct thinx_md *md, int r)
 	}
 	md->changing = false;
 	/* Pairs with thinx_md_is_heavy(). */
-	WRITE_ONCE(md->heavy,
-		   md->data_sm && pd_sm_nr_changed(md->data_sm) >= HEAVY);
+	WRITE_ONCE(md->heavy, md->data_sm &&
+		   pd_sm_weight(md->data_sm) +
+		   pd_sm_weight(pd_tm_sm(md->tm)) >= HEAVY);
 	return r;
 }
 

@@ -142,6 +142,7 @@ struct pd_sm_ops {
  * @nr_windows: how many
  * @nr_window_runs: how many runs of adjacent windows they form
  * @nr_moved: see struct pd_sm_overflow
+ * @nr_large: changed counts of three or more, about
  * @bitmaps: index entries in core
  * @nr_bitmaps: how many
  * @nr_full: how many have @full set
@@ -183,6 +184,7 @@ struct pd_sm {
 	u64 nr_windows;
 	u64 nr_window_runs;
 	u64 nr_moved;
+	u64 nr_large;
 
 	struct pd_sm_bitmap *bitmaps;
 	u32 nr_bitmaps;

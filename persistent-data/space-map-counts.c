@@ -269,6 +269,7 @@ void pd_sm_forget_overflow(struct pd_sm *sm)
 	sm->nr_windows = 0;
 	sm->nr_window_runs = 0;
 	sm->nr_moved = 0;
+	sm->nr_large = 0;
 	sm->overflow_known = false;
 }
 
@@ -465,6 +466,7 @@ static int change_simple(const struct change *c, u64 mask, const u64 *sum)
 	u64 many = many_of(c), high = sum[1] | sum[2];
 	u64 large = mask & (many | (c->step > 0 ? high :
 				    sum[2] | (sum[1] & sum[0])));
+	u64 was_moved;
 	int r;
 
 	r = note_windows(sm, first_of(c), large);
@@ -475,12 +477,14 @@ static int change_simple(const struct change *c, u64 mask, const u64 *sum)
 		sm->nr_allocated += hweight64(mask & ~many & ~high & ~sum[0]);
 	else
 		lose_allocated(sm, hweight64(mask & ~many & ~high & sum[0]));
+	was_moved = large ? moved_ones(c) : 0;
+	sm->nr_large += hweight64(large & ~(c->w->touched & (many | was_moved)));
 	touch(c, mask);
-	if (large)
-		sm->nr_moved -= hweight64(large & moved_ones(c));
 	pd_sm_word_add(c->w, mask, c->step);
-	if (large)
-		sm->nr_moved += hweight64(large & moved_ones(c));
+	if (!large)
+		return 0;
+	sm->nr_moved -= hweight64(large & was_moved);
+	sm->nr_moved += hweight64(large & moved_ones(c));
 	return 0;
 }
 
@@ -548,6 +552,8 @@ static int change_one(const struct change *c, u32 n)
 	if (r)
 		return r;
 
+	if (!(c->w->touched & BIT_ULL(n)))
+		sm->nr_large++;
 	touch(c, BIT_ULL(n));
 	pd_sm_word_add(c->w, BIT_ULL(n), c->step);
 	sm->nr_moved += is_moved_now;
