@@ -77,14 +77,29 @@ static int insert_counts(struct pd_sm *sm, pd_block_t first, u64 mask,
 	return 0;
 }
 
+static int remove_run(struct pd_sm *sm, u64 begin, u64 end)
+{
+	struct pd_btree_range range = { .begin = begin, .end = end };
+	int r;
+
+	if (end - begin == 1)
+		return pd_btree_remove(&sm->overflow, &sm->overflow_root,
+				       &begin);
+	do {
+		r = pd_btree_remove_range(&sm->overflow, &sm->overflow_root,
+					  &begin, &range, PD_SM_WORD_BLOCKS);
+	} while (!r && !range.done);
+	return r;
+}
+
 static int remove_counts(struct pd_sm *sm, pd_block_t first, u64 mask)
 {
 	int r = 0;
 
-	for (; mask && !r; mask &= mask - 1) {
-		u64 key = first + __ffs64(mask);
+	while (mask && !r) {
+		u32 n, nr = pd_sm_next_run(&mask, &n);
 
-		r = pd_btree_remove(&sm->overflow, &sm->overflow_root, &key);
+		r = remove_run(sm, first + n, first + n + nr);
 	}
 	return r;
 }

@@ -367,6 +367,12 @@ static void bench_drop_many(const struct bench_case *c)
 	count_phases(c, 5);
 }
 
+/* Counts that leave the overflow tree. */
+static void bench_drop_three(const struct bench_case *c)
+{
+	count_phases(c, 3);
+}
+
 /* Closing and completing, without the writes that belong between them. */
 static void bench_small_commits(const struct bench_case *c)
 {
@@ -404,6 +410,8 @@ static const struct bench_case cases[] = {
 	{ "drop one, scattered", bench_drop_one, 40000, 1, true },
 	{ "drop many, neighbours", bench_drop_many, 302400, 252, false },
 	{ "drop many, scattered", bench_drop_many, 40000, 1, true },
+	{ "drop three, neighbours", bench_drop_three, 302400, 252, false },
+	{ "drop three, scattered", bench_drop_three, 40000, 1, true },
 	{ "commit one block, 1 bitmap", bench_small_commits, 2000, 1, false },
 	{ "commit one block, 20000 bitmaps", bench_small_commits, 2000, 20000,
 	  false },
