@@ -219,6 +219,11 @@ static int bufio_write_dirty(struct pd_block_io *io)
 	return store_error(r);
 }
 
+static bool bufio_wants_stable_writes(struct pd_block_io *io)
+{
+	return bdev_stable_writes(to_store(io)->bdev);
+}
+
 static int bufio_drop(struct pd_block_io *io)
 {
 	dm_bufio_client_reset(to_store(io)->client);
@@ -293,6 +298,7 @@ static const struct pd_block_io_ops bufio_ops = {
 	.read_ahead = bufio_read_ahead,
 	.wait = bufio_wait,
 	.write_dirty = bufio_write_dirty,
+	.wants_stable_writes = bufio_wants_stable_writes,
 	.read_super = bufio_read_super,
 	.write_super = bufio_write_super,
 	.drop = bufio_drop,
@@ -327,7 +333,6 @@ int pd_block_io_bufio_create(struct block_device *bdev,
 
 	mutex_init(&s->super_lock);
 	s->io.ops = &bufio_ops;
-	s->io.stable_writes = bdev_stable_writes(bdev);
 	*result = &s->io;
 	return 0;
 

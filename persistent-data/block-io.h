@@ -61,6 +61,8 @@ struct pd_buffer_aux {
  * @write_dirty: write all dirty buffers, wait, then flush the device; on
  *	return all buffers dirtied before the call are durable.  May run
  *	concurrently with readers and writers.  0, -EIO
+ * @wants_stable_writes: does the device now checksum the data it is given, so that
+ *	buffers should not change while @write_dirty is running?  NULL: no
  * @read_super: read block 0 into 4096 bytes at @data, bypassing all caches
  * @write_super: write block 0 from 4096 bytes at @data with FUA; atomic per
  *	512-byte sector, durable on return
@@ -81,6 +83,7 @@ struct pd_block_io_ops {
 	void (*read_ahead)(struct pd_block_io *io, pd_block_t b);
 	int (*wait)(struct pd_block_io *io, pd_block_t b);
 	int (*write_dirty)(struct pd_block_io *io);
+	bool (*wants_stable_writes)(struct pd_block_io *io);
 	int (*read_super)(struct pd_block_io *io, void *data);
 	int (*write_super)(struct pd_block_io *io, const void *data);
 	int (*drop)(struct pd_block_io *io);
@@ -91,13 +94,10 @@ struct pd_block_io_ops {
  * struct pd_block_io - embedded by each block store
  * @ops: the operations
  * @name: device name for log lines; lives as long as the store
- * @stable_writes: the device checksums the data it is given: buffers should not
- *	change while @ops->write_dirty is running
  */
 struct pd_block_io {
 	const struct pd_block_io_ops *ops;
 	const char *name;
-	bool stable_writes;
 };
 
 struct block_device;

@@ -427,7 +427,9 @@ int pd_bm_flush(struct pd_bm *bm)
 
 bool pd_bm_wants_stable_writes(const struct pd_bm *bm)
 {
-	return bm->io->stable_writes;
+	const struct pd_block_io_ops *ops = bm->io->ops;
+
+	return ops->wants_stable_writes && ops->wants_stable_writes(bm->io);
 }
 
 int pd_bm_drop(struct pd_bm *bm)

@@ -238,7 +238,7 @@ int __must_check pd_bm_drop(struct pd_bm *bm);
  */
 int __must_check pd_bm_detach(struct pd_bm *bm);
 
-/** pd_bm_wants_stable_writes() - see struct pd_block_io */
+/** pd_bm_wants_stable_writes() - see struct pd_block_io_ops */
 bool pd_bm_wants_stable_writes(const struct pd_bm *bm);
 
 /** pd_bm_set_read_only() - refuse writes with -EPERM from now on */
