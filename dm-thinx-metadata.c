@@ -24,6 +24,7 @@
 #include "metadata/metadata.h"
 #include "metadata/open.h"
 #include "metadata/space.h"
+#include "metadata/superblock.h"
 #include "metadata/transaction.h"
 #include "persistent-data/block-io.h"
 #include "include/thinx-log.h"
@@ -110,6 +111,26 @@ void thinx_md_set_read_write(struct thinx_md *md)
 {
 	/* Pairs with thinx_transaction_may_change(). */
 	WRITE_ONCE(md->read_only, false);
+}
+
+int thinx_md_set_device_read_only(struct thinx_md *md, bool bdev_read_only)
+{
+	int r = 0;
+
+	mutex_lock(&md->commit_mutex);
+	thinx_md_lock(md);
+	if (md->bdev_read_only && !bdev_read_only) {
+		md->bdev_read_only = false;
+		r = thinx_superblock_check_features(md, md->committed);
+	}
+	md->bdev_read_only = bdev_read_only || r;
+	if (md->bdev_read_only)
+		pd_bm_set_read_only(md->bm);
+	else
+		pd_bm_set_read_write(md->bm);
+	thinx_md_unlock(md);
+	mutex_unlock(&md->commit_mutex);
+	return r;
 }
 
 void thinx_md_fail(struct thinx_md *md)

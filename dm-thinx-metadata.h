@@ -400,6 +400,17 @@ bool thinx_md_is_broken(const struct thinx_md *md);
  */
 void thinx_md_set_read_only(struct thinx_md *md);
 
+/**
+ * thinx_md_set_device_read_only() - can the device be written now?
+ * @md: metadata; nothing is under way
+ * @bdev_read_only: as for thinx_md_open()
+ *
+ * Return: 0; -EINVAL it can, but the superblock has features that must not be
+ * written (logged): it counts as read-only.
+ */
+int __must_check thinx_md_set_device_read_only(struct thinx_md *md,
+					       bool bdev_read_only);
+
 /** thinx_md_set_read_write() - allow changes again */
 void thinx_md_set_read_write(struct thinx_md *md);
 

@@ -33,6 +33,7 @@ struct thinx_features {
  * @data: the same
  * @block_sectors: data block size, sectors
  * @low_water: data blocks
+ * @sectors: length of the table, which is not in the words: set by the caller
  * @features: optional words
  */
 struct thinx_pool_args {
@@ -40,6 +41,7 @@ struct thinx_pool_args {
 	const char *data;
 	u32 block_sectors;
 	u64 low_water;
+	u64 sectors;
 	struct thinx_features features;
 };
 

@@ -6,10 +6,17 @@
  * table that is resumed decides what the pool does.
  *
  *   load      parse, open devices, find or make the pool   (constructor)
- *   resume    bind: features, mode, sizes                  (preresume)
+ *   resume    bind: features, mode, what devices can do    (preresume)
  *             let I/O through                              (resume)
  *   suspend   hold I/O back                                (presuspend)
  *             commit, end discards                         (postsuspend)
+ *
+ * Volume managers load all tables first and resume from below, so when a table is
+ * loaded its devices need not be yet what they will be: their size, their sectors,
+ * whether they can be written and take discards is judged at each resume.  If a
+ * table does not fit them then, dm core refuses it, and the old one can be resumed.
+ * Only the first table is judged when it is loaded, too, before anything is written
+ * (control/pool.c).
  *
  * I/O to the pool device itself goes straight to the data device.  It is there
  * for tools; volumes do not use it.
@@ -56,12 +63,6 @@ static int open_devices(struct thinx_pool_target *pt,
 		*error = "Error opening metadata block device";
 		goto err_put_data;
 	}
-	/* Opening a write-protected device for writing does not fail. */
-	if (!args->features.read_only && bdev_read_only(pt->metadata->bdev)) {
-		*error = "Metadata device is write-protected";
-		r = -EROFS;
-		goto err_put_metadata;
-	}
 	if (pt->metadata->bdev == pt->data->bdev) {
 		*error = "Error setting metadata or data device";
 		r = -EINVAL;
@@ -82,24 +83,14 @@ static void close_devices(struct thinx_pool_target *pt)
 	dm_put_device(pt->ti, pt->metadata);
 }
 
-/* dm core would refuse most of these too, but only after we have formatted. */
 static int check_length(struct thinx_pool_target *pt, u32 block_sectors,
 			char **error)
 {
-	struct block_device *data = pt->data->bdev;
 	sector_t blocks = pt->ti->len;
 
 	sector_div(blocks, block_sectors);
 	if (blocks > THINX_DATA_BLOCK_MAX) {
 		*error = "Table has more data blocks than the format allows";
-		return -EINVAL;
-	}
-	if (pt->ti->len > bdev_nr_sectors(data)) {
-		*error = "Data device is smaller than the table";
-		return -EINVAL;
-	}
-	if (pt->ti->len & ((bdev_logical_block_size(data) >> SECTOR_SHIFT) - 1)) {
-		*error = "Table is not aligned to the data device's sectors";
 		return -EINVAL;
 	}
 	return 0;
@@ -116,19 +107,20 @@ static const char *why_no_passdown(struct thinx_pool_target *pt)
 	return NULL;
 }
 
+static bool wants_passdown(const struct thinx_pool_target *pt)
+{
+	return pt->requested.discard && pt->requested.passdown;
+}
+
 static void decide_passdown(struct thinx_pool_target *pt)
 {
-	const char *why;
+	const char *why = wants_passdown(pt) ? why_no_passdown(pt) : NULL;
 
-	pt->passdown = pt->requested.discard && pt->requested.passdown;
-	if (!pt->passdown)
-		return;
-	why = why_no_passdown(pt);
-	if (why) {
+	lockdep_assert_held(&pt->pool->mode_lock);
+	if (why)
 		pool_warn(pt->pool, "Data device (%pg) %s: Disabling discard passdown.",
 			  pt->data->bdev, why);
-		pt->passdown = false;
-	}
+	WRITE_ONCE(pt->passdown, wants_passdown(pt) && !why);
 }
 
 static void publish_target(struct thinx_pool_target *pt)
@@ -137,7 +129,8 @@ static void publish_target(struct thinx_pool_target *pt)
 
 	ti->num_flush_bios = 1;
 	ti->flush_supported = true;
-	if (pt->requested.discard && pt->requested.passdown) {
+	pt->passdown = wants_passdown(pt);
+	if (pt->passdown) {
 		ti->num_discard_bios = 1;
 		ti->discards_supported = true;
 	}
@@ -169,6 +162,7 @@ static int pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (r)
 		goto err_close_devices;
 	pt->low_water = args.low_water;
+	args.sectors = ti->len;
 
 	r = check_length(pt, args.block_sectors, &ti->error);
 	if (r)
@@ -178,7 +172,6 @@ static int pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 				     &pt->pool, &ti->error);
 	if (r)
 		goto err_close_devices;
-	decide_passdown(pt);
 	publish_target(pt);
 	return 0;
 
@@ -230,7 +223,8 @@ static void bind_features(struct thinx_pool_target *pt)
 
 	lockdep_assert_held(&pool->mode_lock);
 	pool->bound = pt;
-	plane->data_bdev = pt->data->bdev;
+	decide_passdown(pt);
+	thinx_plane_set_data_device(plane, pt->data->bdev);
 	WRITE_ONCE(plane->zero_new, pt->requested.zero_new);
 	WRITE_ONCE(plane->pass_discards, pt->passdown);
 	WRITE_ONCE(plane->low_water, pt->low_water);
@@ -239,8 +233,24 @@ static void bind_features(struct thinx_pool_target *pt)
 
 /*
  * A table keeps the mode its pool had when the table was last in use; a new one
- * asks for write or read-only, and so gives a full pool another try.
+ * asks for write or read-only, and so gives a full pool another try.  Where the
+ * metadata device cannot be written a pool can only be read.
  */
+static enum thinx_mode mode_to_resume(struct thinx_pool_target *pt)
+{
+	struct block_device *metadata = pt->metadata->bdev;
+	bool protected = bdev_read_only(metadata);
+	int r;
+
+	r = thinx_md_set_device_read_only(pt->pool->md, protected);
+	if (!r && !protected)
+		return pt->mode;
+	if (protected && pt->mode < THINX_MODE_READ_ONLY)
+		pool_err(pt->pool, "metadata device (%pg) is write-protected",
+			 metadata);
+	return max(pt->mode, THINX_MODE_READ_ONLY);
+}
+
 static int pool_preresume(struct dm_target *ti)
 {
 	struct thinx_pool_target *pt = ti->private;
@@ -249,7 +259,7 @@ static int pool_preresume(struct dm_target *ti)
 	int r;
 
 	mutex_lock(&pool->mode_lock);
-	mode = pt->mode;
+	mode = mode_to_resume(pt);
 	/* This also restores queueing that no_space_timeout ended. */
 	pool->error_if_no_space = pt->requested.error_if_no_space;
 	bind_features(pt);

@@ -97,7 +97,8 @@ struct thinx_pool {
  * @data: I; device
  * @low_water: I; data blocks
  * @requested: I; features as given in the table
- * @passdown: I; discards are to be passed down, and the data device takes them
+ * @passdown: L:thinx_pool.mode_lock to write; discards are to be passed down, and
+ *	when the table was resumed the data device took them
  * @mode: under thinx_pool.mode_lock; what a resume of this table asks for
  */
 struct thinx_pool_target {

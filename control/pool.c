@@ -95,6 +95,31 @@ static int check_reload(struct thinx_pool *pool, struct block_device *metadata,
 	return 0;
 }
 
+/*
+ * dm core would refuse most of these too, but only after we have formatted; and
+ * opening a write-protected device for writing does not fail.
+ */
+static int check_devices(struct block_device *metadata,
+			 struct block_device *data,
+			 const struct thinx_pool_args *args, char **error)
+{
+	u32 sector_size = bdev_logical_block_size(data);
+
+	if (!args->features.read_only && bdev_read_only(metadata)) {
+		*error = "Metadata device is write-protected";
+		return -EROFS;
+	}
+	if (args->sectors > bdev_nr_sectors(data)) {
+		*error = "Data device is smaller than the table";
+		return -EINVAL;
+	}
+	if (args->sectors & ((sector_size >> SECTOR_SHIFT) - 1)) {
+		*error = "Table is not aligned to the data device's sectors";
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int create_pool(struct mapped_device *dm, struct block_device *metadata,
 		       struct block_device *data,
 		       const struct thinx_pool_args *args,
@@ -103,6 +128,9 @@ static int create_pool(struct mapped_device *dm, struct block_device *metadata,
 	struct thinx_pool *pool;
 	int r;
 
+	r = check_devices(metadata, data, args, error);
+	if (r)
+		return r;
 	pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 	if (!pool) {
 		*error = "Error allocating memory for pool";

@@ -18,9 +18,12 @@
  * @pool: counted result
  * @error: what is wrong, for the log
  *
+ * Only for a pool that is not there yet the devices are looked at.
+ *
  * Context: Constructor, may sleep.
  * Return: 0; -EBUSY a device belongs to another pool; -EINVAL the table does
- * not fit the pool of @dm; what thinx_md_open_bdev() returns; -ENOMEM.
+ * not fit the pool of @dm, or the data device; -EROFS the metadata device is
+ * write-protected; what thinx_md_open_bdev() returns; -ENOMEM.
  */
 int __must_check thinx_pool_get_for_table(struct mapped_device *dm,
 					  struct block_device *metadata,

@@ -24,8 +24,21 @@ static bool can_grow(struct thinx_pool *pool, const char *what)
 	return thinx_pool_mode(pool) < THINX_MODE_READ_ONLY;
 }
 
+/* It may have shrunk since dm core looked, when the table became the live one. */
+static bool fits_data_device(struct thinx_pool *pool, u64 blocks)
+{
+	struct block_device *data = pool->plane.data_bdev;
+
+	if (thinx_plane_sector(&pool->plane, blocks) <= bdev_nr_sectors(data))
+		return true;
+	pool_err(pool, "data device (%pg) has %llu sectors, too few for %llu blocks",
+		 data, bdev_nr_sectors(data), blocks);
+	return false;
+}
+
 static int resize_data(struct thinx_pool *pool, u64 blocks)
 {
+	bool fits = fits_data_device(pool, blocks);
 	struct thinx_md_space s;
 	int r;
 
@@ -39,6 +52,8 @@ static int resize_data(struct thinx_pool *pool, u64 blocks)
 		return 0;
 	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
 		return 0;
+	if (!fits)
+		return -EINVAL;
 	if (s.data_total)
 		pool_info(pool, "growing the data device from %llu to %llu blocks",
 			  s.data_total, blocks);

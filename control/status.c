@@ -35,7 +35,7 @@ static const char *discard_word(struct thinx_pool_target *pt)
 {
 	if (!pt->requested.discard)
 		return "ignore_discard ";
-	return pt->passdown ? "discard_passdown " : "no_discard_passdown ";
+	return READ_ONCE(pt->passdown) ? "discard_passdown " : "no_discard_passdown ";
 }
 
 static unsigned int emit_info(struct thinx_pool_target *pt, char *result,

@@ -226,7 +226,8 @@ static int thin_end_io(struct dm_target *ti, struct bio *bio,
  */
 static int check_origin_size(struct thinx_thin *tc, sector_t size)
 {
-	unsigned int sectors = tc->pool->plane.data_sector_size >> SECTOR_SHIFT;
+	unsigned int sectors = READ_ONCE(tc->pool->plane.data_sector_size) >>
+			       SECTOR_SHIFT;
 
 	if (!(size & (sectors - 1)) ||
 	    size >= tc->port.ti->len + tc->pool->block_sectors)

@@ -110,7 +110,8 @@ struct thinx_passdown {
  * @md: I; metadata
  * @data_bdev: changes only while the plane is quiesced; not to be touched
  *	without THINX_CAN_MAP: it may be gone
- * @data_sector_size: I; bytes in a logical block of the data device
+ * @data_sector_size: A; bytes in a logical block of the data device, changes only
+ *	while the plane is quiesced
  * @dev: I; number of the data device, for tracepoints
  * @block_sectors: I; data block size
  * @block_shift: I; log2 of it, or -1

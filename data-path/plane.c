@@ -75,6 +75,13 @@ static const struct thinx_md_hooks hooks = {
 	.space_low = metadata_low,
 };
 
+void thinx_plane_set_data_device(struct thinx_plane *plane,
+				 struct block_device *bdev)
+{
+	plane->data_bdev = bdev;
+	WRITE_ONCE(plane->data_sector_size, bdev_logical_block_size(bdev));
+}
+
 int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 		     struct block_device *data_bdev, u32 block_sectors,
 		     const char *name, const struct thinx_plane_ops *ops,
@@ -83,8 +90,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	int r;
 
 	plane->md = md;
-	plane->data_bdev = data_bdev;
-	plane->data_sector_size = bdev_logical_block_size(data_bdev);
+	thinx_plane_set_data_device(plane, data_bdev);
 	plane->dev = data_bdev->bd_dev;
 	plane->block_sectors = block_sectors;
 	plane->block_shift = is_power_of_2(block_sectors) ?

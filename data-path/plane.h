@@ -39,6 +39,16 @@ int __must_check thinx_plane_init(struct thinx_plane *plane,
 void thinx_plane_exit(struct thinx_plane *plane);
 
 /**
+ * thinx_plane_set_data_device() - look again at the data device
+ * @plane: quiesced
+ * @bdev: what it is now
+ *
+ * Context: Any.
+ */
+void thinx_plane_set_data_device(struct thinx_plane *plane,
+				 struct block_device *bdev);
+
+/**
  * thinx_plane_quiesce() - stop new I/O and wait for what is under way
  * @plane: plane
  *

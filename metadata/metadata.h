@@ -104,7 +104,7 @@ struct thinx_md_dev {
  * @lock: the metadata lock
  * @bm: I; block manager
  * @data_block_sectors: I; sectors per data block
- * @bdev_read_only: I; the device cannot be written
+ * @bdev_read_only: L; the device cannot be written
  *
  * @tm: L; transaction manager, NULL after a failed abort
  * @data_sm: L; counts of data blocks

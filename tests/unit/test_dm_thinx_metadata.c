@@ -570,6 +570,29 @@ static void test_read_only_device_is_never_written(void **state)
 	md_close(&e);
 }
 
+static void test_a_device_can_become_read_only_and_writable_again(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	md_commit(&e);
+	assert_int_equal(thinx_md_set_device_read_only(e.md, true), 0);
+	ram_store_record(e.io, true);
+	assert_int_equal(thinx_md_create_thin(e.md, 2), -EPERM);
+	assert_int_equal(thinx_md_commit(e.md, NULL), 0);
+	assert_int_equal(thinx_md_set_needs_check(e.md), -EPERM);
+	thinx_md_close_device(md_open(&e, 1));
+	assert_int_equal(ram_store_nr_events(e.io), 0);
+	ram_store_record(e.io, false);
+	assert_int_equal(thinx_md_set_device_read_only(e.md, false), 0);
+	assert_int_equal(thinx_md_create_thin(e.md, 2), 0);
+	md_commit(&e);
+	md_crash(&e);
+	thinx_md_close_device(md_open(&e, 2));
+	md_end(&e);
+}
+
 static void test_failed_metadata_refuse_everything(void **state)
 {
 	struct thinx_md_dev *dev;
@@ -720,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_read_only_refuses_all_changes),
 		cmocka_unit_test(test_changes_pending_when_going_read_only_are_committed),
 		cmocka_unit_test(test_read_only_device_is_never_written),
+		cmocka_unit_test(test_a_device_can_become_read_only_and_writable_again),
 		cmocka_unit_test(test_failed_metadata_refuse_everything),
 		cmocka_unit_test(test_detached_metadata_leave_the_device_alone),
 		cmocka_unit_test(test_transaction_id_is_compared_and_set),

@@ -116,6 +116,22 @@ static void test_compat_ro_feature_needs_a_read_only_device(void **state)
 	assert_int_equal(open_with_le32(AT(compat_ro_flags), 2, true), 0);
 }
 
+static void test_compat_ro_feature_keeps_a_device_read_only(void **state)
+{
+	struct ram_image *img = fresh_image();
+	__le32 v = cpu_to_le32(2);
+	struct thinx_md *md;
+
+	md_poke(img, 0, AT(compat_ro_flags), &v, sizeof(v), SALT);
+	assert_int_equal(thinx_md_open(ram_store_open(img), MD_BLOCK_SECTORS,
+				       true, true, &md), 0);
+	ram_image_destroy(img);
+	assert_int_equal(thinx_md_set_device_read_only(md, true), 0);
+	assert_int_equal(thinx_md_set_device_read_only(md, false), -EINVAL);
+	assert_int_equal(thinx_md_create_thin(md, 1), -EPERM);
+	thinx_md_close(md);
+}
+
 static void test_unknown_compat_feature_is_tolerated(void **state)
 {
 	assert_int_equal(open_with_le32(AT(compat_flags), 4, false), 0);
@@ -218,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_random_bytes_are_refused),
 		cmocka_unit_test(test_incompatible_feature_is_refused),
 		cmocka_unit_test(test_compat_ro_feature_needs_a_read_only_device),
+		cmocka_unit_test(test_compat_ro_feature_keeps_a_device_read_only),
 		cmocka_unit_test(test_unknown_compat_feature_is_tolerated),
 		cmocka_unit_test(test_version_is_not_looked_at),
 		cmocka_unit_test(test_other_block_size_is_refused),

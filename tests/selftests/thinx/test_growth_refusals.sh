@@ -38,8 +38,10 @@ like "$(status)" "/100 - rw " "status"
 # Longer than the data device.
 log_mark
 pool_sectors=$(($(size_of "$DATA") + 1))
-fails "longer than the device: the load fails" "Invalid argument" \
-	dmsetup load pool --table "$(pool_table "$META" "$DATA")"
+require dmsetup load pool --table "$(pool_table "$META" "$DATA")"
+fails "longer than the device: the resume fails" "" dmsetup resume pool
+logged "too small for target" "and says why"
+ok "the old table is resumed" dmsetup resume pool
 pool_sectors=$((100 * 128))
 ok "the pool goes on" msg create_thin 8
 

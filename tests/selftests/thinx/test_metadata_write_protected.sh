@@ -61,8 +61,10 @@ ok "a status that commits" dmsetup status pool
 suspend_and_resume t1
 suspend_and_resume pool
 is "$(pool_mode) $(pool_field 11)" "ro -" "suspend and resume"
-fails "a table without read_only is refused" "" dmsetup load pool \
-	--table "$(pool_table "$META" "$DATA")"
+log_mark
+reload_pool "$META" "$DATA"
+is "$(pool_mode) $(pool_field 11)" "ro -" "a table without read_only does not change that"
+logged "metadata device \(${META#/dev/}\) is write-protected" "the log says why"
 reload_pool "$META" "$DATA" read_only error_if_no_space
 is "$(pool_mode) $(pool_field 11)" "ro -" "a table with it is accepted"
 ok "mapped data" blockio verify $t 2M 2M 1
