@@ -63,13 +63,10 @@ bool thinx_bio_read_hole(struct thinx_port *port, struct bio *bio)
 void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 {
 	struct thinx_plane *plane = tb->port->volume->plane;
-	struct bio *clone = bio;
 
-	while (tb->is_piece) {
-		clone = tb->parent;
-		tb = thinx_bio_state(plane, clone);
-	}
-	dm_submit_bio_remap(clone, bio);
+	while (tb->is_piece)
+		tb = thinx_bio_state(plane, tb->parent);
+	dm_submit_bio_remap(thinx_bio_of(tb), bio);
 }
 
 void thinx_bio_end(struct bio *bio, blk_status_t status)

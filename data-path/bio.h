@@ -21,6 +21,9 @@ struct thinx_update;
  * @parent: for a piece: the bio it was cut from
  * @list: in a list of the volume, a group or an update, or in
  *	thinx_commit.waiters
+ * @begin: in a started update: the first sector that it writes, from the start of
+ *	the update
+ * @end: likewise one past the last; its bi_iter says so only until it is sent
  * @waiter: while it waits for a range
  * @epoch: of the gate, if @in_gate
  * @in_gate: must leave the gate when it completes
@@ -37,7 +40,11 @@ struct thinx_bio {
 	struct thinx_update *update;
 	struct bio *parent;
 	union {
-		struct list_head list;
+		struct {
+			struct list_head list;
+			u32 begin;
+			u32 end;
+		};
 		struct thinx_range_waiter waiter;
 	};
 	unsigned int epoch;
@@ -114,7 +121,8 @@ bool __must_check thinx_bio_read_hole(struct thinx_port *port,
 
 /**
  * thinx_bio_submit() - send a remapped bio or piece down
- * @tb: its state
+ * @tb: its state; for a bio of our own: that of the bio which needs it, not yet
+ *	ended
  * @bio: bio or piece
  *
  * Context: The volume's worker, and nobody else: dm core takes one piece of a

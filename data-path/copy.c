@@ -20,10 +20,23 @@
  *
  * I1  No bio of an update is under way at the same time as a copy to its
  *     sectors.
+ * I2  Large gaps are zeroed by the data device (REQ_OP_WRITE_ZEROES), if it can.
+ *     It may claim so and refuse (a loop device on a file system without hole
+ *     punching; a disk): whatever the reason, pages of zeros are written before
+ *     the update is prepared, so that no such failure reaches a user.
  */
 #include "data-path/copy.h"
 
 #include <linux/dm-kcopyd.h>
+
+/*
+ * From this many sectors on zeros are left to the data device: a request without
+ * data costs about as much as one of this size.
+ */
+#define MIN_ZEROS ((sector_t)256)
+
+/* bi_size has 32 bits. */
+#define MAX_ZEROS ((sector_t)1 << 21)
 
 /**
  * struct gaps - what the bios of an update leave uncovered
@@ -44,6 +57,13 @@ static void zero_end_io(struct bio *bio)
 	struct thinx_update *u = bio->bi_private;
 	blk_status_t status = bio->bi_status;
 
+	if (status && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+		if (status == BLK_STS_NOTSUPP || status == BLK_STS_TARGET)
+			WRITE_ONCE(u->group->volume->plane->zeros_refused,
+				   true);
+		WRITE_ONCE(u->zeros_failed, true);
+		status = BLK_STS_OK;
+	}
 	bio_put(bio);
 	thinx_update_part_done(u, status);
 }
@@ -60,26 +80,33 @@ static void copy_done(int read_err, unsigned long write_err, void *context)
 		thinx_update_part_done(u, status);
 }
 
-/*
- * Zeros are written as pages.  REQ_OP_WRITE_ZEROES would save little on less
- * than a block, and a device that claims to support it may refuse it
- * (loop on a file system without hole punching), failing the user's write.
- */
-static void zero_gap(struct thinx_update *u, sector_t offset, sector_t nr)
+/* A bio of our own that writes zeros. */
+static struct bio *zero_bio(struct thinx_update *u, blk_opf_t op,
+			    unsigned int nr_pages, sector_t sector)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
-	sector_t sector = thinx_plane_sector(plane, u->dbegin) + offset;
+	struct bio *bio;
+
+	/* Both flags: writeback throttling leaves such a bio alone. */
+	bio = bio_alloc_bioset(plane->data_bdev, nr_pages,
+			       op | REQ_SYNC | REQ_IDLE, GFP_NOIO,
+			       &plane->bios);
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_end_io = zero_end_io;
+	bio->bi_private = u;
+	return bio;
+}
+
+/* On account of the first of the bios. */
+static void zero_by_pages(struct thinx_update *u, sector_t sector, sector_t nr)
+{
 	unsigned int nr_pages, len;
 	struct bio *bio;
 
 	while (nr) {
 		nr_pages = min_t(sector_t, BIO_MAX_VECS,
 				 (nr + PAGE_SECTORS - 1) >> PAGE_SECTORS_SHIFT);
-		bio = bio_alloc_bioset(plane->data_bdev, nr_pages,
-				       REQ_OP_WRITE, GFP_NOIO, &plane->bios);
-		bio->bi_iter.bi_sector = sector;
-		bio->bi_end_io = zero_end_io;
-		bio->bi_private = u;
+		bio = zero_bio(u, REQ_OP_WRITE, nr_pages, sector);
 		for (; nr && nr_pages; nr_pages--) {
 			len = min_t(sector_t, nr, PAGE_SECTORS);
 			__bio_add_page(bio, ZERO_PAGE(0), len << SECTOR_SHIFT,
@@ -88,8 +115,55 @@ static void zero_gap(struct thinx_update *u, sector_t offset, sector_t nr)
 			nr -= len;
 		}
 		atomic_inc(&u->pending);
+		thinx_bio_submit(list_first_entry(&u->bios, struct thinx_bio,
+						  list), bio);
+	}
+}
+
+/* The most that the data device writes zeros to at once; see I2. */
+static sector_t most_zeros(struct thinx_plane *plane)
+{
+	sector_t max = bdev_write_zeroes_sectors(plane->data_bdev);
+
+	if (READ_ONCE(plane->zeros_refused))
+		return 0;
+	return round_down(min(max, MAX_ZEROS),
+			  plane->data_sector_size >> SECTOR_SHIFT);
+}
+
+/*
+ * Not with REQ_NOUNMAP: a data device that is thin itself may keep its space for
+ * what is written, and what is discarded is given back to it, too.
+ *
+ * On nobody's account: a limit on bytes per second would count all of a block of
+ * 1 GiB for a write of 4 KiB, although nothing is moved.
+ */
+static void zero_by_device(struct thinx_update *u, sector_t sector, sector_t nr,
+			   sector_t most)
+{
+	struct bio *bio;
+	sector_t len;
+
+	for (; nr; nr -= len) {
+		len = min(nr, most);
+		bio = zero_bio(u, REQ_OP_WRITE_ZEROES, 0, sector);
+		bio->bi_iter.bi_size = len << SECTOR_SHIFT;
+		sector += len;
+		atomic_inc(&u->pending);
 		submit_bio(bio);
 	}
+}
+
+static void zero_gap(struct thinx_update *u, sector_t begin, sector_t end)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+	sector_t sector = thinx_plane_sector(plane, u->dbegin) + begin;
+	sector_t most = most_zeros(plane);
+
+	if (end - begin >= MIN_ZEROS && most >= MIN_ZEROS)
+		zero_by_device(u, sector, end - begin, most);
+	else
+		zero_by_pages(u, sector, end - begin);
 }
 
 /* Copy to sectors [offset, offset + nr) of the update. */
@@ -112,36 +186,57 @@ static void copy_gap(struct thinx_update *u, struct block_device *from_bdev,
 	dm_kcopyd_copy(plane->copier, &from, 1, &to, 0, copy_done, u);
 }
 
-static void fill_from_origin(struct thinx_update *u, sector_t begin,
-			     sector_t end)
+/* What of a gap is copied, and not zeroed: up to here. */
+static sector_t copied_end(struct thinx_update *u, sector_t begin, sector_t end)
 {
-	struct thinx_port *port = u->group->port;
 	sector_t vstart = thinx_plane_sector(u->group->volume->plane,
 					     u->vbegin);
-	sector_t origin_end = READ_ONCE(port->origin_sectors);
-	sector_t inside = origin_end > vstart ? origin_end - vstart : 0;
+	struct thinx_port *port = u->group->port;
+	sector_t origin_end;
 
-	inside = clamp(inside, begin, end);
-	if (inside > begin)
-		copy_gap(u, port->origin, vstart + begin, begin,
-			 inside - begin);
-	if (end > inside)
-		zero_gap(u, inside, end - inside);
+	if (u->copy)
+		return end;
+	if (!port->origin)
+		return begin;
+	origin_end = READ_ONCE(port->origin_sectors);
+	return clamp(origin_end > vstart ? origin_end - vstart : 0, begin, end);
+}
+
+/* Must zeros be written where nothing is copied? */
+static bool wants_zeros(struct thinx_update *u)
+{
+	return u->group->port->origin ||
+	       READ_ONCE(u->group->volume->plane->zero_new);
 }
 
 static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end,
 		     struct gaps *unused)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
+	sector_t zeros = copied_end(u, begin, end);
 
-	if (u->copy)
+	if (zeros > begin && u->copy)
 		copy_gap(u, plane->data_bdev,
 			 thinx_plane_sector(plane, u->source) + begin, begin,
-			 end - begin);
-	else if (u->group->port->origin)
-		fill_from_origin(u, begin, end);
-	else if (READ_ONCE(plane->zero_new))
-		zero_gap(u, begin, end - begin);
+			 zeros - begin);
+	else if (zeros > begin)
+		copy_gap(u, u->group->port->origin,
+			 thinx_plane_sector(plane, u->vbegin) + begin, begin,
+			 zeros - begin);
+	if (zeros < end && wants_zeros(u))
+		zero_gap(u, zeros, end);
+}
+
+/* Pages where zero_gap() may have left it to the device. */
+static void zero_gap_again(struct thinx_update *u, sector_t begin, sector_t end,
+			   struct gaps *unused)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+
+	begin = copied_end(u, begin, end);
+	if (end - begin >= MIN_ZEROS && wants_zeros(u))
+		zero_by_pages(u, thinx_plane_sector(plane, u->dbegin) + begin,
+			      end - begin);
 }
 
 typedef void (*gap_fn)(struct thinx_update *u, sector_t begin, sector_t end,
@@ -150,21 +245,32 @@ typedef void (*gap_fn)(struct thinx_update *u, sector_t begin, sector_t end,
 static void walk_gaps(struct thinx_update *u, gap_fn fn, struct gaps *gaps)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
-	sector_t vstart = thinx_plane_sector(plane, u->vbegin);
 	sector_t nr = thinx_plane_sector(plane, u->nr);
-	sector_t covered = 0, begin;
+	sector_t covered = 0;
+	struct thinx_bio *tb;
+
+	list_for_each_entry(tb, &u->bios, list) {
+		if (covered < tb->begin)
+			fn(u, covered, tb->begin, gaps);
+		covered = max_t(sector_t, covered, tb->end);
+	}
+	if (covered < nr)
+		fn(u, covered, nr, gaps);
+}
+
+/* The bios' own iterators do not say it any more once they are sent. */
+static void note_bios(struct thinx_update *u)
+{
+	sector_t vstart = thinx_plane_sector(u->group->volume->plane,
+					     u->vbegin);
 	struct thinx_bio *tb;
 	struct bio *bio;
 
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);
-		begin = bio->bi_iter.bi_sector - vstart;
-		if (covered < begin)
-			fn(u, covered, begin, gaps);
-		covered = max(covered, bio_end_sector(bio) - vstart);
+		tb->begin = bio->bi_iter.bi_sector - vstart;
+		tb->end = bio_end_sector(bio) - vstart;
 	}
-	if (covered < nr)
-		fn(u, covered, nr, gaps);
 }
 
 static void note_gap(struct thinx_update *u, sector_t begin, sector_t end,
@@ -181,6 +287,7 @@ bool thinx_copy_fill_gaps(struct thinx_update *u)
 	struct gaps gaps = { 0 };
 	sector_t covered;
 
+	note_bios(u);
 	walk_gaps(u, note_gap, &gaps);
 	covered = gaps.end - gaps.begin - gaps.sectors;
 	u->bios_wait = u->copy && gaps.nr > 1 && covered <= gaps.sectors / 4;
@@ -189,4 +296,12 @@ bool thinx_copy_fill_gaps(struct thinx_update *u)
 	else
 		walk_gaps(u, fill_gap, NULL);
 	return !u->bios_wait;
+}
+
+void thinx_copy_zero_again(struct thinx_update *u)
+{
+	u->zeros_failed = false;
+	atomic_set(&u->pending, 1);
+	walk_gaps(u, zero_gap_again, NULL);
+	thinx_update_part_done(u, BLK_STS_OK);
 }

@@ -20,4 +20,14 @@
  */
 bool thinx_copy_fill_gaps(struct thinx_update *u);
 
+/**
+ * thinx_copy_zero_again() - write zeros that the data device did not write
+ * @u: update; all its writes have ended, and @zeros_failed is set
+ *
+ * Starts the writes; when they have ended the update is prepared again.
+ *
+ * Context: The volume's worker.
+ */
+void thinx_copy_zero_again(struct thinx_update *u);
+
 #endif /* THINX_COPY_H */

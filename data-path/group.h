@@ -49,6 +49,7 @@ enum thinx_fate {
  * @status: A; first error of any of them
  * @retried: W; inserting ran out of metadata space once
  * @bios_wait: I once started; the bios are written after the copy
+ * @zeros_failed: A; the data device did not write zeros by itself
  */
 struct thinx_update {
 	struct list_head list;
@@ -62,6 +63,7 @@ struct thinx_update {
 	bool copy;
 	bool retried;
 	bool bios_wait;
+	bool zeros_failed;
 	blk_status_t status;
 };
 

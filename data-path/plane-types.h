@@ -117,6 +117,8 @@ struct thinx_passdown {
  * @block_shift: I; log2 of it, or -1
  * @caps: A; THINX_CAN_*, written by the control plane only
  * @zero_new: A; clear what a write to a new block does not cover
+ * @zeros_refused: A; since the last resume the data device refused to write zeros
+ *	by itself
  * @pass_discards: A; pass discards on to the data device
  * @low_water: A; data blocks
  * @low_water_sent: A; told since the last resume
@@ -153,6 +155,7 @@ struct thinx_plane {
 	int block_shift;
 	unsigned int caps;
 	bool zero_new;
+	bool zeros_refused;
 	bool pass_discards;
 	u64 low_water;
 	bool low_water_sent;

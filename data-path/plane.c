@@ -80,6 +80,7 @@ void thinx_plane_set_data_device(struct thinx_plane *plane,
 {
 	plane->data_bdev = bdev;
 	WRITE_ONCE(plane->data_sector_size, bdev_logical_block_size(bdev));
+	WRITE_ONCE(plane->zeros_refused, false);
 }
 
 int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,

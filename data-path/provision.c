@@ -119,6 +119,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
 	u->status = BLK_STS_OK;
 	u->retried = false;
+	u->zeros_failed = false;
 	INIT_LIST_HEAD(&u->bios);
 	atomic_set(&u->pending, 1);
 	atomic_inc(&g->refs);
@@ -357,6 +358,19 @@ static bool take_prepared(struct thinx_volume *v, struct list_head *batch)
 	return copies;
 }
 
+/* Not all zeros are written yet; see I2. */
+static void zero_again(struct list_head *batch)
+{
+	struct thinx_update *u, *tmp;
+
+	list_for_each_entry_safe(u, tmp, batch, list) {
+		if (u->status || !u->zeros_failed)
+			continue;
+		list_del(&u->list);
+		thinx_copy_zero_again(u);
+	}
+}
+
 /*
  * The first -ENOSPC means "retry after a commit", which gives back the metadata
  * blocks that this transaction freed.
@@ -452,6 +466,7 @@ void thinx_provision_prepared(struct thinx_volume *v)
 		copies = take_prepared(v, &batch);
 		if (list_empty(&batch))
 			return;
+		zero_again(&batch);
 		if (copies)
 			thinx_gate_drain(&v->gate);
 		unheld = false;

@@ -266,6 +266,19 @@ disk_grow()
 	require losetup -c "${!1}"
 }
 
+# disk_gone NAME...: with its loop device, which would keep a limit set in sysfs
+disk_gone()
+{
+	local n
+
+	for n; do
+		losetup -d "${!n}"
+		# LOOP_CTL_REMOVE
+		wait_until 60 perl -e 'open(my $f, "<", "/dev/loop-control") or exit 1;
+			exit !ioctl($f, 0x4C81, $ARGV[0] + 0)' "${!n#/dev/loop}"
+	done
+}
+
 # used_kib NAME: the space that the backing file takes up
 used_kib() { du -k "$scratch/$1" | cut -f1; }
 

@@ -4,7 +4,8 @@
 #
 # I/O of a control group is charged to it on the data device as well, also if it is
 # submitted in pieces or by another thread: to scattered blocks, to new blocks, to
-# shared ones.  Copying is charged to no group.  The volume counts each request once.
+# shared ones.  So are the zeros around it; copying is charged to no group.  The
+# volume counts each request once.
 #
 # In older stable kernels dm_submit_bio_remap() ignores the group: this fails there,
 # for dm-thin as well.
@@ -69,6 +70,8 @@ queued() { echo fio --name=u --filename="/dev/mapper/$1" --direct=1 --ioengine=i
 		$(queued t1 --rw=read --bs=1M --size=8M)
 	is_charged wbytes $((8 * mib)) "writes that must not wait" t1 \
 		$(queued t1 --rw=write --bs=1M --size=8M)
+	! is_thinx || is_charged wbytes 65536 "a part of a new block" t2 \
+		$(direct t2 4k count=1 seek=4097)
 	snapshot t1 1 3
 	is_charged wbytes $((8 * mib)) "writes of whole shared blocks" t1 \
 		$(direct t1 1M count=8)
