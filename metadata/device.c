@@ -29,13 +29,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "metadata/limits.h"
 #include "metadata/space.h"
-
-/* Most nodes of a device that is deleted at once. */
-#define DROP_NODES	64
-
-/* Leaves a step takes from a device that has more. */
-#define DROP_LEAVES	16
 
 void thinx_device_init_kind(struct thinx_md *md)
 {
@@ -467,7 +462,7 @@ static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 	u32 nr_nodes;
 	int r;
 
-	for (nr_nodes = DROP_NODES; nr_nodes > 1; nr_nodes /= 2)
+	for (nr_nodes = THINX_DROP_NODES; nr_nodes > 1; nr_nodes /= 2)
 		if (thinx_space_has_room(md, 6 * upper,
 					 leaf_values(nr_nodes, nr_mapped)))
 			break;
@@ -503,7 +498,7 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 	u32 n;
 	int r;
 
-	for (n = DROP_LEAVES; n > 1; n /= 2)
+	for (n = THINX_DROP_LEAVES; n > 1; n /= 2)
 		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
 					 leaf_values(n + 2, nr_mapped)))
 			break;

@@ -31,16 +31,9 @@
 #include <linux/string.h>
 
 #include "metadata/device.h"
+#include "metadata/limits.h"
 #include "metadata/open.h"
 #include "metadata/superblock.h"
-
-/*
- * A transaction whose space maps weigh this much (pd_sm_weight()) is heavy:
- * closing and completing it take some milliseconds each, under the lock, and
- * its changes up to 20 MiB.  That is what the counts of 30000 data blocks
- * without neighbours weigh, or of two million in sequence.
- */
-#define HEAVY 32768
 
 int thinx_transaction_may_look(const struct thinx_md *md)
 {
@@ -84,7 +77,7 @@ int thinx_transaction_end_change(struct thinx_md *md, int r)
 	/* Pairs with thinx_md_is_heavy(). */
 	WRITE_ONCE(md->heavy, md->data_sm &&
 		   pd_sm_weight(md->data_sm) +
-		   pd_sm_weight(pd_tm_sm(md->tm)) >= HEAVY);
+		   pd_sm_weight(pd_tm_sm(md->tm)) >= THINX_HEAVY);
 	return r;
 }
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * How much is done at once: what bounds the time the metadata lock is held.
+ *
+ * Tests compile the metadata with small ones, so that little takes many steps.
+ */
+#ifndef THINX_LIMITS_H
+#define THINX_LIMITS_H
+
+/*
+ * Most nodes of a device that is deleted at once.  A larger one is taken apart
+ * in steps, and what is left in the end, an empty leaf, is deleted at once.
+ */
+#ifndef THINX_DROP_NODES
+#define THINX_DROP_NODES	64
+#endif
+
+/* Most leaves that a step takes from a device that has more nodes. */
+#ifndef THINX_DROP_LEAVES
+#define THINX_DROP_LEAVES	16
+#endif
+
+/*
+ * A transaction whose space maps weigh this much (pd_sm_weight()) is heavy, and is
+ * committed before the next step: closing and completing it take some
+ * milliseconds each, under the lock, and its changes up to 20 MiB.  That is what
+ * the counts of 30000 data blocks without neighbours weigh, or of two million in
+ * sequence.
+ */
+#ifndef THINX_HEAVY
+#define THINX_HEAVY		32768
+#endif
+
+#endif /* THINX_LIMITS_H */
