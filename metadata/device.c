@@ -25,7 +25,6 @@
 #include "metadata/device.h"
 
 #include <asm/byteorder.h>
-#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -444,12 +443,6 @@ static u32 depth_above(const struct thinx_md *md,
 				     thinx_space_any_depth(md);
 }
 
-/* Most values in @nr_leaves leaves of a device with @nr_mapped mappings. */
-static u64 leaf_values(u32 nr_leaves, u64 nr_mapped)
-{
-	return min((u64)nr_leaves * THINX_LEAF_ENTRIES, nr_mapped);
-}
-
 /*
  * Drop the whole device if its tree is small or shared; else -E2BIG.  In each
  * of the two trees of devices, the path and its neighbours are copied at worst.
@@ -457,23 +450,23 @@ static u64 leaf_values(u32 nr_leaves, u64 nr_mapped)
 static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 		      u64 nr_mapped)
 {
-	u32 upper = depth_above(md, roots);
+	struct thinx_step step = {
+		.nr_mapped = nr_mapped,
+		.nr_upper = 6 * depth_above(md, roots),
+		.whole = true,
+		.nr = THINX_DROP_NODES,
+	};
 	pd_block_t root;
-	u32 nr_nodes;
 	int r;
 
-	for (nr_nodes = THINX_DROP_NODES; nr_nodes > 1; nr_nodes /= 2)
-		if (thinx_space_has_room(md, 6 * upper,
-					 leaf_values(nr_nodes, nr_mapped)))
-			break;
-	r = thinx_space_ensure(md, 6 * upper, leaf_values(nr_nodes, nr_mapped));
+	r = thinx_space_ensure_step(md, &step);
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
 	r = shadow_top(md, roots, id, &root);
 	if (r)
 		return r;
-	r = pd_btree_delete(&md->dev_mappings, root, nr_nodes);
+	r = pd_btree_delete(&md->dev_mappings, root, step.nr);
 	if (r)
 		return r;
 	r = pd_btree_remove(&md->top, &roots->mappings, &id);
@@ -491,24 +484,20 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 		       struct thinx_drop *drop, u64 nr_mapped)
 {
 	struct pd_btree_range range = { .begin = drop->next };
-	u64 all = thinx_space_mapping_nodes(nr_mapped);
-	u32 depth = thinx_space_mapping_depth(md, nr_mapped);
-	u32 upper = depth_above(md, roots);
+	struct thinx_step step = {
+		.nr_mapped = nr_mapped,
+		.nr_upper = depth_above(md, roots),
+		.nr = THINX_DROP_LEAVES,
+	};
 	u64 keys[2] = { drop->id, 0 };
-	u32 n;
 	int r;
 
-	for (n = THINX_DROP_LEAVES; n > 1; n /= 2)
-		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
-					 leaf_values(n + 2, nr_mapped)))
-			break;
-	r = thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
-			       leaf_values(n + 2, nr_mapped));
+	r = thinx_space_ensure_step(md, &step);
 	if (r)
 		return r;
 	thinx_md_begin_change(md);
 	r = pd_btree_remove_range(&md->mappings, &roots->mappings, keys, &range,
-				  n);
+				  step.nr);
 	if (r)
 		return r;
 	drop->next = range.begin;

@@ -410,28 +410,6 @@ static int list_freed(struct thinx_md *md, const struct removed_blocks *rb,
 	return 0;
 }
 
-/*
- * Leaves this step may take apart, as room allows: each costs a copy of itself
- * and of two siblings, as does each node on the way, but together never more
- * than the whole tree.
- */
-static int choose_step(struct thinx_md_dev *dev, u32 *nr_leaves)
-{
-	struct thinx_md *md = dev->md;
-	u64 all = thinx_space_mapping_nodes(dev->mapped_blocks);
-	u32 depth = thinx_space_mapping_depth(md, dev->mapped_blocks);
-	u32 upper = thinx_space_upper_depth(md);
-	u32 n;
-
-	for (n = THINX_REMOVE_LEAVES; n > 1; n /= 2)
-		if (thinx_space_has_room(md, upper + min(all, 3ULL * (depth + n)),
-					 (n + 2) * THINX_LEAF_ENTRIES))
-			break;
-	*nr_leaves = n;
-	return thinx_space_ensure(md, upper + min(all, 3ULL * (depth + n)),
-				  (n + 2) * THINX_LEAF_ENTRIES);
-}
-
 int thinx_mapping_remove_step(struct thinx_md_dev *dev,
 			      struct thinx_md_removal *r)
 {
@@ -443,8 +421,12 @@ int thinx_mapping_remove_step(struct thinx_md_dev *dev,
 		.removed = note_removed,
 		.context = &rb,
 	};
+	struct thinx_step step = {
+		.nr_mapped = dev->mapped_blocks,
+		.nr_upper = thinx_space_upper_depth(md),
+		.nr = THINX_REMOVE_LEAVES,
+	};
 	u64 keys[2] = { dev->id, 0 };
-	u32 nr_leaves;
 	int err;
 
 	r->nr_freed = 0;
@@ -452,12 +434,12 @@ int thinx_mapping_remove_step(struct thinx_md_dev *dev,
 		r->done = true;
 		return 0;
 	}
-	err = choose_step(dev, &nr_leaves);
+	err = thinx_space_ensure_step(md, &step);
 	if (err)
 		return err;
 	thinx_md_begin_change(md);
 	err = pd_btree_remove_range(&md->mappings, &md->roots.mappings, keys,
-				    &range, nr_leaves);
+				    &range, step.nr);
 	if (err)
 		return err;
 	thinx_device_sub_mapped(dev, range.nr_removed);

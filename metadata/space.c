@@ -221,8 +221,7 @@ static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
 					    THINX_LEAF_ENTRIES);
 }
 
-bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,
-			  u64 nr_values)
+static bool has_room(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 {
 	return pd_sm_nr_allocatable(pd_tm_sm(md->tm)) >=
 	       nr_blocks + close_blocks(md, nr_values, nr_blocks);
@@ -231,7 +230,7 @@ bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,
 int thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 {
 	lockdep_assert_held_write(&md->lock);
-	if (thinx_space_has_room(md, nr_blocks, nr_values))
+	if (has_room(md, nr_blocks, nr_values))
 		return 0;
 	md_warn_limit(md, "no metadata space for a change of %llu blocks: %llu available, %llu reserved for the commit",
 		      nr_blocks, pd_sm_nr_allocatable(pd_tm_sm(md->tm)),
@@ -246,6 +245,37 @@ int thinx_space_ensure_growth(const struct thinx_md *md, u64 nr_blocks,
 			  pd_sm_nr_blocks(pd_tm_sm(md->tm)) / SPARE_RATIO);
 
 	return thinx_space_ensure(md, nr_blocks + spare, nr_values);
+}
+
+/*
+ * Each leaf of a tree of which something is left costs a copy of itself and of
+ * two siblings, as does each node on the way, but together never more than the
+ * whole tree.
+ */
+static u64 step_blocks(const struct thinx_md *md, const struct thinx_step *s)
+{
+	u32 depth = thinx_space_mapping_depth(md, s->nr_mapped);
+
+	if (s->whole)
+		return s->nr_upper;
+	return s->nr_upper + min(thinx_space_mapping_nodes(s->nr_mapped),
+				 3 * ((u64)depth + s->nr));
+}
+
+/* The mappings of those leaves and of two siblings. */
+static u64 step_values(const struct thinx_step *s)
+{
+	u64 nr_leaves = s->whole ? s->nr : (u64)s->nr + 2;
+
+	return min(nr_leaves * THINX_LEAF_ENTRIES, s->nr_mapped);
+}
+
+int thinx_space_ensure_step(const struct thinx_md *md, struct thinx_step *step)
+{
+	while (step->nr > 1 &&
+	       !has_room(md, step_blocks(md, step), step_values(step)))
+		step->nr /= 2;
+	return thinx_space_ensure(md, step_blocks(md, step), step_values(step));
 }
 
 void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)

@@ -37,13 +37,28 @@ int __must_check thinx_space_ensure_growth(const struct thinx_md *md,
 					   u64 nr_blocks, u64 nr_values);
 
 /**
- * thinx_space_has_room() - is there room?  For callers that can do with less
- * @md: metadata
- * @nr_blocks: see thinx_space_ensure()
- * @nr_values: see thinx_space_ensure()
+ * struct thinx_step - a step of a removal, as large as there is room for
+ * @nr_mapped: mappings of the device
+ * @nr_upper: metadata blocks it takes in the trees of devices, at worst
+ * @whole: nothing of the device's tree is left, so nothing of it is copied
+ * @nr: leaves it may take apart, nodes if @whole
  */
-bool thinx_space_has_room(const struct thinx_md *md, u64 nr_blocks,
-			  u64 nr_values);
+struct thinx_step {
+	u64 nr_mapped;
+	u64 nr_upper;
+	bool whole;
+	u32 nr;
+};
+
+/**
+ * thinx_space_ensure_step() - thinx_space_ensure() for a step, smaller if need be
+ * @md: metadata
+ * @step: @step->nr is halved until there is room, down to one
+ *
+ * Return: 0, -ENOSPC.
+ */
+int __must_check thinx_space_ensure_step(const struct thinx_md *md,
+					 struct thinx_step *step);
 
 /**
  * thinx_space_note_devices() - recheck how large the trees of devices are

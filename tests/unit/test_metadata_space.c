@@ -386,7 +386,7 @@ static void use_up(struct md_env *e, u64 nr_blocks, u64 nr_values)
 	pd_block_t b;
 
 	thinx_md_lock(e->md);
-	while (thinx_space_has_room(e->md, nr_blocks + 1, nr_values)) {
+	while (!thinx_space_ensure(e->md, nr_blocks + 1, nr_values)) {
 		assert_int_equal(pd_sm_alloc(sm, &b), 0);
 		assert_int_equal(pd_sm_dec(sm, b, b + 1), 0);
 	}
