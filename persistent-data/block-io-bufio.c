@@ -11,21 +11,19 @@
  * dm-bufio may write a dirty buffer at any moment, even while it is being
  * changed, and then considers it clean.  So:
  *
- * I1  A buffer marked dirty while held is marked dirty again by each release
- *     until it is no longer held: what changed after an early write is written
- *     again.  The early write itself may be torn.  That is harmless: only
- *     blocks of the open transaction are ever changed, and nothing durable
- *     refers to them yet.
+ * I1  A buffer is marked dirty after each change, by whoever made it (I3 of
+ *     block-manager.c): what changed after an early write is written again.
+ *     The early write itself may be torn.  That is harmless: only blocks of the
+ *     open transaction are ever changed, and nothing durable refers to them
+ *     yet.
  * I2  dm-bufio calls buffer_taken() for each buffer it takes for a block, newly
  *     allocated or reused; that forgets what was known about its content.
  * I3  Block 0 is never in dm-bufio, so no early write can ever touch it.
  * I4  drop empties the same client in place and needs no memory: an abort does
  *     not fail for lack of it.
  *
- * Context: process, never from map().  Buffers: the caller's metadata lock; a
- * buffer is marked dirty only with the lock held for writing, but others may
- * hold the buffer for reading before and after, hence the atomic.  Block 0's
- * page has a mutex.
+ * Context: process, never from map().  Buffers: the caller's metadata lock.
+ * Block 0's page has a mutex.
  * Crash: write_dirty ends with a flush of the device (dm-bufio's contract), so
  * what block 0 will refer to is durable before block 0 is written.  That write
  * is one bio with FUA; all that ever changes in block 0 lies in its first
@@ -35,7 +33,6 @@
 
 #include "block-manager.h"
 
-#include <linux/atomic.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/dm-bufio.h>
@@ -49,18 +46,6 @@
 
 #include "include/pd-format.h"
 #include "include/thinx-log.h"
-
-/*
- * Aux data of a buffer.
- * @aux: what the block manager sees; first
- * @nr_held: how many times it is held
- * @changed: has it been marked dirty since it was last not held?
- */
-struct bufio_aux {
-	struct pd_buffer_aux aux;
-	atomic_t nr_held;
-	bool changed;
-};
 
 /*
  * The store.
@@ -89,19 +74,16 @@ static struct bufio_store *to_store(struct pd_block_io *io)
 /* Keeps I2. */
 static void buffer_taken(struct dm_buffer *buf)
 {
-	struct bufio_aux *x = dm_bufio_get_aux_data(buf);
+	struct pd_buffer_aux *aux = dm_bufio_get_aux_data(buf);
 
-	x->aux.validator = NULL;
-	x->aux.bm = NULL;
-	atomic_set(&x->nr_held, 0);
-	x->changed = false;
+	aux->validator = NULL;
+	aux->bm = NULL;
 }
 
 static void buffer_will_be_written(struct dm_buffer *buf)
 {
-	struct bufio_aux *x = dm_bufio_get_aux_data(buf);
-
-	pd_block_io_prepare(&x->aux, dm_bufio_get_block_number(buf),
+	pd_block_io_prepare(dm_bufio_get_aux_data(buf),
+			    dm_bufio_get_block_number(buf),
 			    dm_bufio_get_block_data(buf));
 }
 
@@ -122,18 +104,14 @@ static int hold_buffer(struct bufio_store *s, pd_block_t b, void *content,
 		       struct dm_buffer *buf, void **handle, void **data,
 		       struct pd_buffer_aux **aux)
 {
-	struct bufio_aux *x;
-
 	if (IS_ERR(content)) {
 		io_err_limit(&s->io, "metadata block %llu: cannot be read: error %ld",
 			     b, PTR_ERR(content));
 		return store_error(PTR_ERR(content));
 	}
-	x = dm_bufio_get_aux_data(buf);
-	atomic_inc(&x->nr_held);
 	*handle = buf;
 	*data = content;
-	*aux = &x->aux;
+	*aux = dm_bufio_get_aux_data(buf);
 	return 0;
 }
 
@@ -173,20 +151,11 @@ static int bufio_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
 
 static void bufio_mark_dirty(struct pd_block_io *io, void *handle)
 {
-	struct bufio_aux *x = dm_bufio_get_aux_data(handle);
-
-	x->changed = true;
 	dm_bufio_mark_buffer_dirty(handle);
 }
 
 static void bufio_release(struct pd_block_io *io, void *handle)
 {
-	struct bufio_aux *x = dm_bufio_get_aux_data(handle);
-
-	if (x->changed)
-		dm_bufio_mark_buffer_dirty(handle);	/* keeps I1 */
-	if (atomic_dec_and_test(&x->nr_held))
-		x->changed = false;
 	dm_bufio_release(handle);
 }
 
@@ -322,7 +291,7 @@ int pd_block_io_bufio_create(struct block_device *bdev,
 	s->io.name = s->name;
 	s->client = dm_bufio_client_create(bdev, PD_BLOCK_SIZE,
 					   PD_MAX_HELD_BUFFERS,
-					   sizeof(struct bufio_aux),
+					   sizeof(struct pd_buffer_aux),
 					   buffer_taken,
 					   buffer_will_be_written, 0);
 	if (IS_ERR(s->client)) {

@@ -54,7 +54,9 @@ struct pd_buffer_aux {
  * @get_new: get a buffer for block @b without reading; content undefined.
  *	May sleep.  0, -EIO, -ENOMEM
  * @release: give a buffer back
- * @mark_dirty: note that the buffer must reach the device; caller holds it
+ * @mark_dirty: note that the buffer must reach the device as it is now; the
+ *	caller holds it.  Call it after the last change: an earlier mark may have
+ *	been spent on an early write
  * @read_ahead: start reading a block, best effort, no result
  * @wait: wait until a block has been read, after starting that if nobody has;
  *	nothing is held on return.  May sleep.  0, -EIO, -ENOMEM

@@ -75,9 +75,9 @@ static void write_block(pd_block_t b, u64 value)
 		return;
 	}
 	aux->validator = &test_validator;
-	io->ops->mark_dirty(io, handle);
 	memset(data, 0, PD_BLOCK_SIZE);
 	((u64 *)data)[100] = value;
+	io->ops->mark_dirty(io, handle);
 	io->ops->release(io, handle);
 }
 
@@ -157,10 +157,11 @@ static void test_change_after_an_early_write_is_written_too(void)
 
 	CHECK(!io->ops->read(io, 9, &handle, &data, &aux));
 	aux->validator = &test_validator;
-	io->ops->mark_dirty(io, handle);
 	((u64 *)data)[100] = 1;
+	io->ops->mark_dirty(io, handle);
 	CHECK(!io->ops->write_dirty(io));	/* as if by the committer */
 	((u64 *)data)[100] = 2;
+	io->ops->mark_dirty(io, handle);
 	io->ops->release(io, handle);
 	CHECK(!io->ops->write_dirty(io));
 	CHECK(on_disk(9, &nr) == 2);
@@ -177,11 +178,11 @@ static void test_nested_holds_lose_no_change(void)
 
 	CHECK(!io->ops->read(io, 10, &outer, &data, &aux));
 	CHECK(!io->ops->read(io, 10, &inner, &data, &aux));
-	io->ops->mark_dirty(io, outer);
 	io->ops->mark_dirty(io, inner);
 	io->ops->release(io, inner);
 	CHECK(!io->ops->write_dirty(io));
 	((u64 *)data)[100] = 3;
+	io->ops->mark_dirty(io, outer);
 	io->ops->release(io, outer);
 	CHECK(!io->ops->write_dirty(io));
 	CHECK(on_disk(10, &nr) == 3);
