@@ -20,8 +20,9 @@
  *   │       └─ metadata lock		rwsem in dm-thinx-metadata.c
  *   │           └─ thinx_range_lock.lock	by the fills of data-path/map-cache.c
  *   │               └─ xarray of the map cache
- *   └─ thinx_volume.lock, thinx_commit.lock
- *					spinlocks, interrupts off; nothing nests
+ *   ├─ thinx_plane.waiting_lock		spinlock, interrupts off
+ *   │   └─ thinx_volume.lock		the same, by data-path/volume.c
+ *   └─ thinx_commit.lock		the same; nothing nests
  *
  * Gates and held ranges are not locks in this sense, but they are ordered too:
  * a range is taken before a gate is drained; code inside a gate takes no range

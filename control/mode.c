@@ -94,6 +94,9 @@ static void set_caps(struct thinx_pool *pool)
 	WRITE_ONCE(pool->plane.caps, caps);
 	/* Held writes are reconsidered; see starve_bio() in the data path. */
 	thinx_volumes_retry_starved(&pool->plane);
+	/* So is what closed gates hold back. */
+	if (!(caps & THINX_CAN_MAP))
+		thinx_volumes_kick(&pool->plane);
 }
 
 void thinx_pool_arm_no_space(struct thinx_pool *pool)

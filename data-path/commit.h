@@ -58,7 +58,7 @@ void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio);
 void thinx_commit_for_space(struct thinx_plane *plane);
 
 /**
- * thinx_commit_for_discards() - commit a heavy transaction, kick the volumes
+ * thinx_commit_for_discards() - commit a heavy transaction, let discards go on
  * @plane: plane
  *
  * Context: Any.

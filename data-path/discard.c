@@ -174,37 +174,45 @@ static void give_back(struct thinx_volume *v)
 static bool awaits_commit(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
-	u64 awaited = v->awaited;
 
-	v->awaited = 0;
 	if (!thinx_md_is_heavy(plane->md) ||
-	    !(thinx_plane_caps(plane) & THINX_CAN_CHANGE))
+	    !(thinx_plane_caps(plane) & THINX_CAN_CHANGE)) {
+		v->awaited = 0;
 		return false;
-	if (awaited && thinx_md_completed_generation(plane->md) >= awaited)
-		return false;
-	v->awaited = awaited ?: thinx_md_open_generation(plane->md);
-	thinx_commit_for_discards(plane);
-	return true;
+	}
+	if (!v->awaited)
+		v->awaited = thinx_md_open_generation(plane->md);
+	if (thinx_md_completed_generation(plane->md) < v->awaited)
+		return true;
+	v->awaited = 0;
+	return false;
 }
 
 /*
- * Is so much on its way to the data device that nobody should add to it?  Only
- * what is not durable needs a commit: the device may be slow already.
+ * Whoever opens the gate kicks the worker.  Whoever clears one of the other
+ * conditions calls thinx_volumes_retry_starved() then: so look again once we
+ * can be found, and ask for a commit only after that.  If it is too much on its
+ * way to the data device, only what is not durable needs a commit: the device
+ * may be slow already.
  */
-static bool awaits_passdown(struct thinx_volume *v)
-{
-	if (!thinx_passdown_is_crowded(v->plane))
-		return false;
-	if (thinx_passdown_awaits_commit(v->plane))
-		thinx_commit_soon(v->plane);
-	return true;
-}
-
-/* Whoever clears one of these conditions kicks the worker. */
 static bool has_to_wait(struct thinx_volume *v)
 {
-	return thinx_gate_is_closed(&v->gate) || awaits_passdown(v) ||
-	       awaits_commit(v);
+	struct thinx_plane *plane = v->plane;
+
+	if (thinx_gate_is_closed(&v->gate))
+		return true;
+	if (!thinx_passdown_is_crowded(plane) && !awaits_commit(v))
+		return false;
+	thinx_volume_waits(v);
+	if (thinx_passdown_is_crowded(plane)) {
+		if (thinx_passdown_awaits_commit(plane))
+			thinx_commit_soon(plane);
+		return true;
+	}
+	if (!awaits_commit(v))
+		return false;
+	thinx_commit_for_discards(plane);
+	return true;
 }
 
 bool thinx_discard_process(struct thinx_volume *v)

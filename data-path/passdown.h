@@ -37,7 +37,7 @@ bool thinx_passdown_pending(struct thinx_plane *plane);
  * thinx_passdown_is_crowded() - is so much queued that nobody should add to it?
  * @plane: plane
  *
- * Volumes are kicked when that ends.
+ * thinx_volumes_retry_starved() is called when that ends.
  *
  * Context: Any.
  */

@@ -134,6 +134,9 @@ struct thinx_passdown {
  * @volumes_lock: protects @volumes
  * @volumes: L:volumes_lock; all volumes
  * @quiesced: L:volumes_lock; gates of all volumes are closed by us
+ * @waiting_lock: irq-safe
+ * @waiting: L:waiting_lock; volumes with starved writes, or with discards that
+ *	wait; see thinx_volumes_retry_starved()
  * @nr_busy: A; groups under way and passes of workers, in all volumes
  * @idle: woken when @nr_busy falls to zero
  * @nr_aborts: A; changes at the end of an abort, with all gates still closed
@@ -170,6 +173,8 @@ struct thinx_plane {
 	struct mutex volumes_lock;
 	struct list_head volumes;
 	bool quiesced;
+	spinlock_t waiting_lock;
+	struct list_head waiting;
 	atomic_t nr_busy;
 	wait_queue_head_t idle;
 	unsigned int nr_aborts;

@@ -103,6 +103,8 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	plane->quiesced = true;
 	mutex_init(&plane->volumes_lock);
 	INIT_LIST_HEAD(&plane->volumes);
+	spin_lock_init(&plane->waiting_lock);
+	INIT_LIST_HEAD(&plane->waiting);
 	init_waitqueue_head(&plane->idle);
 	init_completion(&plane->flushed);
 	thinx_commit_init(plane);

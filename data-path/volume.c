@@ -9,9 +9,26 @@
  *  1. dm core calls the destructor after the last bio of the table completed,
  *     so nothing of this port is on any list or in the gate.
  *  2. The last port takes the volume off the plane's list: nobody finds it.
- *  3. The worker may still run, ending a group whose bios are complete:
+ *  3. It leaves the list of those that wait, where it may still be although
+ *     nothing waits any more.
+ *  4. The worker may still run, ending a group whose bios are complete:
  *     cancel_work_sync() waits for it; nothing queues it again.
- *  4. Now gate, cache and metadata handle have no users.
+ *  5. Now gate, cache and metadata handle have no users.
+ *
+ * Who waits for space or for a commit
+ *
+ * I1  A volume is in thinx_plane.waiting while one of its writes starves, or
+ *     a discard of it waits.  Otherwise it may be, which costs one vain pass.
+ * I2  Whoever changes what they wait for does so first and calls
+ *     thinx_volumes_retry_starved() then.  That takes volumes off the list and
+ *     runs their workers; whoever has to wait again enters it again.
+ * I3  No wake-up is lost.  Entering the list and leaving it are sections of one
+ *     lock.  If the volume entered before it was looked for, it is found.  If
+ *     it entered after that, it sees the change, because it looks after it
+ *     entered: discard.c tests its conditions again; a starved write enters in
+ *     the same section in which it tests the capabilities, and a commit or the
+ *     end of discards is asked for, or seen to be under way, only later in the
+ *     pass (ask_for_space()).
  */
 #include "data-path/volume.h"
 
@@ -41,6 +58,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 		return -ENOMEM;
 	v->plane = plane;
 	v->id = id;
+	INIT_LIST_HEAD(&v->waiting);
 	INIT_LIST_HEAD(&v->ports);
 	spin_lock_init(&v->lock);
 	INIT_LIST_HEAD(&v->deferred);
@@ -81,6 +99,9 @@ err_free:
 
 static void destroy_volume(struct thinx_volume *v)
 {
+	spin_lock_irq(&v->plane->waiting_lock);
+	list_del_init(&v->waiting);
+	spin_unlock_irq(&v->plane->waiting_lock);
 	cancel_work_sync(&v->work);
 	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->copied) ||
 		     !list_empty(&v->prepared) || !list_empty(&v->starved) ||
@@ -230,16 +251,59 @@ void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r)
 	thinx_volume_kick(v);
 }
 
+void thinx_volume_waits_locked(struct thinx_volume *v)
+{
+	lockdep_assert_held(&v->plane->waiting_lock);
+	if (list_empty(&v->waiting))
+		list_add_tail(&v->waiting, &v->plane->waiting);
+}
+
+void thinx_volume_waits(struct thinx_volume *v)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->plane->waiting_lock, flags);
+	thinx_volume_waits_locked(v);
+	spin_unlock_irqrestore(&v->plane->waiting_lock, flags);
+}
+
+/* Under the lock, so that the volume is not destroyed meanwhile. */
+static void retry_volume(struct thinx_volume *v)
+{
+	list_del_init(&v->waiting);
+	spin_lock(&v->lock);
+	list_splice_tail_init(&v->starved, &v->deferred);
+	spin_unlock(&v->lock);
+	thinx_volume_kick(v);
+}
+
+/*
+ * Only those that are in the list now: they may be in it again before the last
+ * of them has its turn.
+ */
 void thinx_volumes_retry_starved(struct thinx_plane *plane)
+{
+	unsigned long flags;
+	LIST_HEAD(now);
+
+	spin_lock_irqsave(&plane->waiting_lock, flags);
+	list_splice_init(&plane->waiting, &now);
+	while (!list_empty(&now)) {
+		retry_volume(list_first_entry(&now, struct thinx_volume,
+					      waiting));
+		/* Interrupts and others have a turn. */
+		spin_unlock_irqrestore(&plane->waiting_lock, flags);
+		spin_lock_irqsave(&plane->waiting_lock, flags);
+	}
+	spin_unlock_irqrestore(&plane->waiting_lock, flags);
+}
+
+void thinx_volumes_kick(struct thinx_plane *plane)
 {
 	struct thinx_volume *v;
 
 	mutex_lock(&plane->volumes_lock);
-	list_for_each_entry(v, &plane->volumes, list) {
-		spin_lock_irq(&v->lock);
-		list_splice_tail_init(&v->starved, &v->deferred);
-		spin_unlock_irq(&v->lock);
+	list_for_each_entry(v, &plane->volumes, list)
 		thinx_volume_kick(v);
-	}
 	mutex_unlock(&plane->volumes_lock);
 }

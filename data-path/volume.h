@@ -43,6 +43,7 @@ struct dm_target;
 /**
  * struct thinx_volume - one thin device
  * @list: in thinx_plane.volumes
+ * @waiting: in thinx_plane.waiting or empty, under its lock
  * @plane: I
  * @dev: I; the metadata's view
  * @id: I; device id
@@ -64,6 +65,7 @@ struct dm_target;
  */
 struct thinx_volume {
 	struct list_head list;
+	struct list_head waiting;
 	struct thinx_plane *plane;
 	struct thinx_md_dev *dev;
 	u32 id;
@@ -169,15 +171,38 @@ void thinx_volume_kick(struct thinx_volume *v);
 void thinx_volume_unlock_range(struct thinx_volume *v, struct thinx_range *r);
 
 /**
- * thinx_volumes_retry_starved() - retry writes that found no data block
+ * thinx_volume_waits() - let thinx_volumes_retry_starved() find a volume
+ * @v: volume
+ *
+ * Afterwards the caller looks once more at what it waits for: what had changed
+ * by then, nobody will tell.
+ *
+ * Context: Any.
+ */
+void thinx_volume_waits(struct thinx_volume *v);
+
+/** thinx_volume_waits_locked() - the same under thinx_plane.waiting_lock */
+void thinx_volume_waits_locked(struct thinx_volume *v);
+
+/**
+ * thinx_volumes_retry_starved() - retry what waits for space or for a commit
  * @plane: plane
  *
- * Also to be called when capabilities changed, so that held writes are judged
- * again.  Every volume's worker runs, so waiting discards go on, too.
+ * Writes that found no data block and discards that could not go on.  Also to
+ * be called when capabilities changed, so that both are judged again.  Nothing
+ * happens to volumes in which nothing waits.
+ *
+ * Context: Any.
+ */
+void thinx_volumes_retry_starved(struct thinx_plane *plane);
+
+/**
+ * thinx_volumes_kick() - let the workers of all volumes run
+ * @plane: plane
  *
  * Context: May sleep.
  */
-void thinx_volumes_retry_starved(struct thinx_plane *plane);
+void thinx_volumes_kick(struct thinx_plane *plane);
 
 /**
  * thinx_volume_sees_shared() - may a mapping of the volume be shared?
