@@ -18,6 +18,17 @@
  *     and it may have flushed the data device before the waiters' last writes
  *     ended.  Flushes then go back to their volumes, whose workers send them
  *     down to the data device.
+ *
+ * The committer has a work queue of its own, of high priority.  Work queues of
+ * the same kind share their threads and the line in front of them, and one
+ * begins no more than some hundred works at a time: an fsync would stand in line
+ * behind the passes of thousands of volumes, each of which zeroes and copies.
+ * Those of high priority have threads of their own, which the scheduler also
+ * prefers: the committer holds the metadata lock, for which all others wait, and
+ * else waits for devices.  There is one for each pool, so they cannot keep a
+ * processor busy.  Its rescuer is its own, too: when no thread can be made, the
+ * commit that writeback waits for is not behind a pass that itself waits.
+ * Passing down stays with the volumes: nobody's latency hangs on it.
  */
 #include "data-path/commit.h"
 
@@ -100,7 +111,7 @@ static void commit_work(struct work_struct *work)
 	if (flushed)
 		thinx_volumes_retry_starved(plane);
 	else
-		queue_delayed_work(plane->wq, &c->later, RETRY_DELAY);
+		queue_delayed_work(plane->commit_wq, &c->later, RETRY_DELAY);
 }
 
 static void retry_later(struct work_struct *work)
@@ -129,7 +140,7 @@ void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio)
 	spin_lock_irqsave(&plane->commit.lock, flags);
 	list_add_tail(&tb->list, &plane->commit.waiters);
 	/* Under the lock: after it the bio may end, and the pool with it. */
-	queue_work(plane->wq, &plane->commit.work);
+	queue_work(plane->commit_wq, &plane->commit.work);
 	spin_unlock_irqrestore(&plane->commit.lock, flags);
 }
 
@@ -156,7 +167,7 @@ void thinx_commit_for_discards(struct thinx_plane *plane)
 
 void thinx_commit_soon(struct thinx_plane *plane)
 {
-	queue_work(plane->wq, &plane->commit.work);
+	queue_work(plane->commit_wq, &plane->commit.work);
 }
 
 void thinx_commit_note_change(struct thinx_plane *plane)
@@ -164,7 +175,7 @@ void thinx_commit_note_change(struct thinx_plane *plane)
 	if (thinx_md_is_heavy(plane->md))
 		thinx_commit_soon(plane);
 	else if (!delayed_work_pending(&plane->commit.tick))
-		queue_delayed_work(plane->wq, &plane->commit.tick,
+		queue_delayed_work(plane->commit_wq, &plane->commit.tick,
 				   COMMIT_DELAY);
 }
 

@@ -123,7 +123,8 @@ struct thinx_passdown {
  * @low_water: A; data blocks
  * @low_water_sent: A; told since the last resume
  * @name: I; for log lines
- * @wq: I; all slow-path work
+ * @wq: I; all slow-path work but the committer's
+ * @commit_wq: I; the committer's, see data-path/commit.c
  * @volume_work: I; the slow path of a volume
  * @copier: I; kcopyd
  * @pieces: I; bios cut from others, struct thinx_bio in front
@@ -164,6 +165,7 @@ struct thinx_plane {
 	bool low_water_sent;
 	const char *name;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *commit_wq;
 	work_func_t volume_work;
 	struct dm_kcopyd_client *copier;
 	struct bio_set pieces;

@@ -114,10 +114,16 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 				    name);
 	if (!plane->wq)
 		return -ENOMEM;
+	r = -ENOMEM;
+	plane->commit_wq = alloc_workqueue("thinxc/%s",
+					   WQ_UNBOUND | WQ_HIGHPRI |
+					   WQ_MEM_RECLAIM, 0, name);
+	if (!plane->commit_wq)
+		goto err_destroy_wq;
 	r = bioset_init(&plane->pieces, THINX_MIN_PIECES,
 			offsetof(struct thinx_piece, bio), 0);
 	if (r)
-		goto err_destroy_wq;
+		goto err_destroy_commit_wq;
 	r = bioset_init(&plane->bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 	if (r)
 		goto err_exit_pieces;
@@ -139,6 +145,8 @@ err_exit_bios:
 	bioset_exit(&plane->bios);
 err_exit_pieces:
 	bioset_exit(&plane->pieces);
+err_destroy_commit_wq:
+	destroy_workqueue(plane->commit_wq);
 err_destroy_wq:
 	destroy_workqueue(plane->wq);
 	return r;
@@ -152,6 +160,7 @@ void thinx_plane_exit(struct thinx_plane *plane)
 	thinx_commit_exit(plane);
 	dm_kcopyd_client_destroy(plane->copier);
 	destroy_workqueue(plane->wq);
+	destroy_workqueue(plane->commit_wq);
 	mempool_exit(&plane->groups);
 	bioset_exit(&plane->bios);
 	bioset_exit(&plane->pieces);
