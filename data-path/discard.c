@@ -110,16 +110,16 @@ static void end_discard(struct thinx_volume *v, struct thinx_discard *d,
 static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 {
 	struct thinx_plane *plane = v->plane;
-	struct thinx_md_removal *rm = v->removal;
+	struct thinx_md_removal *rm = plane->removal;
+	bool done;
 	int r;
 
+	thinx_md_lock(plane->md);
 	rm->begin = d->next;
 	rm->end = d->range.end;
 	rm->want_freed = READ_ONCE(plane->pass_discards);
 	rm->done = false;
 	rm->nr_freed = 0;
-
-	thinx_md_lock(plane->md);
 	r = thinx_md_remove_range_locked(v->dev, rm);
 	if (!r) {
 		thinx_vblock_t reached = rm->done ? rm->end : rm->begin;
@@ -132,6 +132,7 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 	}
 	thinx_passdown_add(plane, rm->freed, rm->nr_freed,
 			   thinx_md_open_generation(plane->md));
+	done = rm->done;
 	thinx_md_unlock(plane->md);
 
 	thinx_commit_note_change(plane);
@@ -147,7 +148,7 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 		end_discard(v, d, BLK_STS_IOERR);
 		return true;
 	}
-	if (!rm->done)
+	if (!done)
 		return false;
 	end_discard(v, d, BLK_STS_OK);
 	return true;

@@ -19,6 +19,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>
+#include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
@@ -31,6 +32,9 @@
 
 /* Pieces kept in reserve for when memory is short. */
 #define THINX_MIN_PIECES 256
+
+/* The tables in which volumes and their ports are looked up have 2^this slots. */
+#define THINX_VOLUMES_BITS 9
 
 struct dm_kcopyd_client;
 struct thinx_plane;
@@ -134,6 +138,9 @@ struct thinx_passdown {
  * @groups: I; struct thinx_group for when memory is short
  * @volumes_lock: protects @volumes
  * @volumes: L:volumes_lock; all volumes
+ * @by_id: L:volumes_lock; the same by device id
+ * @by_disk: L:volumes_lock; all ports by the disk they are part of
+ * @by_origin: L:volumes_lock; those with an external origin by its disk
  * @quiesced: L:volumes_lock; gates of all volumes are closed by us
  * @waiting_lock: irq-safe
  * @waiting: L:waiting_lock; volumes with starved writes, or with discards that
@@ -147,6 +154,7 @@ struct thinx_passdown {
  * @flushed: @flush_bio has ended
  * @commit: see struct thinx_commit
  * @passdown: see struct thinx_passdown
+ * @removal: L:metadata lock; scratch memory of a discard step
  * @ops: I; the control plane
  * @context: I; its argument
  */
@@ -174,6 +182,9 @@ struct thinx_plane {
 	mempool_t groups;
 	struct mutex volumes_lock;
 	struct list_head volumes;
+	DECLARE_HASHTABLE(by_id, THINX_VOLUMES_BITS);
+	DECLARE_HASHTABLE(by_disk, THINX_VOLUMES_BITS);
+	DECLARE_HASHTABLE(by_origin, THINX_VOLUMES_BITS);
 	bool quiesced;
 	spinlock_t waiting_lock;
 	struct list_head waiting;
@@ -185,6 +196,7 @@ struct thinx_plane {
 	struct completion flushed;
 	struct thinx_commit commit;
 	struct thinx_passdown passdown;
+	struct thinx_md_removal *removal;
 	const struct thinx_plane_ops *ops;
 	void *context;
 };

@@ -12,6 +12,7 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
 
 #include "data-path/commit.h"
 #include "data-path/deferred.h"
@@ -103,6 +104,9 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	plane->quiesced = true;
 	mutex_init(&plane->volumes_lock);
 	INIT_LIST_HEAD(&plane->volumes);
+	hash_init(plane->by_id);
+	hash_init(plane->by_disk);
+	hash_init(plane->by_origin);
 	spin_lock_init(&plane->waiting_lock);
 	INIT_LIST_HEAD(&plane->waiting);
 	init_waitqueue_head(&plane->idle);
@@ -110,11 +114,14 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	thinx_commit_init(plane);
 	thinx_passdown_init(plane);
 
+	plane->removal = kvzalloc(sizeof(*plane->removal), GFP_KERNEL);
+	if (!plane->removal)
+		return -ENOMEM;
+	r = -ENOMEM;
 	plane->wq = alloc_workqueue("thinx/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 				    name);
 	if (!plane->wq)
-		return -ENOMEM;
-	r = -ENOMEM;
+		goto err_free_removal;
 	plane->commit_wq = alloc_workqueue("thinxc/%s",
 					   WQ_UNBOUND | WQ_HIGHPRI |
 					   WQ_MEM_RECLAIM, 0, name);
@@ -149,6 +156,8 @@ err_destroy_commit_wq:
 	destroy_workqueue(plane->commit_wq);
 err_destroy_wq:
 	destroy_workqueue(plane->wq);
+err_free_removal:
+	kvfree(plane->removal);
 	return r;
 }
 
@@ -164,6 +173,7 @@ void thinx_plane_exit(struct thinx_plane *plane)
 	mempool_exit(&plane->groups);
 	bioset_exit(&plane->bios);
 	bioset_exit(&plane->pieces);
+	kvfree(plane->removal);
 }
 
 static void close_gates(struct thinx_plane *plane)

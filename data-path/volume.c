@@ -33,7 +33,6 @@
 #include "data-path/volume.h"
 
 #include <linux/device-mapper.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
@@ -41,7 +40,7 @@ static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
 	struct thinx_volume *v;
 
 	lockdep_assert_held(&plane->volumes_lock);
-	list_for_each_entry(v, &plane->volumes, list)
+	hash_for_each_possible(plane->by_id, v, by_id, id)
 		if (v->id == id)
 			return v;
 	return NULL;
@@ -70,13 +69,9 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_WORK(&v->work, plane->volume_work);
 	thinx_range_lock_init(&v->ranges);
 
-	r = -ENOMEM;
-	v->removal = kvzalloc(sizeof(*v->removal), GFP_KERNEL);
-	if (!v->removal)
-		goto err_free;
 	r = thinx_gate_init(&v->gate);
 	if (r)
-		goto err_free_removal;
+		goto err_free;
 	r = thinx_map_cache_init(&v->cache, &v->ranges);
 	if (r)
 		goto err_exit_gate;
@@ -90,8 +85,6 @@ err_exit_cache:
 	thinx_map_cache_exit(&v->cache);
 err_exit_gate:
 	thinx_gate_exit(&v->gate);
-err_free_removal:
-	kvfree(v->removal);
 err_free:
 	kfree(v);
 	return r;
@@ -109,7 +102,6 @@ static void destroy_volume(struct thinx_volume *v)
 	thinx_md_close_device(v->dev);
 	thinx_map_cache_exit(&v->cache);
 	thinx_gate_exit(&v->gate);
-	kvfree(v->removal);
 	kfree(v);
 }
 
@@ -118,9 +110,27 @@ static struct gendisk *disk_of(struct thinx_port *port)
 	return dm_disk(dm_table_get_md(port->ti->table));
 }
 
-static bool has_origin(struct thinx_port *port, struct thinx_port *origin)
+/* Is there a port whose origin is on this disk? */
+static bool is_origin(struct thinx_plane *plane, struct gendisk *disk)
 {
-	return port->origin && port->origin->bd_disk == disk_of(origin);
+	struct thinx_port *p;
+
+	hash_for_each_possible(plane->by_origin, p, by_origin,
+			       (unsigned long)disk)
+		if (p->origin->bd_disk == disk)
+			return true;
+	return false;
+}
+
+/* Is there a port that is part of this disk? */
+static bool has_port(struct thinx_plane *plane, struct gendisk *disk)
+{
+	struct thinx_port *p;
+
+	hash_for_each_possible(plane->by_disk, p, by_disk, (unsigned long)disk)
+		if (disk_of(p) == disk)
+			return true;
+	return false;
 }
 
 /*
@@ -129,46 +139,90 @@ static bool has_origin(struct thinx_port *port, struct thinx_port *origin)
  */
 static bool is_own_origin(struct thinx_plane *plane, struct thinx_port *port)
 {
-	struct thinx_volume *v;
-	struct thinx_port *p;
+	struct gendisk *origin;
 
 	lockdep_assert_held(&plane->volumes_lock);
-	if (has_origin(port, port))
+	if (is_origin(plane, disk_of(port)))
 		return true;
-	list_for_each_entry(v, &plane->volumes, list)
-		list_for_each_entry(p, &v->ports, list)
-			if (has_origin(port, p) || has_origin(p, port))
-				return true;
-	return false;
+	if (!port->origin)
+		return false;
+	origin = port->origin->bd_disk;
+	return origin == disk_of(port) || has_port(plane, origin);
 }
 
-int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
+static void add_volume(struct thinx_plane *plane, struct thinx_volume *v)
+{
+	lockdep_assert_held(&plane->volumes_lock);
+	if (plane->quiesced)
+		thinx_gate_close(&v->gate);
+	list_add_tail(&v->list, &plane->volumes);
+	hash_add(plane->by_id, &v->by_id, v->id);
+}
+
+static void add_port(struct thinx_plane *plane, struct thinx_port *port,
+		     struct thinx_volume *v)
+{
+	lockdep_assert_held(&plane->volumes_lock);
+	port->volume = v;
+	list_add_tail(&port->list, &v->ports);
+	hash_add(plane->by_disk, &port->by_disk, (unsigned long)disk_of(port));
+	if (port->origin)
+		hash_add(plane->by_origin, &port->by_origin,
+			 (unsigned long)port->origin->bd_disk);
+}
+
+/*
+ * Add the port to the volume, which may be @spare if nobody has one.  -EAGAIN:
+ * nobody has, and there is no spare.
+ */
+static int join_volume(struct thinx_port *port, struct thinx_plane *plane,
+		       u32 id, struct thinx_volume **spare)
 {
 	struct thinx_volume *v;
-	unsigned int noio;
 	int r = 0;
 
 	mutex_lock(&plane->volumes_lock);
-	/* I/O waits for this lock: no memory reclaim may wait for that I/O. */
-	noio = memalloc_noio_save();
 	if (is_own_origin(plane, port)) {
 		r = -ELOOP;
 		goto out;
 	}
 	v = find_volume(plane, id);
 	if (!v) {
-		r = create_volume(plane, id, &v);
-		if (r)
+		v = *spare;
+		if (!v) {
+			r = -EAGAIN;
 			goto out;
-		if (plane->quiesced)
-			thinx_gate_close(&v->gate);
-		list_add_tail(&v->list, &plane->volumes);
+		}
+		*spare = NULL;
+		add_volume(plane, v);
 	}
-	list_add_tail(&port->list, &v->ports);
-	port->volume = v;
+	add_port(plane, port, v);
 out:
-	memalloc_noio_restore(noio);
 	mutex_unlock(&plane->volumes_lock);
+	return r;
+}
+
+/*
+ * A volume is made before the lock is taken: I/O waits for the lock, and
+ * reclaiming memory may wait for that I/O.  Nobody sees it before the lock; what
+ * happens to all volumes meanwhile, happens to its metadata handle as well, and
+ * its map cache is empty.
+ */
+int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
+{
+	struct thinx_volume *spare = NULL;
+	int r;
+
+	r = join_volume(port, plane, id, &spare);
+	if (r != -EAGAIN)
+		return r;
+	r = create_volume(plane, id, &spare);
+	if (r)
+		return r;
+	r = join_volume(port, plane, id, &spare);
+	/* Another one was faster, or the port was refused. */
+	if (spare)
+		destroy_volume(spare);
 	return r;
 }
 
@@ -179,11 +233,14 @@ void thinx_port_close(struct thinx_port *port)
 
 	mutex_lock(&plane->volumes_lock);
 	list_del(&port->list);
+	hash_del(&port->by_disk);
+	hash_del(&port->by_origin);
 	if (!list_empty(&v->ports)) {
 		mutex_unlock(&plane->volumes_lock);
 		return;
 	}
 	list_del(&v->list);
+	hash_del(&v->by_id);
 	mutex_unlock(&plane->volumes_lock);
 	destroy_volume(v);
 }

@@ -43,6 +43,7 @@ struct dm_target;
 /**
  * struct thinx_volume - one thin device
  * @list: in thinx_plane.volumes
+ * @by_id: in thinx_plane.by_id
  * @waiting: in thinx_plane.waiting or empty, under its lock
  * @plane: I
  * @dev: I; the metadata's view
@@ -60,11 +61,11 @@ struct dm_target;
  * @nr_unlearned: W; how many
  * @discards: W; struct thinx_discard, each with a held range
  * @work: the slow path
- * @removal: W; scratch memory of a discard step
  * @awaited: W; generation whose commit discards wait for, 0: none
  */
 struct thinx_volume {
 	struct list_head list;
+	struct hlist_node by_id;
 	struct list_head waiting;
 	struct thinx_plane *plane;
 	struct thinx_md_dev *dev;
@@ -82,13 +83,14 @@ struct thinx_volume {
 	unsigned int nr_unlearned;
 	struct list_head discards;
 	struct work_struct work;
-	struct thinx_md_removal *removal;
 	u64 awaited;
 };
 
 /**
  * struct thinx_port - one table's access to a volume
  * @list: in thinx_volume.ports
+ * @by_disk: in thinx_plane.by_disk
+ * @by_origin: in thinx_plane.by_origin, if it has an origin
  * @volume: I
  * @ti: I; the table's target
  * @requeue: A; a noflush suspend: give bios back to dm core
@@ -97,6 +99,8 @@ struct thinx_volume {
  */
 struct thinx_port {
 	struct list_head list;
+	struct hlist_node by_disk;
+	struct hlist_node by_origin;
 	struct thinx_volume *volume;
 	struct dm_target *ti;
 	bool requeue;
