@@ -15,7 +15,7 @@
  *   ├─ thinx_pools_lock			mutex, control/pool.c
  *   ├─ thinx_pool.mode_lock		mutex, by control/mode.c
  *   │   ├─ thinx_plane.volumes_lock	mutex, by thinx_plane_abort()
- *   │   │   └─ (close and drain gates)
+ *   │   │   └─ (close gates; an abort drains them, too)
  *   │   └─ metadata commit mutex		by thinx_md_abort(), thinx_md_commit()
  *   │       └─ metadata lock		rwsem in dm-thinx-metadata.c
  *   │           └─ thinx_range_lock.lock	by the fills of data-path/map-cache.c

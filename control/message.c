@@ -34,6 +34,7 @@ static int create_thin(struct thinx_pool *pool, char **argv)
 
 static int create_snap(struct thinx_pool *pool, char **argv)
 {
+	struct thinx_stop stop;
 	u32 id, origin;
 	int r;
 
@@ -43,9 +44,9 @@ static int create_snap(struct thinx_pool *pool, char **argv)
 	r = parse_id(pool, argv[2], &origin);
 	if (r)
 		return r;
-	thinx_volume_stop_writes(&pool->plane, origin);
+	thinx_volume_stop_writes(&pool->plane, origin, &stop);
 	r = thinx_md_create_snap(pool->md, id, origin);
-	thinx_volume_allow_writes(&pool->plane, origin);
+	thinx_volume_allow_writes(&pool->plane, &stop);
 	return r;
 }
 

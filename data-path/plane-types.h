@@ -136,11 +136,14 @@ struct thinx_passdown {
  *	it has to be asked for
  * @bios: I; bios of our own to the data device
  * @groups: I; struct thinx_group for when memory is short
- * @volumes_lock: protects @volumes
+ * @volumes_lock: protects @volumes; no gate is drained under it, except by an
+ *	abort
  * @volumes: L:volumes_lock; all volumes
  * @by_id: L:volumes_lock; the same by device id
  * @by_disk: L:volumes_lock; all ports by the disk they are part of
  * @by_origin: L:volumes_lock; those with an external origin by its disk
+ * @stops: L:volumes_lock; struct thinx_stop
+ * @unpinned: woken when the last pin of a volume is gone
  * @quiesced: L:volumes_lock; gates of all volumes are closed by us
  * @waiting_lock: irq-safe
  * @waiting: L:waiting_lock; volumes with starved writes, or with discards that
@@ -185,6 +188,8 @@ struct thinx_plane {
 	DECLARE_HASHTABLE(by_id, THINX_VOLUMES_BITS);
 	DECLARE_HASHTABLE(by_disk, THINX_VOLUMES_BITS);
 	DECLARE_HASHTABLE(by_origin, THINX_VOLUMES_BITS);
+	struct list_head stops;
+	wait_queue_head_t unpinned;
 	bool quiesced;
 	spinlock_t waiting_lock;
 	struct list_head waiting;

@@ -104,6 +104,8 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	plane->quiesced = true;
 	mutex_init(&plane->volumes_lock);
 	INIT_LIST_HEAD(&plane->volumes);
+	INIT_LIST_HEAD(&plane->stops);
+	init_waitqueue_head(&plane->unpinned);
 	hash_init(plane->by_id);
 	hash_init(plane->by_disk);
 	hash_init(plane->by_origin);
@@ -183,8 +185,29 @@ static void close_gates(struct thinx_plane *plane)
 	lockdep_assert_held(&plane->volumes_lock);
 	list_for_each_entry(v, &plane->volumes, list)
 		thinx_gate_close(&v->gate);
-	list_for_each_entry(v, &plane->volumes, list)
+}
+
+/*
+ * Wait until nobody is inside any gate; all are closed.  The lock is let go
+ * meanwhile: volumes may leave, except the one that is waited for, and those
+ * that come are not used before the gates open.
+ */
+static void drain_gates(struct thinx_plane *plane)
+{
+	struct thinx_volume *v, *last = NULL;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	list_for_each_entry(v, &plane->volumes, list) {
+		thinx_volume_pin(v);
+		if (last)
+			thinx_volume_unpin(last);
+		last = v;
+		mutex_unlock(&plane->volumes_lock);
 		thinx_gate_drain(&v->gate);
+		mutex_lock(&plane->volumes_lock);
+	}
+	if (last)
+		thinx_volume_unpin(last);
 }
 
 static void open_gates(struct thinx_plane *plane)
@@ -200,7 +223,8 @@ static void open_gates(struct thinx_plane *plane)
 
 /*
  * Gates are closed under the lock, but workers are waited for without it: one
- * that ends a group may have to abort, which takes the lock.
+ * that ends a group may have to abort, which takes the lock.  A volume that
+ * appears meanwhile begins with a closed gate.
  */
 void thinx_plane_quiesce(struct thinx_plane *plane)
 {
@@ -208,6 +232,7 @@ void thinx_plane_quiesce(struct thinx_plane *plane)
 	if (!plane->quiesced) {
 		plane->quiesced = true;
 		close_gates(plane);
+		drain_gates(plane);
 	}
 	mutex_unlock(&plane->volumes_lock);
 
@@ -229,6 +254,12 @@ void thinx_plane_unquiesce(struct thinx_plane *plane)
 	thinx_volumes_retry_starved(plane);
 }
 
+/*
+ * The one that drains under the lock: no volume may come or go between the
+ * closing of the gates and the end, since a map cache that is not dropped would
+ * show what was undone.  Until the abort is over the metadata answer nobody, so
+ * who waits for the lock meanwhile has nothing to gain.
+ */
 int thinx_plane_abort(struct thinx_plane *plane)
 {
 	struct thinx_volume *v;
@@ -237,6 +268,8 @@ int thinx_plane_abort(struct thinx_plane *plane)
 
 	mutex_lock(&plane->volumes_lock);
 	close_gates(plane);
+	list_for_each_entry(v, &plane->volumes, list)
+		thinx_gate_drain(&v->gate);
 	/* Our I/O waits for this: no memory reclaim may wait for that I/O. */
 	noio = memalloc_noio_save();
 	r = thinx_md_abort(plane->md);

@@ -8,7 +8,8 @@
  * Tear-down, why each step is safe:
  *  1. dm core calls the destructor after the last bio of the table completed,
  *     so nothing of this port is on any list or in the gate.
- *  2. The last port takes the volume off the plane's list: nobody finds it.
+ *  2. The last port takes the volume off the plane's list: nobody finds it.  It
+ *     waits for pins first: whoever has one uses the volume without the lock.
  *  3. It leaves the list of those that wait, where it may still be although
  *     nothing waits any more.
  *  4. The worker may still run, ending a group whose bios are complete:
@@ -150,13 +151,25 @@ static bool is_own_origin(struct thinx_plane *plane, struct thinx_port *port)
 	return origin == disk_of(port) || has_port(plane, origin);
 }
 
+static void stop_volume(struct thinx_stop *stop, struct thinx_volume *v)
+{
+	stop->volume = v;
+	thinx_volume_pin(v);
+	thinx_gate_close(&v->gate);
+}
+
 static void add_volume(struct thinx_plane *plane, struct thinx_volume *v)
 {
+	struct thinx_stop *stop;
+
 	lockdep_assert_held(&plane->volumes_lock);
 	if (plane->quiesced)
 		thinx_gate_close(&v->gate);
 	list_add_tail(&v->list, &plane->volumes);
 	hash_add(plane->by_id, &v->by_id, v->id);
+	list_for_each_entry(stop, &plane->stops, list)
+		if (stop->id == v->id)
+			stop_volume(stop, v);
 }
 
 static void add_port(struct thinx_plane *plane, struct thinx_port *port,
@@ -232,6 +245,12 @@ void thinx_port_close(struct thinx_port *port)
 	struct thinx_plane *plane = v->plane;
 
 	mutex_lock(&plane->volumes_lock);
+	/* As long as the port is there, so is the volume. */
+	while (v->pins && list_is_singular(&v->ports)) {
+		mutex_unlock(&plane->volumes_lock);
+		wait_event(plane->unpinned, !READ_ONCE(v->pins));
+		mutex_lock(&plane->volumes_lock);
+	}
 	list_del(&port->list);
 	hash_del(&port->by_disk);
 	hash_del(&port->by_origin);
@@ -265,25 +284,56 @@ void thinx_port_requeue(struct thinx_port *port, bool on)
 		flush_work(&v->work);
 }
 
-void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id)
+void thinx_volume_pin(struct thinx_volume *v)
+{
+	lockdep_assert_held(&v->plane->volumes_lock);
+	WRITE_ONCE(v->pins, v->pins + 1);
+}
+
+void thinx_volume_unpin(struct thinx_volume *v)
+{
+	struct thinx_plane *plane = v->plane;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	WRITE_ONCE(v->pins, v->pins - 1);
+	if (!v->pins)
+		wake_up_all(&plane->unpinned);
+}
+
+/*
+ * The drain waits for the data device, however slow: not under the lock.  The
+ * pin keeps the volume there, and a volume that appears meanwhile begins with a
+ * closed gate; see add_volume().
+ */
+void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id,
+			      struct thinx_stop *stop)
+{
+	struct thinx_volume *v;
+
+	stop->id = id;
+	stop->volume = NULL;
+	mutex_lock(&plane->volumes_lock);
+	list_add_tail(&stop->list, &plane->stops);
+	v = find_volume(plane, id);
+	if (v)
+		stop_volume(stop, v);
+	mutex_unlock(&plane->volumes_lock);
+	if (v)
+		thinx_gate_drain(&v->gate);
+}
+
+void thinx_volume_allow_writes(struct thinx_plane *plane,
+			       struct thinx_stop *stop)
 {
 	struct thinx_volume *v;
 
 	mutex_lock(&plane->volumes_lock);
-	v = find_volume(plane, id);
-	if (!v)
-		return;
-	thinx_gate_close(&v->gate);
-	thinx_gate_drain(&v->gate);
-}
-
-void thinx_volume_allow_writes(struct thinx_plane *plane, u32 id)
-{
-	struct thinx_volume *v = find_volume(plane, id);
-
+	list_del(&stop->list);
+	v = stop->volume;
 	if (v) {
 		thinx_gate_open(&v->gate);
 		thinx_volume_kick(v);
+		thinx_volume_unpin(v);
 	}
 	mutex_unlock(&plane->volumes_lock);
 }

@@ -49,6 +49,7 @@ struct dm_target;
  * @dev: I; the metadata's view
  * @id: I; device id
  * @ports: under thinx_plane.volumes_lock; struct thinx_port
+ * @pins: likewise; how many others keep it from being destroyed
  * @gate: see data-path/gate.h
  * @ranges: see data-path/range-lock.h
  * @cache: see data-path/map-cache.h
@@ -71,6 +72,7 @@ struct thinx_volume {
 	struct thinx_md_dev *dev;
 	u32 id;
 	struct list_head ports;
+	unsigned int pins;
 	struct thinx_gate gate;
 	struct thinx_range_lock ranges;
 	struct thinx_map_cache cache;
@@ -152,21 +154,46 @@ void thinx_port_close(struct thinx_port *port);
 void thinx_port_requeue(struct thinx_port *port, bool on);
 
 /**
+ * thinx_volume_pin() - keep a volume from being destroyed
+ * @v: volume; stays in thinx_plane.volumes until thinx_volume_unpin()
+ *
+ * Context: May sleep, holds thinx_plane.volumes_lock.
+ */
+void thinx_volume_pin(struct thinx_volume *v);
+
+/** thinx_volume_unpin() - undo thinx_volume_pin(), under the same lock */
+void thinx_volume_unpin(struct thinx_volume *v);
+
+/**
+ * struct thinx_stop - a device whose writes are stopped
+ * @list: in thinx_plane.stops
+ * @id: I; device
+ * @volume: L:thinx_plane.volumes_lock; pinned, its gate closed; NULL as long as
+ *	no table uses the device
+ */
+struct thinx_stop {
+	struct list_head list;
+	u32 id;
+	struct thinx_volume *volume;
+};
+
+/**
  * thinx_volume_stop_writes() - stop writes before a snapshot is made
  * @plane: plane
- * @id: device; nothing happens if no table uses it
+ * @id: device
+ * @stop: memory until thinx_volume_allow_writes()
  *
- * On return no bio uses a mapping of the volume, and none will until
- * thinx_volume_allow_writes().  No new volume can appear meanwhile.
+ * On return no bio uses a mapping of the device, and none will until
+ * thinx_volume_allow_writes(), not even if a table begins to use it only then.
  *
- * Context: May sleep.  Returns with thinx_plane.volumes_lock held.
+ * Context: May sleep, as long as the slowest bio under way to the device takes.
  */
-void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id)
-	__acquires(&plane->volumes_lock);
+void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id,
+			      struct thinx_stop *stop);
 
 /** thinx_volume_allow_writes() - undo thinx_volume_stop_writes() */
-void thinx_volume_allow_writes(struct thinx_plane *plane, u32 id)
-	__releases(&plane->volumes_lock);
+void thinx_volume_allow_writes(struct thinx_plane *plane,
+			       struct thinx_stop *stop);
 
 /** thinx_volume_kick() - let the worker run */
 void thinx_volume_kick(struct thinx_volume *v);
