@@ -469,7 +469,6 @@ static bool process_deferred(struct thinx_volume *v)
 {
 	LIST_HEAD(todo);
 	LIST_HEAD(groups);
-	LIST_HEAD(discards);
 	bool again = false;
 	unsigned int nr = 0;
 
@@ -491,7 +490,7 @@ static bool process_deferred(struct thinx_volume *v)
 			thinx_flush(tb);
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);
-			thinx_discard_start(v, tb, &discards);
+			thinx_discard_queue(v, tb);
 		} else if (v->nr_unlearned >= MAX_UNLEARNED) {
 			/* Not now: comes again with those that wait. */
 			put_back(v, &todo);
@@ -504,7 +503,6 @@ static bool process_deferred(struct thinx_volume *v)
 		}
 	}
 	again |= run_groups(v, &groups);
-	thinx_discard_drain(v, &discards);
 	return again;
 }
 

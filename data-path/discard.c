@@ -4,10 +4,15 @@
  *
  * Discards unmap the whole blocks they cover; partial ones are left alone.
  *
- *   deferred ─► hold the range ─► forget it in the map cache ─► drain the gate
- *            ─► step: unmap a few leaves, store holes │ again until done
- *            ─► release the range, complete
- *            ─► after the commit: discard what became free (passdown.c)
+ *   queued ─► hold the range ─► forget it in the map cache ─► drain the gate
+ *          ─► step: unmap a few leaves, store holes │ again until done
+ *          ─► release the range, complete
+ *          ─► after the commit: discard what became free (passdown.c)
+ *
+ * Discards of a volume have their turn in order of arrival: many small ones at a
+ * time, which share a drain of the gate, or a big one.  Only those whose turn it
+ * is hold their range; the next one claims its own (range-lock.h), so that writes
+ * that keep coming do not keep it waiting.
  *
  * A big discard is worked on step by step, with other bios of the volume in
  * between; only those that overlap its range wait for it.  It waits itself
@@ -28,12 +33,18 @@
 /* Steps of all discards of a volume before other bios get their turn. */
 #define STEPS_PER_PASS 16
 
+/* Most discards, and most blocks of more than one, that have a turn together. */
+#define TURN_DISCARDS 64
+#define TURN_BLOCKS 16384
+
 /**
  * struct thinx_discard - a discard under way
- * @list: W
+ * @list: W; in thinx_volume.queued or .discards
  * @tb: the bio
- * @range: what it holds
+ * @range: what it holds, or claims
  * @next: first block not yet unmapped
+ * @end: one past the last
+ * @has_range: it holds or claims it
  * @committed: the last step found no metadata space, and then a commit was made
  */
 struct thinx_discard {
@@ -41,6 +52,8 @@ struct thinx_discard {
 	struct thinx_bio *tb;
 	struct thinx_range range;
 	thinx_vblock_t next;
+	thinx_vblock_t end;
+	bool has_range;
 	bool committed;
 };
 
@@ -56,16 +69,14 @@ static void whole_blocks(struct thinx_plane *plane, struct bio *bio,
 	*end = thinx_plane_block(plane, bio_end_sector(bio), &offset);
 }
 
-void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
-			 struct list_head *started)
+void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb)
 {
 	struct bio *bio = thinx_bio_of(tb);
 	struct thinx_discard *d;
 	thinx_vblock_t begin, end;
 
 	whole_blocks(v->plane, bio, &begin, &end);
-	if (begin >= end ||
-	    !(thinx_plane_caps(v->plane) & THINX_CAN_CHANGE)) {
+	if (begin >= end) {
 		thinx_bio_end(bio, BLK_STS_OK);
 		return;
 	}
@@ -76,38 +87,61 @@ void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
 	}
 	d->tb = tb;
 	d->next = begin;
+	d->end = end;
+	d->has_range = false;
 	d->committed = false;
-	if (thinx_range_lock_or_wait(&v->ranges, &d->range, &tb->waiter,
-				     begin, end))
-		list_add_tail(&d->list, started);
-	else
-		kfree(d);
-}
-
-void thinx_discard_drain(struct thinx_volume *v, struct list_head *started)
-{
-	struct thinx_discard *d;
-
-	if (list_empty(started))
-		return;
-	list_for_each_entry(d, started, list)
-		thinx_map_cache_invalidate(&v->cache, d->range.begin,
-					   d->range.end);
-	thinx_gate_drain(&v->gate);
-	list_splice_tail(started, &v->discards);
+	list_add_tail(&d->list, &v->queued);
 }
 
 static void end_discard(struct thinx_volume *v, struct thinx_discard *d,
 			blk_status_t status)
 {
 	list_del(&d->list);
-	thinx_volume_unlock_range(v, &d->range);
+	if (d->has_range)
+		thinx_volume_unlock_range(v, &d->range);
 	thinx_bio_end(thinx_bio_of(d->tb), status);
 	kfree(d);
 }
 
-/* One step.  Returns true when the discard has ended. */
-static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
+/*
+ * Take as many from the queue as have their turn together.  The first that does
+ * not get its range claims it.  Nobody has to tell us when it can be had: ranges
+ * are let go by the worker only, which comes by here afterwards.
+ */
+static void take_turn(struct thinx_volume *v)
+{
+	unsigned int caps = thinx_plane_caps(v->plane), nr = 0;
+	struct thinx_discard *d, *tmp;
+	u64 nr_blocks = 0;
+
+	list_for_each_entry_safe(d, tmp, &v->queued, list) {
+		if (thinx_port_requeues(d->tb->port)) {
+			end_discard(v, d, BLK_STS_DM_REQUEUE);
+			continue;
+		}
+		if (!(caps & THINX_CAN_CHANGE)) {
+			end_discard(v, d, caps & THINX_CAN_MAP ? BLK_STS_OK :
+								 BLK_STS_IOERR);
+			continue;
+		}
+		nr_blocks += d->end - d->next;
+		if (nr == TURN_DISCARDS || (nr && nr_blocks > TURN_BLOCKS))
+			break;
+		d->has_range = true;
+		if (!thinx_range_claim(&v->ranges, &d->range, d->next, d->end))
+			break;
+		list_move_tail(&d->list, &v->discards);
+		nr++;
+	}
+	if (!nr)
+		return;
+	list_for_each_entry(d, &v->discards, list)
+		thinx_map_cache_invalidate(&v->cache, d->range.begin,
+					   d->range.end);
+	thinx_gate_drain(&v->gate);
+}
+
+static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_md_removal *rm = plane->removal;
@@ -116,7 +150,7 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 
 	thinx_md_lock(plane->md);
 	rm->begin = d->next;
-	rm->end = d->range.end;
+	rm->end = d->end;
 	rm->want_freed = READ_ONCE(plane->pass_discards);
 	rm->done = false;
 	rm->nr_freed = 0;
@@ -140,18 +174,15 @@ static bool discard_step(struct thinx_volume *v, struct thinx_discard *d)
 		/* A commit gives back the blocks this transaction freed. */
 		d->committed = true;
 		thinx_commit_now(plane);
-		return false;
+		return;
 	}
 	d->committed = false;
 	if (r) {
 		thinx_plane_failed(plane, "unmapping a discarded range", r);
 		end_discard(v, d, BLK_STS_IOERR);
-		return true;
+	} else if (done) {
+		end_discard(v, d, BLK_STS_OK);
 	}
-	if (!done)
-		return false;
-	end_discard(v, d, BLK_STS_OK);
-	return true;
 }
 
 /*
@@ -164,6 +195,9 @@ static void give_back(struct thinx_volume *v)
 	struct thinx_discard *d, *tmp;
 
 	list_for_each_entry_safe(d, tmp, &v->discards, list)
+		if (thinx_port_requeues(d->tb->port))
+			end_discard(v, d, BLK_STS_DM_REQUEUE);
+	list_for_each_entry_safe(d, tmp, &v->queued, list)
 		if (thinx_port_requeues(d->tb->port))
 			end_discard(v, d, BLK_STS_DM_REQUEUE);
 }
@@ -218,19 +252,21 @@ static bool has_to_wait(struct thinx_volume *v)
 
 bool thinx_discard_process(struct thinx_volume *v)
 {
-	struct thinx_discard *d;
 	unsigned int nr;
 
 	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
-		if (list_empty(&v->discards))
+		if (list_empty(&v->discards) && list_empty(&v->queued))
 			return false;
 		if (has_to_wait(v)) {
 			give_back(v);
 			return false;
 		}
-		d = list_first_entry(&v->discards, struct thinx_discard, list);
-		if (!discard_step(v, d))
-			list_move_tail(&d->list, &v->discards);
+		if (list_empty(&v->discards))
+			take_turn(v);
+		if (list_empty(&v->discards))
+			return false;
+		discard_step(v, list_first_entry(&v->discards,
+						 struct thinx_discard, list));
 	}
-	return !list_empty(&v->discards);
+	return !list_empty(&v->discards) || !list_empty(&v->queued);
 }

@@ -10,16 +10,11 @@
 #include "data-path/bio.h"
 
 /**
- * thinx_discard_start() - start a deferred discard
+ * thinx_discard_queue() - take a deferred discard
  * @v: volume
- * @tb: the bio; completed, queued for a range, or added to @started
- * @started: every struct thinx_discard that now holds its range
+ * @tb: the bio; completed if there is nothing to do, else queued
  */
-void thinx_discard_start(struct thinx_volume *v, struct thinx_bio *tb,
-			 struct list_head *started);
-
-/** thinx_discard_drain() - make discards just started ready for the metadata */
-void thinx_discard_drain(struct thinx_volume *v, struct list_head *started);
+void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb);
 
 /**
  * thinx_discard_process() - do some steps of the volume's discards

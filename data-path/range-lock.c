@@ -10,12 +10,17 @@
  *
  * I1  Held ranges never overlap, so ordered by begin they are ordered by end
  *     too, and the first one that ends after a block decides.
- * I2  A waiter is queued on a held range that it overlaps until that range is
- *     released, then it is told to try again.  So nobody waits in vain.
+ * I2  A waiter is queued on a held range that it overlaps, or on the claimed
+ *     one, until that is released, then it is told to try again.  So nobody
+ *     waits in vain.
+ * I3  A claimed range overlaps held ones, but no range that overlaps it becomes
+ *     held.  Those who hold parts of it need no other range to finish, so there
+ *     is an end to it.
  *
- * Waiters have no claim on what they wait for, so a request for a wide range
- * can be overtaken by others for parts of it.  Bios in flight have no order
- * among themselves, so that is allowed; and the ones that overtake finish.
+ * Waiters have no right to what they wait for, so a request for a wide range
+ * can be overtaken by others for parts of it, without end: such a request claims
+ * its range.  Bios in flight have no order among themselves, so to overtake is
+ * allowed in itself; and the ones that overtake finish.
  *
  * Context: one spinlock, process context only, held for a search.  The map
  * cache holds it a little longer while it fills a chunk; see map-cache.c.
@@ -29,6 +34,7 @@ void thinx_range_lock_init(struct thinx_range_lock *rl)
 {
 	spin_lock_init(&rl->lock);
 	rl->held = RB_ROOT;
+	rl->claim = NULL;
 }
 
 static struct thinx_range *to_range(struct rb_node *n)
@@ -69,6 +75,16 @@ static void insert_range(struct thinx_range_lock *rl, struct thinx_range *r)
 	rb_insert_color(&r->node, &rl->held);
 }
 
+/* What keeps others from holding [begin, end). */
+static struct thinx_range *in_the_way(struct thinx_range_lock *rl, u64 begin,
+				      u64 end)
+{
+	struct thinx_range *c = rl->claim;
+
+	return thinx_range_first_held_locked(rl, begin, end) ?:
+	       (c && begin < c->end && end > c->begin ? c : NULL);
+}
+
 bool thinx_range_lock_or_wait(struct thinx_range_lock *rl,
 			      struct thinx_range *r,
 			      struct thinx_range_waiter *w,
@@ -77,7 +93,7 @@ bool thinx_range_lock_or_wait(struct thinx_range_lock *rl,
 	struct thinx_range *holder;
 
 	spin_lock(&rl->lock);
-	holder = thinx_range_first_held_locked(rl, begin, end);
+	holder = in_the_way(rl, begin, end);
 	if (!holder) {
 		r->begin = begin;
 		r->end = end;
@@ -92,11 +108,33 @@ bool thinx_range_lock_or_wait(struct thinx_range_lock *rl,
 	return !holder;
 }
 
+bool thinx_range_claim(struct thinx_range_lock *rl, struct thinx_range *r,
+		       u64 begin, u64 end)
+{
+	bool is_held;
+
+	spin_lock(&rl->lock);
+	if (rl->claim != r) {
+		r->begin = begin;
+		r->end = end;
+		INIT_LIST_HEAD(&r->waiters);
+	}
+	is_held = !thinx_range_first_held_locked(rl, begin, end);
+	rl->claim = is_held ? NULL : r;
+	if (is_held)
+		insert_range(rl, r);
+	spin_unlock(&rl->lock);
+	return is_held;
+}
+
 void thinx_range_unlock(struct thinx_range_lock *rl, struct thinx_range *r,
 			struct list_head *freed)
 {
 	spin_lock(&rl->lock);
-	rb_erase(&r->node, &rl->held);
+	if (rl->claim == r)
+		rl->claim = NULL;
+	else
+		rb_erase(&r->node, &rl->held);
 	list_splice_tail_init(&r->waiters, freed);
 	spin_unlock(&rl->lock);
 }
@@ -106,7 +144,7 @@ bool thinx_range_is_held(struct thinx_range_lock *rl, u64 begin, u64 end)
 	bool held;
 
 	spin_lock(&rl->lock);
-	held = thinx_range_first_held_locked(rl, begin, end);
+	held = in_the_way(rl, begin, end);
 	spin_unlock(&rl->lock);
 	return held;
 }

@@ -6,7 +6,9 @@
  *
  * Nobody sleeps here: a caller that does not get a range queues a waiter, and
  * the holder gets the waiters on unlock and resubmits them.  A waiter has no
- * claim: it tries again, and may find the range held by somebody else.
+ * right to what it waits for: it tries again, and may find the range held by
+ * somebody else.  One caller at a time may claim a range instead: it lets nobody
+ * else in, and holds the range once those that hold parts of it have let go.
  */
 #ifndef THINX_RANGE_LOCK_H
 #define THINX_RANGE_LOCK_H
@@ -21,10 +23,12 @@
  * @lock: protects @held and all that is linked to it.  A leaf lock, process
  *	context only.  The map cache takes it too, to fill only what is not held
  * @held: L:lock; struct thinx_range ordered by begin; no two overlap
+ * @claim: L:lock; a range that is to be held next, or NULL
  */
 struct thinx_range_lock {
 	spinlock_t lock;
 	struct rb_root held;
+	struct thinx_range *claim;
 };
 
 /**
@@ -63,8 +67,9 @@ void thinx_range_lock_init(struct thinx_range_lock *rl);
  * thinx_range_lock_or_wait() - hold a range, or wait for one that is in the way
  * @rl: range lock of the volume
  * @r: becomes the held range; untouched if the result is false
- * @w: queued at the lowest held range in the way if the result is false, after
- *	those that wait there; else untouched.  NULL: do not queue
+ * @w: queued at the lowest held range in the way if the result is false, or at
+ *	the claimed one, after those that wait there; else untouched.  NULL: do
+ *	not queue
  * @begin: first block
  * @end: one past the last block, > @begin
  *
@@ -80,9 +85,25 @@ bool __must_check thinx_range_lock_or_wait(struct thinx_range_lock *rl,
 					   u64 begin, u64 end);
 
 /**
+ * thinx_range_claim() - hold a range, or let nobody else in until it is held
+ * @rl: range lock of the volume; no other range is claimed
+ * @r: becomes the held or the claimed range; to be ended with
+ *	thinx_range_unlock() in both cases
+ * @begin: first block
+ * @end: one past the last block, > @begin
+ *
+ * To be called again, with the same arguments, when ranges were let go.
+ *
+ * Context: Process, never sleeps, takes @rl->lock.
+ * Return: true if @r is held now.
+ */
+bool __must_check thinx_range_claim(struct thinx_range_lock *rl,
+				    struct thinx_range *r, u64 begin, u64 end);
+
+/**
  * thinx_range_unlock() - release a range
  * @rl: range lock of the volume
- * @r: held range
+ * @r: held or claimed range
  * @freed: its waiters are appended here, in order of arrival; the caller
  *	resubmits them
  *
@@ -92,7 +113,7 @@ void thinx_range_unlock(struct thinx_range_lock *rl, struct thinx_range *r,
 			struct list_head *freed);
 
 /**
- * thinx_range_is_held() - is any block of this range held?
+ * thinx_range_is_held() - is any block of this range held or claimed?
  * @rl: range lock of the volume
  * @begin: first block
  * @end: one past the last block

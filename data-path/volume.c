@@ -66,6 +66,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_LIST_HEAD(&v->prepared);
 	INIT_LIST_HEAD(&v->starved);
 	INIT_LIST_HEAD(&v->unlearned);
+	INIT_LIST_HEAD(&v->queued);
 	INIT_LIST_HEAD(&v->discards);
 	INIT_WORK(&v->work, plane->volume_work);
 	thinx_range_lock_init(&v->ranges);
@@ -99,7 +100,8 @@ static void destroy_volume(struct thinx_volume *v)
 	cancel_work_sync(&v->work);
 	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->copied) ||
 		     !list_empty(&v->prepared) || !list_empty(&v->starved) ||
-		     !list_empty(&v->unlearned) || !list_empty(&v->discards));
+		     !list_empty(&v->unlearned) || !list_empty(&v->queued) ||
+		     !list_empty(&v->discards));
 	thinx_md_close_device(v->dev);
 	thinx_map_cache_exit(&v->cache);
 	thinx_gate_exit(&v->gate);

@@ -12,6 +12,7 @@
  *                                 ├ unlearned  groups that wait for metadata
  *                                 ├ copied     updates whose copy is written
  *                                 ├ prepared   updates whose data is written
+ *                                 ├ queued     discards whose turn will come
  *                                 ├ discards   being worked on, step by step
  *                                 └ starved    writes that found no data block
  *
@@ -60,7 +61,8 @@ struct dm_target;
  * @starved: L:lock; struct thinx_bio
  * @unlearned: W; struct thinx_group that wait for metadata to be read
  * @nr_unlearned: W; how many
- * @discards: W; struct thinx_discard, each with a held range
+ * @queued: W; struct thinx_discard in order of arrival
+ * @discards: W; those whose turn it is, each with a held range
  * @work: the slow path
  * @awaited: W; generation whose commit discards wait for, 0: none
  */
@@ -83,6 +85,7 @@ struct thinx_volume {
 	struct list_head starved;
 	struct list_head unlearned;
 	unsigned int nr_unlearned;
+	struct list_head queued;
 	struct list_head discards;
 	struct work_struct work;
 	u64 awaited;

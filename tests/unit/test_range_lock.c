@@ -126,6 +126,101 @@ static void test_waiter_is_queued_at_the_lowest_range_in_the_way(void **state)
 	assert_false(list_empty(&freed));
 }
 
+/* A wide request among others for parts of it, which never leave it all free. */
+static void test_claimed_range_is_held_although_others_keep_coming(void **state)
+{
+	struct thinx_range_lock rl;
+	struct thinx_range parts[2], wide;
+	LIST_HEAD(freed);
+	int i;
+
+	thinx_range_lock_init(&rl);
+	assert_true(hold(&rl, &parts[0], 10, 20));
+	for (i = 0; i < 10; i++) {
+		assert_true(hold(&rl, &parts[1 - i % 2], 30 + i, 31 + i));
+		let_go(&rl, &parts[i % 2]);
+		assert_false(thinx_range_lock_or_wait(&rl, &wide, NULL, 0, 100));
+	}
+	assert_false(thinx_range_claim(&rl, &wide, 0, 100));
+	assert_false(hold(&rl, &parts[1], 50, 51));
+	assert_false(thinx_range_claim(&rl, &wide, 0, 100));
+	let_go(&rl, &parts[0]);
+	assert_false(hold(&rl, &parts[1], 50, 51));
+	assert_true(thinx_range_claim(&rl, &wide, 0, 100));
+	assert_null(rl.claim);
+	assert_false(hold(&rl, &parts[1], 50, 51));
+	thinx_range_unlock(&rl, &wide, &freed);
+	assert_true(hold(&rl, &parts[1], 50, 51));
+	let_go(&rl, &parts[1]);
+}
+
+static void test_claim_is_in_the_way_of_what_overlaps_it_and_of_nothing_else(void **state)
+{
+	struct thinx_range_lock rl;
+	struct thinx_range held, wide, r;
+
+	thinx_range_lock_init(&rl);
+	assert_true(hold(&rl, &held, 10, 20));
+	assert_false(thinx_range_claim(&rl, &wide, 15, 40));
+	assert_true(thinx_range_is_held(&rl, 39, 50));
+	assert_false(thinx_range_is_held(&rl, 40, 50));
+	assert_false(thinx_range_is_held(&rl, 0, 10));
+	assert_true(hold(&rl, &r, 0, 10));
+	let_go(&rl, &r);
+	assert_true(hold(&rl, &r, 40, 41));
+	let_go(&rl, &r);
+	/* Not held, so the map cache may be filled. */
+	spin_lock(&rl.lock);
+	assert_null(thinx_range_first_held_locked(&rl, 20, 40));
+	spin_unlock(&rl.lock);
+	let_go(&rl, &held);
+	let_go(&rl, &wide);
+	assert_false(thinx_range_is_held(&rl, 0, ~0ULL));
+}
+
+static void test_free_range_is_held_as_soon_as_it_is_claimed(void **state)
+{
+	struct thinx_range_lock rl;
+	struct thinx_range a, b;
+
+	thinx_range_lock_init(&rl);
+	assert_true(thinx_range_claim(&rl, &a, 0, 10));
+	assert_true(thinx_range_claim(&rl, &b, 10, 20));
+	assert_false(hold(&rl, &b, 5, 15));
+	let_go(&rl, &a);
+	let_go(&rl, &b);
+}
+
+static void test_waiters_of_a_claim_are_freed_with_it(void **state)
+{
+	struct thinx_range_lock rl;
+	struct thinx_range held, wide, r;
+	struct thinx_range_waiter w[3];
+	LIST_HEAD(freed);
+	int granted;
+
+	for (granted = 0; granted < 2; granted++) {
+		thinx_range_lock_init(&rl);
+		INIT_LIST_HEAD(&freed);
+		assert_true(hold(&rl, &held, 10, 20));
+		assert_false(thinx_range_claim(&rl, &wide, 0, 100));
+		assert_false(thinx_range_lock_or_wait(&rl, &r, &w[0], 12, 13));
+		assert_false(thinx_range_lock_or_wait(&rl, &r, &w[1], 30, 31));
+		assert_false(thinx_range_lock_or_wait(&rl, &r, &w[2], 40, 41));
+		thinx_range_unlock(&rl, &held, &freed);
+		assert_ptr_equal(freed.next, &w[0].list);
+		assert_ptr_equal(freed.prev, &w[0].list);
+		INIT_LIST_HEAD(&freed);
+		if (granted)
+			assert_true(thinx_range_claim(&rl, &wide, 0, 100));
+		thinx_range_unlock(&rl, &wide, &freed);
+		assert_ptr_equal(freed.next, &w[1].list);
+		assert_ptr_equal(freed.prev, &w[2].list);
+		assert_true(RB_EMPTY_ROOT(&rl.held));
+		assert_null(rl.claim);
+	}
+}
+
 #define NR_BLOCKS	200
 #define NR_RANGES	40
 
@@ -194,6 +289,10 @@ int main(void)
 		cmocka_unit_test(test_range_that_meets_a_held_one_is_not_locked),
 		cmocka_unit_test(test_waiters_are_freed_in_order_of_arrival),
 		cmocka_unit_test(test_waiter_is_queued_at_the_lowest_range_in_the_way),
+		cmocka_unit_test(test_claimed_range_is_held_although_others_keep_coming),
+		cmocka_unit_test(test_claim_is_in_the_way_of_what_overlaps_it_and_of_nothing_else),
+		cmocka_unit_test(test_free_range_is_held_as_soon_as_it_is_claimed),
+		cmocka_unit_test(test_waiters_of_a_claim_are_freed_with_it),
 		cmocka_unit_test(test_random_ranges_agree_with_an_array_of_owners),
 	};
 
