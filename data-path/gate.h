@@ -17,6 +17,7 @@
 #define THINX_GATE_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/types.h>
@@ -34,6 +35,10 @@ struct thinx_gate_counts {
 
 /**
  * struct thinx_gate - one for each volume; all fields private
+ *
+ * What every bio reads is in the first cache line, which is written only when a
+ * drain begins or ends to wait, or when the gate is closed or opened.
+ *
  * @counts: I; per-CPU counts
  * @closed: A; number of closes not yet undone
  * @epoch: written under @drain_lock, read by all; 0 or 1
@@ -47,7 +52,7 @@ struct thinx_gate {
 	atomic_t closed;
 	unsigned int epoch;
 	unsigned int awaited;
-	unsigned long nr_drains;
+	unsigned long nr_drains ____cacheline_aligned;
 	struct mutex drain_lock;
 	wait_queue_head_t wait;
 };

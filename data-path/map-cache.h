@@ -23,6 +23,7 @@
 #define THINX_MAP_CACHE_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
@@ -57,11 +58,13 @@ _Static_assert(sizeof(unsigned long) == sizeof(u64),
  * @rl: I; the volume's range lock
  * @list: in the list of all caches, under that list's lock
  * @hand: under the same lock; chunk the eviction hand looks at next
+ *
+ * Look-ups read the first cache line only, fills and evictions write the other.
  */
 struct thinx_map_cache {
 	struct xarray chunks;
 	struct thinx_range_lock *rl;
-	struct list_head list;
+	struct list_head list ____cacheline_aligned;
 	unsigned long hand;
 };
 

@@ -33,8 +33,19 @@
  */
 #include "data-path/volume.h"
 
+#include <linux/build_bug.h>
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
+
+/* A mapped bio writes no cache line that others read. */
+#define LINE_OF(field) (offsetof(struct thinx_volume, field) / L1_CACHE_BYTES)
+static_assert(LINE_OF(gate.counts) == LINE_OF(gate.closed) &&
+	      LINE_OF(gate.closed) == LINE_OF(gate.awaited));
+static_assert(LINE_OF(id) < LINE_OF(gate.counts));
+static_assert(LINE_OF(gate.awaited) < LINE_OF(gate.nr_drains));
+static_assert(LINE_OF(gate.wait) < LINE_OF(cache.chunks));
+static_assert(LINE_OF(cache.chunks.xa_head) < LINE_OF(cache.list));
+static_assert(LINE_OF(cache.hand) < LINE_OF(ranges));
 
 static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
 {

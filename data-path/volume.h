@@ -30,6 +30,7 @@
 #define THINX_VOLUME_H
 
 #include <linux/blk_types.h>
+#include <linux/cache.h>
 #include <linux/list.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -43,17 +44,12 @@ struct dm_target;
 
 /**
  * struct thinx_volume - one thin device
- * @list: in thinx_plane.volumes
- * @by_id: in thinx_plane.by_id
- * @waiting: in thinx_plane.waiting or empty, under its lock
  * @plane: I
  * @dev: I; the metadata's view
  * @id: I; device id
- * @ports: under thinx_plane.volumes_lock; struct thinx_port
- * @pins: likewise; how many others keep it from being destroyed
  * @gate: see data-path/gate.h
- * @ranges: see data-path/range-lock.h
  * @cache: see data-path/map-cache.h
+ * @ranges: see data-path/range-lock.h
  * @lock: irq-safe
  * @deferred: L:lock; struct thinx_bio
  * @copied: L:lock; struct thinx_update
@@ -65,19 +61,22 @@ struct dm_target;
  * @discards: W; those whose turn it is, each with a held range
  * @work: the slow path
  * @awaited: W; generation whose commit discards wait for, 0: none
+ * @list: in thinx_plane.volumes
+ * @by_id: in thinx_plane.by_id
+ * @waiting: in thinx_plane.waiting or empty, under its lock
+ * @ports: under thinx_plane.volumes_lock; struct thinx_port
+ * @pins: likewise; how many others keep it from being destroyed
+ *
+ * What a mapped bio reads comes first: nothing in these cache lines is written
+ * by the slow path.
  */
 struct thinx_volume {
-	struct list_head list;
-	struct hlist_node by_id;
-	struct list_head waiting;
 	struct thinx_plane *plane;
 	struct thinx_md_dev *dev;
 	u32 id;
-	struct list_head ports;
-	unsigned int pins;
 	struct thinx_gate gate;
-	struct thinx_range_lock ranges;
 	struct thinx_map_cache cache;
+	struct thinx_range_lock ranges ____cacheline_aligned;
 	spinlock_t lock;
 	struct list_head deferred;
 	struct list_head copied;
@@ -89,6 +88,11 @@ struct thinx_volume {
 	struct list_head discards;
 	struct work_struct work;
 	u64 awaited;
+	struct list_head list;
+	struct hlist_node by_id;
+	struct list_head waiting;
+	struct list_head ports;
+	unsigned int pins;
 };
 
 /**

@@ -20,7 +20,7 @@
 #include "threads.h"
 
 #define NR_OBJECTS	16
-#define NR_READERS	6
+#define NR_READERS	16
 
 static struct thinx_gate gate;
 static int alive[NR_OBJECTS];

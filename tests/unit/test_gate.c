@@ -273,6 +273,19 @@ static void test_init_without_memory_fails(void **state)
 
 #define GATE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* What drains write would otherwise take the line from every bio that reads. */
+static void test_bios_read_one_cache_line_that_drains_leave_alone(void **state)
+{
+	assert_int_equal(offsetof(struct thinx_gate, counts) / L1_CACHE_BYTES, 0);
+	assert_int_equal(offsetof(struct thinx_gate, closed) / L1_CACHE_BYTES, 0);
+	assert_int_equal(offsetof(struct thinx_gate, epoch) / L1_CACHE_BYTES, 0);
+	assert_int_equal(offsetof(struct thinx_gate, awaited) / L1_CACHE_BYTES, 0);
+	assert_true(offsetof(struct thinx_gate, nr_drains) >= L1_CACHE_BYTES);
+	assert_true(offsetof(struct thinx_gate, drain_lock) >= L1_CACHE_BYTES);
+	assert_true(offsetof(struct thinx_gate, wait) >= L1_CACHE_BYTES);
+	assert_int_equal(_Alignof(struct thinx_gate), L1_CACHE_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +300,7 @@ int main(void)
 		GATE_TEST(test_drains_that_wait_share_the_next_one),
 		GATE_TEST(test_counts_may_wrap),
 		cmocka_unit_test(test_init_without_memory_fails),
+		cmocka_unit_test(test_bios_read_one_cache_line_that_drains_leave_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

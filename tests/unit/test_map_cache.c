@@ -504,6 +504,14 @@ static void test_eviction_goes_round_all_caches(void **state)
 	thinx_map_cache_exit(&w[2].mc);
 }
 
+static void test_looking_up_and_evicting_use_different_cache_lines(void **state)
+{
+	assert_true(offsetof(struct thinx_map_cache, chunks) +
+		    sizeof(struct xarray) <= L1_CACHE_BYTES);
+	assert_true(offsetof(struct thinx_map_cache, list) >= L1_CACHE_BYTES);
+	assert_true(offsetof(struct thinx_map_cache, hand) >= L1_CACHE_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,6 +546,7 @@ int main(void)
 		MC_TEST(test_limit_of_nothing_caches_nothing),
 		MC_TEST(test_used_chunk_gets_a_second_chance),
 		MC_TEST(test_eviction_goes_round_all_caches),
+		cmocka_unit_test(test_looking_up_and_evicting_use_different_cache_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
