@@ -376,10 +376,12 @@ void pd_sm_arm_threshold(struct pd_sm *sm)
 void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,
 			 pd_sm_threshold_fn fn, void *context)
 {
+	/* Whoever asks for the first time has not been told. */
+	if (!sm->threshold_fn || sm->nr_allocatable > threshold)
+		sm->threshold_armed = true;
 	sm->threshold = threshold;
 	sm->threshold_fn = fn;
 	sm->threshold_context = context;
-	sm->threshold_armed = sm->nr_allocatable > threshold;
 }
 
 void pd_sm_lose_allocatable(struct pd_sm *sm, pd_block_t nr)

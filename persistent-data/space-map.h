@@ -204,10 +204,11 @@ typedef void (*pd_sm_threshold_fn)(void *context);
  * pd_sm_set_threshold() - be told when free blocks run low
  * @sm: space map
  * @threshold: blocks
- * @fn: called on the allocation that takes nr_allocatable from above the
- *	threshold to at or below it; again only after a *commit* left more than
- *	a quarter of @threshold, and more than 16 blocks, above the threshold.
- *	NULL switches it off.  Called under the metadata lock: must not sleep
+ * @fn: called on the first allocation that leaves nr_allocatable at or below
+ *	the threshold; again only after a *commit* left more than a quarter of
+ *	@threshold, and more than 16 blocks, above the threshold, or after it was
+ *	set anew with more free than that.  NULL switches it off.  Called under
+ *	the metadata lock: must not sleep
  * @context: for @fn
  */
 void pd_sm_set_threshold(struct pd_sm *sm, pd_block_t threshold,

@@ -341,16 +341,26 @@ static void test_threshold_counts_held_blocks_as_gone(void **state)
 	assert_int_equal(nr_calls, 1);
 }
 
-static void test_threshold_set_too_late_waits_for_a_commit(void **state)
+static void test_threshold_set_too_late_is_told_by_the_first_allocation(void **s)
 {
 	nr_calls = 0;
 	leave_free(50);
 	pd_sm_set_threshold(e->data, 100, on_threshold, &nr_calls);
-	sm_alloc(e->data);
 	assert_int_equal(nr_calls, 0);
+	sm_alloc(e->data);
+	assert_int_equal(nr_calls, 1);
+	/* Set again, it is not news. */
+	pd_sm_set_threshold(e->data, 90, on_threshold, &nr_calls);
+	sm_alloc(e->data);
+	assert_int_equal(nr_calls, 1);
+	/* Unless there was enough in between. */
+	pd_sm_set_threshold(e->data, 40, on_threshold, &nr_calls);
+	pd_sm_set_threshold(e->data, 90, on_threshold, &nr_calls);
+	sm_alloc(e->data);
+	assert_int_equal(nr_calls, 2);
 	pd_sm_set_threshold(e->data, 10, NULL, NULL);
 	leave_free(5);
-	assert_int_equal(nr_calls, 0);
+	assert_int_equal(nr_calls, 2);
 }
 
 /* ---- failures ---- */
@@ -412,7 +422,7 @@ int main(void)
 		t(test_threshold_is_armed_by_a_commit_that_left_enough),
 		t(test_threshold_is_not_told_again_by_ups_and_downs),
 		t(test_threshold_counts_held_blocks_as_gone),
-		t(test_threshold_set_too_late_waits_for_a_commit),
+		t(test_threshold_set_too_late_is_told_by_the_first_allocation),
 		t(test_failed_allocation_of_memory_changes_nothing),
 		t(test_size_must_grow),
 	};
