@@ -55,6 +55,11 @@ int thinx_md_commit(struct thinx_md *md, bool *wrote)
 	return thinx_transaction_commit(md, wrote);
 }
 
+int thinx_md_probe(struct thinx_md *md)
+{
+	return thinx_transaction_probe(md);
+}
+
 int thinx_md_abort(struct thinx_md *md)
 {
 	return thinx_transaction_abort(md);
@@ -207,18 +212,23 @@ int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
 }
 
 /*
- * Let others in between two steps of a change, and commit if it became heavy.
+ * Let others in between two steps of a change, of which the last one ended with
+ * @r.  Commit if it became heavy, or if the step found no room: that gives back
+ * what was freed, once; then a step has to succeed.
  * Returns the error, if any, that rules out the next step.
  */
-static int between_steps(struct thinx_md *md) __must_hold(&md->lock)
+static int between_steps(struct thinx_md *md, int r, bool *committed)
+	__must_hold(&md->lock)
 {
-	bool heavy = md->heavy;
-	int r = 0;
+	bool full = r == -ENOSPC && !md->broken;
+	bool commit = (full || md->heavy) && md->hooks->commit;
 
+	if (r && (!full || !commit || *committed))
+		return r;
+	*committed = full;
 	thinx_md_unlock(md);
 	cond_resched();
-	if (heavy && md->hooks->commit)
-		r = md->hooks->commit(md->hook_context);
+	r = commit ? md->hooks->commit(md->hook_context) : 0;
 	thinx_md_lock(md);
 	return r ?: thinx_transaction_may_change(md);
 }
@@ -227,6 +237,7 @@ int thinx_md_delete(struct thinx_md *md, u32 id)
 {
 	struct thinx_drop drop = { .id = id };
 	struct thinx_md_dev *dev;
+	bool committed = false;
 	int r;
 
 	thinx_md_lock(md);
@@ -239,8 +250,7 @@ int thinx_md_delete(struct thinx_md *md, u32 id)
 		r = thinx_transaction_end_change(md, thinx_device_delete_step(dev, &drop));
 		if (drop.done)
 			break;
-		if (!r)
-			r = between_steps(md);
+		r = between_steps(md, r, &committed);
 		if (r) {
 			thinx_device_delete_cancel(dev);
 			break;
@@ -465,6 +475,7 @@ int thinx_md_reserve_snap(struct thinx_md *md)
 int thinx_md_release_snap(struct thinx_md *md)
 {
 	struct thinx_drop drop = { 0 };
+	bool committed = false;
 	int r;
 
 	thinx_md_lock(md);
@@ -479,9 +490,8 @@ int thinx_md_release_snap(struct thinx_md *md)
 	md->releasing = true;
 	while (!r && md->held_root) {
 		r = thinx_transaction_end_change(md, thinx_held_root_release_step(md, &drop));
-		if (r || !md->held_root)
-			break;
-		r = between_steps(md);
+		if (md->held_root)
+			r = between_steps(md, r, &committed);
 	}
 	md->releasing = false;
 out:

@@ -132,7 +132,8 @@ int __must_check thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin);
  * can be repeated.  The device cannot be opened meanwhile.
  *
  * Return: 0, -ENODATA no such device, -EBUSY it is open or being deleted,
- * -ENOSPC, what thinx_md_hooks.commit returns, common errors.
+ * -ENOSPC not even after a commit there was room for the next step, what
+ * thinx_md_hooks.commit returns, common errors.
  */
 int __must_check thinx_md_delete(struct thinx_md *md, u32 id);
 
@@ -359,6 +360,17 @@ bool thinx_md_is_heavy(const struct thinx_md *md);
 int __must_check thinx_md_commit(struct thinx_md *md, bool *wrote);
 
 /**
+ * thinx_md_probe() - write the superblock again if there is nothing to commit
+ * @md: metadata
+ *
+ * So that a device that has failed is noticed.  Does nothing if nothing was
+ * committed since the metadata was opened, or if it is read-only.
+ *
+ * Return: 0, -EIO: the caller must call thinx_md_abort().
+ */
+int __must_check thinx_md_probe(struct thinx_md *md);
+
+/**
  * thinx_md_abort() - go back to the last completed commit
  * @md: metadata
  *
@@ -458,7 +470,9 @@ int __must_check thinx_md_reserve_snap(struct thinx_md *md);
  * thinx_md_release_snap() - release the metadata snapshot
  * @md: metadata
  *
- * Return: 0, -EINVAL there is none, -EBUSY it is being released, what
+ * Works in steps, as thinx_md_delete() does.
+ *
+ * Return: 0, -EINVAL there is none, -EBUSY it is being released, -ENOSPC, what
  * thinx_md_hooks.commit returns, common errors.
  */
 int __must_check thinx_md_release_snap(struct thinx_md *md);
@@ -499,7 +513,8 @@ int __must_check thinx_md_resize_metadata(struct thinx_md *md, u64 nr_blocks);
  * @md: metadata
  * @blocks: free metadata blocks, the reserve not subtracted
  *
- * thinx_md_hooks.space_low is called once when that point is reached.
+ * thinx_md_hooks.space_low is called once when that point is reached, or, if the
+ * metadata was opened below it, when they are first changed.
  */
 void thinx_md_set_threshold(struct thinx_md *md, u64 blocks);
 

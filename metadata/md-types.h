@@ -64,6 +64,8 @@ struct thinx_md_removal {
  * @meta_total: metadata blocks
  * @meta_free: free metadata blocks, the reserve not subtracted
  * @meta_reserve: blocks kept back: min(4096, total / 10)
+ * @meta_wanted: that many free blocks would have done for the change refused
+ *	last; 0 if others of its kind were accepted since
  * @data_total: data blocks
  * @data_used: data blocks with a count
  * @data_allocatable: data blocks that can be handed out now
@@ -74,11 +76,24 @@ struct thinx_md_space {
 	u64 meta_total;
 	u64 meta_free;
 	u64 meta_reserve;
+	u64 meta_wanted;
 	u64 data_total;
 	u64 data_used;
 	u64 data_allocatable;
 	u64 data_pending;
 };
+
+/** thinx_md_space_is_out() - is there no free metadata block but the reserve? */
+static inline bool thinx_md_space_is_out(const struct thinx_md_space *s)
+{
+	return s->meta_free <= s->meta_reserve;
+}
+
+/** thinx_md_space_is_back() - is there room for what was refused? */
+static inline bool thinx_md_space_is_back(const struct thinx_md_space *s)
+{
+	return !thinx_md_space_is_out(s) && s->meta_free >= s->meta_wanted;
+}
 
 /**
  * struct thinx_md_hooks - what the metadata asks of its user
@@ -87,8 +102,9 @@ struct thinx_md_space {
  *	so does the commit
  * @end_flush: wait for that flush; called before the superblock is written.
  *	Both are called with no lock held but the commit mutex
- * @commit: commit a transaction that has become heavy, between two steps of a
- *	change that takes many; called with no lock held
+ * @commit: commit between two steps of a change that takes many, when the
+ *	transaction has become heavy or the next step has no room; called with no
+ *	lock held
  * @space_low: metadata space is low, see thinx_md_set_threshold(); called with
  *	the metadata lock held: must not sleep
  *

@@ -144,6 +144,7 @@ struct thinx_md_dev {
  * @closing_devices: L; devices last changed in the closing generation
  * @nr_changed: L; length of @changed
  *
+ * @wanted: L; see struct thinx_md_space
  * @threshold: L; see thinx_md_set_threshold()
  * @hooks: I; see thinx_md_set_hooks(); never NULL
  * @hook_context: I
@@ -192,6 +193,7 @@ struct thinx_md {
 	struct list_head closing_devices;
 	u32 nr_changed;
 
+	u64 wanted;
 	u64 threshold;
 	const struct thinx_md_hooks *hooks;
 	void *hook_context;

@@ -238,13 +238,16 @@ int thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 	return -ENOSPC;
 }
 
-int thinx_space_ensure_growth(const struct thinx_md *md, u64 nr_blocks,
-			      u64 nr_values)
+int thinx_space_ensure_growth(struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 {
 	u64 spare = min_t(u64, MAX_SPARE,
 			  pd_sm_nr_blocks(pd_tm_sm(md->tm)) / SPARE_RATIO);
+	int r;
 
-	return thinx_space_ensure(md, nr_blocks + spare, nr_values);
+	nr_blocks += spare;
+	r = thinx_space_ensure(md, nr_blocks, nr_values);
+	md->wanted = r ? nr_blocks + close_blocks(md, nr_values, nr_blocks) : 0;
+	return r;
 }
 
 /*
@@ -294,6 +297,7 @@ void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)
 	 */
 	s->meta_free = s->meta_total - pd_sm_nr_allocated(meta_sm);
 	s->meta_reserve = min_t(u64, 4096, div_u64(s->meta_total, 10));
+	s->meta_wanted = md->wanted;
 	s->data_total = pd_sm_nr_blocks(md->data_sm);
 	s->data_used = pd_sm_nr_allocated(md->data_sm);
 	s->data_allocatable = pd_sm_nr_allocatable(md->data_sm);
@@ -347,8 +351,10 @@ int thinx_space_extend_metadata(struct thinx_md *md, u64 nr_blocks)
 	}
 	thinx_md_begin_change(md);
 	r = pd_sm_extend(sm, nr_blocks);
-	if (!r)
+	if (!r) {
 		md->grown = true;
+		md->wanted = 0;
+	}
 	return r;
 }
 

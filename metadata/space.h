@@ -29,12 +29,13 @@ int __must_check thinx_space_ensure(const struct thinx_md *md, u64 nr_blocks,
  * @nr_blocks: see thinx_space_ensure()
  * @nr_values: see thinx_space_ensure()
  *
- * Leaves some room for changes that do.
+ * Leaves some room for changes that do.  A refusal is remembered, until the next
+ * such change is accepted; see struct thinx_md_space.
  *
  * Return: 0, -ENOSPC.
  */
-int __must_check thinx_space_ensure_growth(const struct thinx_md *md,
-					   u64 nr_blocks, u64 nr_values);
+int __must_check thinx_space_ensure_growth(struct thinx_md *md, u64 nr_blocks,
+					   u64 nr_values);
 
 /**
  * struct thinx_step - a step of a removal, as large as there is room for

@@ -204,6 +204,29 @@ int thinx_transaction_commit(struct thinx_md *md, bool *wrote)
 	return r;
 }
 
+/*
+ * Something that nobody has changed is not written, so a device that has gone
+ * away meanwhile would not be noticed.
+ */
+int thinx_transaction_probe(struct thinx_md *md)
+{
+	bool idle;
+	int r = 0;
+
+	mutex_lock(&md->commit_mutex);
+	thinx_metadata_lock(md);
+	idle = !thinx_transaction_may_change(md) && !md->dirty &&
+	       md->completed_gen;
+	thinx_metadata_unlock(md);
+	if (idle)
+		r = pd_bm_write_super(md->bm, &thinx_superblock_validator,
+				      md->committed);
+	mutex_unlock(&md->commit_mutex);
+	if (r)
+		md_err(md, "the superblock cannot be written: %d", r);
+	return r;
+}
+
 /* ---- abort ---- */
 
 /*

@@ -27,6 +27,9 @@ int thinx_transaction_end_change(struct thinx_md *md, int r);
 /** thinx_transaction_commit() - thinx_md_commit() */
 int __must_check thinx_transaction_commit(struct thinx_md *md, bool *wrote);
 
+/** thinx_transaction_probe() - thinx_md_probe() */
+int __must_check thinx_transaction_probe(struct thinx_md *md);
+
 /** thinx_transaction_abort() - thinx_md_abort() */
 int __must_check thinx_transaction_abort(struct thinx_md *md);
 

@@ -546,6 +546,37 @@ static void test_changes_pending_when_going_read_only_are_committed(void **state
 	md_end(&e);
 }
 
+static void test_probe_writes_the_superblock_of_what_was_changed(void **state)
+{
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	md_crash(&e);
+	ram_store_record(e.io, true);
+	assert_int_equal(thinx_md_probe(e.md), 0);
+	assert_int_equal(ram_store_nr_events(e.io), 0);
+
+	assert_int_equal(thinx_md_create_thin(e.md, 1), 0);
+	assert_int_equal(thinx_md_probe(e.md), 0);
+	assert_int_equal(ram_store_nr_events(e.io), 0);	/* for a commit to do */
+	md_commit(&e);
+	ram_store_record(e.io, true);
+	assert_int_equal(thinx_md_probe(e.md), 0);
+	assert_int_equal(ram_store_nr_events(e.io), 1);
+	assert_int_equal(ram_store_event(e.io, 0)->kind, RAM_SUPER);
+	thinx_md_set_read_only(e.md);
+	assert_int_equal(thinx_md_probe(e.md), 0);
+	assert_int_equal(ram_store_nr_events(e.io), 1);
+	thinx_md_set_read_write(e.md);
+
+	ram_store_fail(e.io, RAM_OP_WRITE, 0, false);
+	assert_int_equal(thinx_md_probe(e.md), -EIO);
+	ram_store_fail(e.io, RAM_OP_WRITE, -1, false);
+	assert_int_equal(thinx_md_abort(e.md), 0);
+	assert_int_equal(thinx_md_create_thin(e.md, 1), -EEXIST);
+	md_end(&e);
+}
+
 static void test_read_only_device_is_never_written(void **state)
 {
 	struct ram_image *img;
@@ -742,6 +773,7 @@ int main(void)
 		cmocka_unit_test(test_failed_metadata_can_still_be_marked_on_the_device),
 		cmocka_unit_test(test_read_only_refuses_all_changes),
 		cmocka_unit_test(test_changes_pending_when_going_read_only_are_committed),
+		cmocka_unit_test(test_probe_writes_the_superblock_of_what_was_changed),
 		cmocka_unit_test(test_read_only_device_is_never_written),
 		cmocka_unit_test(test_a_device_can_become_read_only_and_writable_again),
 		cmocka_unit_test(test_failed_metadata_refuse_everything),

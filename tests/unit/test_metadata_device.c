@@ -618,6 +618,126 @@ static void test_delete_without_metadata_room_can_be_repeated(void **state)
 	md_end(&e);
 }
 
+#define SPREAD_BITMAPS	1000
+#define SPREAD_BLOCKS	10000
+
+/* Device 1 has a block or more in each of many data bitmaps. */
+static struct thinx_md_dev *spread_device(struct md_env *e)
+{
+	u64 nr_data = SPREAD_BITMAPS * 16320ULL, i;
+	struct thinx_md_dev *dev = md_create(e, 1);
+	thinx_word_t m;
+
+	for (i = 0; i < SPREAD_BLOCKS; i++) {
+		thinx_md_lock(e->md);
+		assert_int_equal(thinx_md_insert_run_locked(dev, i,
+				 i * 16411 % nr_data, 1, &m), 0);
+		thinx_md_unlock(e->md);
+		if (i % 200 == 199)
+			md_commit(e);
+	}
+	md_commit(e);
+	return dev;
+}
+
+/* Device @id takes all metadata blocks but @left. */
+static void leave_meta_free(struct md_env *e, u32 id, u64 left)
+{
+	struct thinx_md_dev *dev = md_create(e, id);
+	u64 v = 0;
+
+	while (meta_free(e) > left) {
+		if (md_try_map(e, dev, v, 100))
+			break;
+		v += 100;
+		md_commit(e);
+	}
+	thinx_md_close_device(dev);
+	md_commit(e);
+	print_message("%llu metadata blocks are free\n",
+		      (unsigned long long)meta_free(e));
+}
+
+static int commit_for_room(void *context)
+{
+	struct committer *c = context;
+
+	if (++c->nr == c->fail_at)
+		return -EIO;
+	md_commit(c->e);
+	return 0;
+}
+
+/* The closing of a transaction that touches all bitmaps would not fit. */
+static void test_delete_commits_where_room_is_short(void **state)
+{
+	struct md_env e;
+	struct committer c = { .e = &e };
+	struct thinx_md_space s;
+
+	md_begin(&e, 2100, SPREAD_BITMAPS * 16320ULL);
+	thinx_md_close_device(spread_device(&e));
+	leave_meta_free(&e, 2, 850);
+	assert_int_equal(md_delete_with(e.md, 1, commit_for_room, &c), 0);
+	print_message("deleted in %d transactions\n", c.nr + 1);
+	assert_true(c.nr > 1);
+	md_commit(&e);
+	thinx_md_get_space(e.md, &s);
+	assert_true(s.data_used < 60000);
+	assert_null(md_dump(e.md, 1));
+	md_end(&e);
+}
+
+static void test_delete_that_finds_no_room_after_a_commit_says_so(void **state)
+{
+	struct committer c = { };
+	struct md_env e;
+
+	begin_with_large_device(&e, 4096);
+	c.e = &e;
+	thinx_md_lock(e.md);
+	while (pd_sm_nr_allocatable(pd_tm_sm(e.md->tm)) > 10) {
+		pd_block_t b;
+
+		assert_int_equal(pd_sm_alloc(pd_tm_sm(e.md->tm), &b), 0);
+	}
+	thinx_md_unlock(e.md);
+	assert_int_equal(md_delete_with(e.md, 1, commit_for_room, &c), -ENOSPC);
+	assert_int_equal(c.nr, 1);
+	assert_false(thinx_md_is_broken(e.md));
+	/* It can be repeated, and opened. */
+	thinx_md_close_device(md_open(&e, 1));
+	md_close(&e);
+}
+
+static void test_release_commits_where_room_is_short(void **state)
+{
+	struct md_env e;
+	struct committer c = { .e = &e };
+	struct thinx_md_dev *dev;
+	u32 i;
+
+	md_begin(&e, 2200, SPREAD_BITMAPS * 16320ULL);
+	dev = spread_device(&e);
+	leave_meta_free(&e, 2, 900);
+	assert_int_equal(thinx_md_reserve_snap(e.md), 0);
+	md_commit(&e);
+	for (i = 0; i < 200 && thinx_md_dev_mapped_blocks(dev); i++) {
+		int r = md_try_unmap(&e, dev, 0, SPREAD_BLOCKS);
+
+		assert_true(r > 0 || r == -ENOSPC);
+		md_commit(&e);
+	}
+	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 0);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	assert_int_equal(md_release_snap_with(e.md, commit_for_room, &c), 0);
+	print_message("released in %d transactions\n", c.nr + 1);
+	assert_true(c.nr > 1);
+	md_commit(&e);
+	md_end(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -645,6 +765,9 @@ int main(void)
 		cmocka_unit_test(test_others_get_in_between_the_steps_of_a_delete),
 		cmocka_unit_test(test_failed_delete_is_undone_by_an_abort),
 		cmocka_unit_test(test_delete_without_metadata_room_can_be_repeated),
+		cmocka_unit_test(test_delete_commits_where_room_is_short),
+		cmocka_unit_test(test_delete_that_finds_no_room_after_a_commit_says_so),
+		cmocka_unit_test(test_release_commits_where_room_is_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -492,6 +492,62 @@ static void test_threshold_is_reported_once(void **state)
 	md_end(&e);
 }
 
+static void test_threshold_is_reported_if_opened_below_it(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	int calls = 0;
+
+	md_begin(&e, 512, 100000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	md_set_threshold(e.md, 511, count_call, &calls);
+	assert_int_equal(calls, 0);
+	md_map(&e, dev, 0, 1);
+	assert_int_equal(calls, 1);
+	md_commit(&e);
+	md_map(&e, dev, 1, 1);
+	md_set_threshold(e.md, 511, count_call, &calls);
+	md_map(&e, dev, 2, 1);
+	assert_int_equal(calls, 1);
+	md_set_threshold(e.md, 300, NULL, NULL);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
+static void test_refused_change_says_what_it_would_have_taken(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+	u64 v = 0;
+	int r;
+
+	md_begin(&e, 128, 100000);
+	dev = md_create(&e, 1);
+	md_commit(&e);
+	assert_int_equal(space(&e).meta_wanted, 0);
+	do {
+		r = md_try_map(&e, dev, v, 100);
+		v += 100;
+		md_commit(&e);
+	} while (!r);
+	assert_int_equal(r, -ENOSPC);
+	assert_true(space(&e).meta_wanted > space(&e).meta_free);
+	assert_true(space(&e).meta_wanted < space(&e).meta_free + 8);
+	/* Enough of it comes back: then it is accepted. */
+	while (space(&e).meta_wanted > space(&e).meta_free) {
+		assert_true(v >= 100);
+		v -= 100;
+		md_unmap(&e, dev, v, v + 100);
+		md_commit(&e);
+	}
+	assert_int_equal(md_try_map(&e, dev, v, 100), 0);
+	assert_int_equal(space(&e).meta_wanted, 0);
+	md_commit(&e);
+	thinx_md_close_device(dev);
+	md_end(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +565,8 @@ int main(void)
 		cmocka_unit_test(test_new_bitmaps_can_be_entered_in_the_index),
 		cmocka_unit_test(test_metadata_grows_by_enough_to_commit_or_not_at_all),
 		cmocka_unit_test(test_threshold_is_reported_once),
+		cmocka_unit_test(test_threshold_is_reported_if_opened_below_it),
+		cmocka_unit_test(test_refused_change_says_what_it_would_have_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
