@@ -4,6 +4,8 @@
 #
 # Each event wakes its waiters, whether they use dmsetup wait or poll
 # /dev/mapper/control; what is not an event wakes none of them.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -5,6 +5,8 @@
 # Suspending a full pool in order to grow it waits neither for the writes it holds
 # nor for their timeout, whatever the kind of suspend; they complete when there is
 # space.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # A longer table and a larger metadata device in each mode: which of the two takes
 # effect, and which mode follows.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

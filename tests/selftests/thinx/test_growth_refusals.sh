@@ -3,6 +3,8 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Which new sizes a pool refuses, with which messages, and how to recover.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # The data low water mark: when it raises its event, that it does so once, and what
 # re-arms it.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # The data low water mark is that of the live table: the mark of a new table takes
 # effect when it is resumed, and each resume re-arms it, also far below the mark.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # A pool and its volumes are used in every way that changes no mode and leaves plenty
 # of space: nothing raises an event.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # The timeout of writes that wait in a full pool stops while the pool is suspended
 # and starts anew when it is resumed; suspending does not wait for it.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # no_space_timeout takes effect when waiting begins, can be written at any time, and
 # 0 means for ever.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # Writes held for lack of space complete when a device is deleted; none of its data
 # shows up in their blocks.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # Writes held for lack of space complete when a discard of any volume frees blocks, as
 # many as there is space for.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

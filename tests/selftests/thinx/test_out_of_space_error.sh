@@ -4,6 +4,8 @@
 #
 # error_if_no_space: writes that need a block fail with ENOSPC at once, everything
 # else goes on; deleting a volume makes room.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

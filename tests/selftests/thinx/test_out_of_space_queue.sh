@@ -4,6 +4,8 @@
 #
 # Data space runs out with queueing: the sequence of events, status and held I/O, as
 # measured with dm-thin, until the pool grows.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # A new table for a full pool asks for write mode: held writes are retried under the
 # table's setting, with the events that go with it.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -4,6 +4,8 @@
 #
 # Suspending with held writes: a volume suspended without flushing gives them back to
 # device-mapper, the pool keeps them; either way they go on after a resume.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

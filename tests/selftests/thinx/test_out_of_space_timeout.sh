@@ -4,6 +4,8 @@
 #
 # Held writes fail after no_space_timeout seconds; with space the pool goes back to
 # its table's setting.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

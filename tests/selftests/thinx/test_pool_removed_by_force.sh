@@ -5,6 +5,8 @@
 # A pool is removed by force while its volumes are under load or wait for space: the
 # load ends with errors, what was flushed is on the disk, and the volumes can be
 # removed.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

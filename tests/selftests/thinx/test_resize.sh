@@ -3,6 +3,8 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # Pools, metadata and volumes grow; nothing shrinks.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

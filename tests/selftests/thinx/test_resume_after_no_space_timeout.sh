@@ -4,6 +4,8 @@
 #
 # After no_space_timeout a full pool fails writes; a suspend and resume makes it queue
 # them again, as its table says, for the whole time.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

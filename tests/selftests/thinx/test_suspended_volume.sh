@@ -5,6 +5,8 @@
 # Suspending a volume waits for its own I/O, holds back what follows, and affects no
 # other volume.  Without flushing, writes that wait for space are given back to
 # device-mapper and retried after the resume.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

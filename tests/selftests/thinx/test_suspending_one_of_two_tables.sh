@@ -5,6 +5,8 @@
 # The same device in two tables, and twice in a third: suspending one does not affect
 # the others, each has its own writes waiting for space, and the device is in use
 # until the last table is gone.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

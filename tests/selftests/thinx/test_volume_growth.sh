@@ -4,6 +4,8 @@
 #
 # A volume is extended by a new table: under load, in a full pool and in a read-only
 # one, but not while the pool is suspended.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 

@@ -5,6 +5,8 @@
 # Volumes can be suspended and resumed while their pool is suspended; their I/O
 # completes afterwards.  A suspend that cannot complete can be interrupted, and
 # everything goes on.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 # shellcheck source=../lib-space.sh
 . "$(dirname "$0")/../lib-space.sh"
 
