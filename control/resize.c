@@ -13,15 +13,41 @@
 #include "control/mode.h"
 #include "data-path/commit.h"
 
+/* What can grow, and what messages call it. */
+struct space {
+	const char *what, *measured, *growing;
+	bool cures_lack_of_metadata;
+	int (*resize)(struct thinx_md *md, u64 nr_blocks);
+};
+
+static const struct space data_space = {
+	.what = "data",
+	.measured = "pool target",
+	.growing = "growing the data device",
+	.resize = thinx_md_resize_data,
+};
+
+static const struct space metadata_space = {
+	.what = "metadata",
+	.measured = "metadata device",
+	.growing = "growing the metadata device",
+	.cures_lack_of_metadata = true,
+	.resize = thinx_md_resize_metadata,
+};
+
 /* May the metadata be changed for this?  Says why not. */
-static bool can_grow(struct thinx_pool *pool, const char *what)
+static bool can_grow(struct thinx_pool *pool, const struct space *s)
 {
+	enum thinx_mode mode = thinx_pool_mode(pool);
+
 	if (thinx_md_needs_check(pool->md)) {
 		pool_err(pool, "unable to grow the %s device until repaired.",
-			 what);
+			 s->what);
 		return false;
 	}
-	return thinx_pool_mode(pool) < THINX_MODE_READ_ONLY;
+	if (mode == THINX_MODE_OUT_OF_METADATA_SPACE)
+		return s->cures_lack_of_metadata;
+	return mode < THINX_MODE_READ_ONLY;
 }
 
 /* It may have shrunk since dm core looked, when the table became the live one. */
@@ -36,71 +62,55 @@ static bool fits_data_device(struct thinx_pool *pool, u64 blocks)
 	return false;
 }
 
-static int resize_data(struct thinx_pool *pool, u64 blocks)
+static void leave_lack_of_metadata(struct thinx_pool *pool)
 {
-	bool fits = fits_data_device(pool, blocks);
-	struct thinx_md_space s;
+	if (thinx_pool_mode(pool) != THINX_MODE_OUT_OF_METADATA_SPACE)
+		return;
+	mutex_lock(&pool->mode_lock);
+	thinx_pool_set_mode(pool, THINX_MODE_WRITE);
+	mutex_unlock(&pool->mode_lock);
+}
+
+/* From @old to @blocks; @fits: the device is that large. */
+static int resize(struct thinx_pool *pool, const struct space *s, u64 old,
+		  u64 blocks, bool fits)
+{
 	int r;
 
-	thinx_md_get_space(pool->md, &s);
-	if (blocks < s.data_total) {
-		pool_err(pool, "pool target (%llu blocks) too small: expected %llu",
-			 blocks, s.data_total);
+	if (blocks < old) {
+		pool_err(pool, "%s (%llu blocks) too small: expected %llu",
+			 s->measured, blocks, old);
 		return -EINVAL;
 	}
-	if (blocks == s.data_total || !can_grow(pool, "data"))
-		return 0;
-	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
+	if (blocks == old || !can_grow(pool, s))
 		return 0;
 	if (!fits)
 		return -EINVAL;
-	if (s.data_total)
-		pool_info(pool, "growing the data device from %llu to %llu blocks",
-			  s.data_total, blocks);
-	r = thinx_md_resize_data(pool->md, blocks);
+	if (old)
+		pool_info(pool, "%s from %llu to %llu blocks", s->growing, old,
+			  blocks);
+	if (s->cures_lack_of_metadata)
+		leave_lack_of_metadata(pool);
+	r = s->resize(pool->md, blocks);
 	if (r)
-		thinx_pool_metadata_failed(pool, "growing the data device", r);
-	return r;
-}
-
-static int resize_metadata(struct thinx_pool *pool)
-{
-	u64 blocks = thinx_md_device_blocks(pool->md);
-	struct thinx_md_space s;
-	int r;
-
-	thinx_md_get_space(pool->md, &s);
-	if (blocks < s.meta_total) {
-		pool_err(pool, "metadata device (%llu blocks) too small: expected %llu",
-			 blocks, s.meta_total);
-		return -EINVAL;
-	}
-	if (blocks == s.meta_total || !can_grow(pool, "metadata"))
-		return 0;
-	pool_info(pool, "growing the metadata device from %llu to %llu blocks",
-		  s.meta_total, blocks);
-	if (thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE) {
-		mutex_lock(&pool->mode_lock);
-		thinx_pool_set_mode(pool, THINX_MODE_WRITE);
-		mutex_unlock(&pool->mode_lock);
-	}
-	r = thinx_md_resize_metadata(pool->md, blocks);
-	if (r)
-		thinx_pool_metadata_failed(pool, "growing the metadata device",
-					   r);
+		thinx_pool_metadata_failed(pool, s->growing, r);
 	return r;
 }
 
 int thinx_pool_resize(struct thinx_pool *pool, sector_t sectors)
 {
 	sector_t blocks = sectors;
+	struct thinx_md_space s;
 	int r;
 
 	sector_div(blocks, pool->block_sectors);
+	thinx_md_get_space(pool->md, &s);
 	/* Metadata first: the data space map may need it. */
-	r = resize_metadata(pool);
+	r = resize(pool, &metadata_space, s.meta_total,
+		   thinx_md_device_blocks(pool->md), true);
 	if (!r)
-		r = resize_data(pool, blocks);
+		r = resize(pool, &data_space, s.data_total, blocks,
+			   fits_data_device(pool, blocks));
 	/*
 	 * A failed operation has changed the mode, and the pool keeps running;
 	 * only a device that became smaller keeps it from resuming.
