@@ -43,12 +43,27 @@ LIB_SRCS := $(filter-out %-bufio.c,$(wildcard $(TOP)/persistent-data/*.c)) \
 	    $(wildcard $(patsubst %,$(TOP)/tests/%/*.c,check shim stores))
 LIB_OBJS := $(LIB_SRCS:$(TOP)/%.c=$(BUILD)/obj/%.o)
 
+# Many steps, many bitmaps: programs of this kind are compiled with $(STEPS), and
+# $(STEPS_OBJS), linked in front of $(LIB), take the place of its members.
+STEPS	:= -DTHINX_DROP_NODES=4 -DTHINX_DROP_LEAVES=2 -DTHINX_HEAVY=64 \
+	   -DMANY_STEPS
+STEPS_OBJS := $(patsubst $(TOP)/%.c,$(BUILD)/steps/%.o,\
+	      $(shell grep -l '"metadata/limits.h"' $(TOP)/metadata/*.c))
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
 $(BUILD)/obj/%.o: $(TOP)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/steps/%.o: $(TOP)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(STEPS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/steps/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(STEPS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Rebuilt from scratch, so that objects of removed files do not stay.
 $(LIB): $(LIB_OBJS)
@@ -59,6 +74,6 @@ $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-.PRECIOUS: $(OUT)/%.o
+.PRECIOUS: $(OUT)/%.o $(OUT)/steps/%.o
 
--include $(LIB_OBJS:.o=.d) $(wildcard $(OUT)/*.d)
+-include $(LIB_OBJS:.o=.d) $(STEPS_OBJS:.o=.d) $(wildcard $(OUT)/*.d $(OUT)/steps/*.d)

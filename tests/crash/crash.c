@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Crash a recorded life of a pool at every point, in several ways each, and
- * open what is left.
+ * Crash a recorded life of a pool at every point, or at many of a long life, in
+ * several ways each, and open what is left.
  *
  *   events:  W W W F S W W S W F S ...        W write, F flush, S superblock
  *                  |◄──── crash here: all before the last F is there,
@@ -28,6 +28,13 @@
 
 #define NR_OPS		700
 #define REORDERINGS	2
+
+/* Events are crashed at, no more than so many of a life, at random. */
+#ifdef MANY_STEPS
+#define NR_POINTS	100
+#else
+#define NR_POINTS	1000000
+#endif
 
 struct stats {
 	unsigned long nr_states, nr_tools, nr_continued, nr_bad;
@@ -169,7 +176,8 @@ static void replay(struct workload *w, bool lying, struct stats *st, u64 seed)
 			t.nr_supers++;
 			md_insist(t.nr_supers <= w->nr_supers);
 		}
-		crash_at(&t, i + 1, st, &rng);
+		if (md_rnd(&rng) % n < NR_POINTS)
+			crash_at(&t, i + 1, st, &rng);
 		if (!lying && st->nr_bad > 3)
 			break;
 	}
@@ -182,14 +190,14 @@ int main(int argc, char **argv)
 	struct stats st = { 0 }, control = { 0 };
 
 	for (seed = 1; seed <= nr_seeds; seed++) {
-		struct workload w;
+		static struct workload w;
 
 		wl_run(&w, seed, NR_OPS);
 		replay(&w, false, &st, seed);
-		printf("seed %llu: %lu changes, %lu commits, %lu with changes meanwhile, %lu aborts; %lu states, %lu continued, %lu through the tools, %lu bad\n",
+		printf("seed %llu: %lu changes, %lu commits, %lu with changes beneath, %lu between steps, %lu aborts; %lu states, %lu continued, %lu through the tools, %lu bad\n",
 		       (unsigned long long)seed, w.nr_changes, w.nr_commits,
-		       w.nr_pipelined, w.nr_aborts, st.nr_states,
-		       st.nr_continued, st.nr_tools, st.nr_bad);
+		       w.nr_pipelined, w.nr_between, w.nr_aborts,
+		       st.nr_states, st.nr_continued, st.nr_tools, st.nr_bad);
 		fflush(stdout);
 		if (seed == 1) {
 			replay(&w, true, &control, seed);

@@ -8,12 +8,17 @@
  *   changes, describe, commit -+- close, changes (next generation), super
  *                              +- the description belongs to that superblock
  *
+ * Where few things take many steps (tests/common.mk) there are commits between
+ * these: what they describe is a device half deleted.
+ *
  * I1  A data block that the last completed or the closing generation uses is
  *     never handed out.
  */
 #include "workload.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <linux/minmax.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +39,7 @@ char *wl_describe(struct thinx_md *md)
 		(unsigned long long)s.data_total,
 		(unsigned long long)s.meta_total);
 	for (id = 0; id < WL_NR_DEVS; id++) {
-		dump = md_dump(md, id);
+		dump = md_dump_runs(md, id);
 		if (dump)
 			fprintf(f, "%s\n", dump);
 		free(dump);
@@ -50,16 +55,24 @@ static u32 rnd(struct workload *w, u32 n)
 
 /* ---- which data blocks a crash could bring back ---- */
 
+/* Of the run whose data block comes after @end. */
+static u64 run_length(const char *end)
+{
+	while (isdigit((unsigned char)end[-1]))
+		end--;
+	return end[-1] == '+' ? strtoull(end, NULL, 10) : 1;
+}
+
 static void mark_used(const char *text, unsigned char *used)
 {
 	const char *p;
 
 	memset(used, 0, WL_NR_DATA);
 	for (p = strchr(text, '>'); p; p = strchr(p + 1, '>')) {
-		u64 b = strtoull(p + 1, NULL, 10);
+		u64 b = strtoull(p + 1, NULL, 10), nr = run_length(p);
 
-		md_insist(b < WL_NR_DATA);
-		used[b] = 1;
+		md_insist(b + nr <= WL_NR_DATA);
+		memset(used + b, 1, nr);
 	}
 }
 
@@ -80,16 +93,35 @@ static void give_up_change(struct workload *w)
 	int r = thinx_md_abort(w->e.md);
 
 	md_insist(!r);
+	if (WL_NARROW)
+		md_narrow(&w->e, WL_NARROW);
 	w->nr_aborts++;
 }
 
-/* Only a lack of space may make an operation fail. */
-static bool worked(int r)
+/*
+ * Only a lack of space may refuse what we do, and what is half done; and, while
+ * writes fail, a block that is read back although it was never written.
+ */
+static bool worked(struct workload *w, int r)
 {
+	if (w->failing && (r == -EIO || r == -EILSEQ || r == -EUCLEAN)) {
+		w->lost = true;
+		return false;
+	}
 	md_insist(!r || r == -ENOSPC || r == -EXFULL || r == -ENODATA ||
-		  r == -EEXIST);
+		  r == -EEXIST || r == -EBUSY);
 	return !r;
 }
+
+/* The same, or a commit failed between two steps. */
+static void ended(struct workload *w, int r)
+{
+	if (r != -EIO || !w->between_failed)
+		(void)worked(w, r);
+	w->between_failed = false;
+}
+
+static int commit_between(void *context);
 
 static void map_run(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
 {
@@ -97,10 +129,11 @@ static void map_run(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
 	u64 begin, got;
 
 	thinx_md_lock(w->e.md);
-	while (nr && worked(thinx_md_find_run_locked(w->e.md, nr, &begin,
-						     &got))) {
+	while (nr && worked(w, thinx_md_find_run_locked(w->e.md,
+						     min_t(u64, nr, THINX_MD_RUN_MAX),
+						     &begin, &got))) {
 		insist_unused(w, begin, got);
-		if (!worked(thinx_md_insert_run_locked(dev, v, begin, got,
+		if (!worked(w, thinx_md_insert_run_locked(dev, v, begin, got,
 						       &m))) {
 			thinx_md_unhold_locked(w->e.md, begin, begin + got);
 			break;
@@ -122,12 +155,15 @@ static void unmap(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
 	rm->want_freed = rnd(w, 2);
 	while (ok && !rm->done) {
 		thinx_md_lock(w->e.md);
-		ok = worked(thinx_md_remove_range_locked(dev, rm));
+		ok = worked(w, thinx_md_remove_range_locked(dev, rm));
 		for (i = 0; ok && i < rm->nr_freed; i++)
 			thinx_md_unhold_locked(w->e.md, rm->freed[i].begin,
 					       rm->freed[i].end);
 		thinx_md_unlock(w->e.md);
+		if (ok && !rm->done && thinx_md_is_heavy(w->e.md))
+			ok = !commit_between(w);
 	}
+	w->between_failed = false;
 	free(rm);
 }
 
@@ -137,7 +173,7 @@ static void restamp(struct workload *w, struct thinx_md_dev *dev, u64 v, u32 nr)
 	bool ex[64];
 
 	thinx_md_lock(w->e.md);
-	(void)worked(thinx_md_restamp_locked(dev, v, nr, m, ex));
+	(void)worked(w, thinx_md_restamp_locked(dev, v, nr, m, ex));
 	thinx_md_unlock(w->e.md);
 }
 
@@ -146,16 +182,22 @@ static void change_device(struct workload *w)
 	u64 v = rnd(w, WL_NR_VBLOCKS);
 	struct thinx_md_dev *dev;
 
-	if (!worked(thinx_md_open_device(w->e.md, rnd(w, WL_NR_DEVS), &dev)))
+	if (!worked(w, thinx_md_open_device(w->e.md, rnd(w, WL_NR_DEVS), &dev)))
 		return;
 	switch (rnd(w, 8)) {
 	case 0 ... 3:
 		map_run(w, dev, v, rnd(w, 8) ? rnd(w, 12) + 1 :
-					       rnd(w, 400) + 1);
+				   rnd(w, 8) ? rnd(w, 400) + 1 :
+					       rnd(w, WL_NR_VBLOCKS) + 1);
 		break;
 	case 4:
 	case 5:
-		unmap(w, dev, v, rnd(w, 6) ? rnd(w, 30) + 1 : 1500);
+		if (rnd(w, 6))
+			unmap(w, dev, v, rnd(w, 30) + 1);
+		else if (rnd(w, 3))
+			unmap(w, dev, v, 1500);
+		else
+			unmap(w, dev, 0, ~0ULL);
 		break;
 	default:
 		restamp(w, dev, v, rnd(w, 64) + 1);
@@ -166,7 +208,7 @@ static void change_device(struct workload *w)
 
 static void grow_metadata(struct workload *w)
 {
-	if (w->nr_meta > 600)
+	if (w->nr_meta > WL_MIN_META + 400)
 		return;
 	w->nr_meta += rnd(w, 100) + 20;
 	ram_store_grow(w->e.io, w->nr_meta);
@@ -175,9 +217,9 @@ static void grow_metadata(struct workload *w)
 
 static void grow_data(struct workload *w)
 {
-	u64 more = w->nr_data + rnd(w, 500) + 1;
+	u64 more = w->nr_data + rnd(w, WL_NR_DATA / 12) + 1;
 
-	if (more <= WL_NR_DATA && worked(thinx_md_resize_data(w->e.md, more)))
+	if (more <= WL_NR_DATA && worked(w, thinx_md_resize_data(w->e.md, more)))
 		w->nr_data = more;
 }
 
@@ -185,7 +227,7 @@ static void set_trans_id(struct workload *w)
 {
 	u64 old = thinx_md_transaction_id(w->e.md);
 
-	(void)worked(thinx_md_set_transaction_id(w->e.md, old,
+	(void)worked(w, thinx_md_set_transaction_id(w->e.md, old,
 						 ++w->next_trans_id));
 }
 
@@ -196,14 +238,14 @@ static void change(struct workload *w)
 	w->nr_changes++;
 	switch (rnd(w, 40)) {
 	case 0 ... 2:
-		(void)worked(thinx_md_create_thin(w->e.md, id));
+		(void)worked(w, thinx_md_create_thin(w->e.md, id));
 		break;
 	case 3 ... 6:
-		(void)worked(thinx_md_create_snap(w->e.md, id,
+		(void)worked(w, thinx_md_create_snap(w->e.md, id,
 						  rnd(w, WL_NR_DEVS)));
 		break;
 	case 7 ... 8:
-		(void)worked(thinx_md_delete(w->e.md, id));
+		ended(w, thinx_md_delete(w->e.md, id));
 		break;
 	case 9:
 		set_trans_id(w);
@@ -217,7 +259,7 @@ static void change(struct workload *w)
 		break;
 	case 12:
 		if (thinx_md_held_root(w->e.md))
-			(void)worked(thinx_md_release_snap(w->e.md));
+			ended(w, thinx_md_release_snap(w->e.md));
 		break;
 	default:
 		change_device(w);
@@ -230,14 +272,14 @@ static void change(struct workload *w)
 /* The superblocks written since the last call stand for @text. */
 static void note_supers(struct workload *w, const char *text)
 {
-	size_t i, n = ram_store_nr_events(w->e.io);
-	unsigned int nr = 0;
+	size_t n = ram_store_nr_events(w->e.io);
 
-	for (i = 0; i < n; i++)
-		nr += ram_store_event(w->e.io, i)->kind == RAM_SUPER;
-	md_insist(nr < WL_MAX_SUPERS);
-	while (w->nr_supers < nr)
+	for (; w->nr_seen < n; w->nr_seen++) {
+		if (ram_store_event(w->e.io, w->nr_seen)->kind != RAM_SUPER)
+			continue;
+		md_insist(w->nr_supers < WL_MAX_SUPERS);
 		w->wanted[w->nr_supers++] = strdup(text);
+	}
 }
 
 static int change_beneath(void *context)
@@ -252,22 +294,34 @@ static int change_beneath(void *context)
 	return 0;
 }
 
-static void commit(struct workload *w, bool reserve)
+static const struct thinx_md_hooks hooks = {
+	.start_flush = change_beneath,
+	.commit = commit_between,
+};
+
+static int commit(struct workload *w, bool reserve, u32 fail_one_in)
 {
 	char *text = wl_describe(w->e.md);
-	bool fail = rnd(w, 12) == 0;
+	bool fail = rnd(w, fail_one_in) == 0;
 	int r;
 
+	w->in_commit = true;
 	mark_used(text, w->used_closing);
+	w->failing = fail;
+	w->lost = false;
 	if (fail)
 		ram_store_fail(w->e.io, rnd(w, 2) ? RAM_OP_WRITE : RAM_OP_FLUSH,
 			       rnd(w, 2), false);
-	r = reserve ? md_reserve_snap_with(w->e.md, change_beneath, w) :
-		      md_commit_with(w->e.md, change_beneath, w);
+	r = reserve ? thinx_md_reserve_snap(w->e.md) :
+		      thinx_md_commit(w->e.md, NULL);
+	w->in_commit = false;
+	(void)worked(w, r);
+	w->failing = false;
 	ram_store_fail(w->e.io, RAM_OP_WRITE, -1, false);
 	ram_store_fail(w->e.io, RAM_OP_FLUSH, -1, false);
 	note_supers(w, text);
-	if (r == -EIO) {
+	if (w->lost) {
+		r = -EIO;
 		give_up_change(w);
 		note_supers(w, w->wanted[w->nr_supers - 1]);
 		if (rnd(w, 2)) {
@@ -284,6 +338,7 @@ static void commit(struct workload *w, bool reserve)
 	}
 	memset(w->used_closing, 0, WL_NR_DATA);
 	free(text);
+	return r;
 }
 
 static void resync_sizes(struct workload *w)
@@ -295,6 +350,33 @@ static void resync_sizes(struct workload *w)
 	w->nr_meta = thinx_md_device_blocks(w->e.md);
 }
 
+static int commit_between(void *context)
+{
+	struct workload *w = context;
+	int r;
+
+	/* The committer is busy with us; sometimes others commit. */
+	if (w->in_commit || rnd(w, 3) == 0)
+		return 0;
+	r = commit(w, false, 60);
+	resync_sizes(w);
+	w->nr_between++;
+	w->between_failed = r != 0;
+	return r;
+}
+
+/* Three levels: snapshots share parents of leaves. */
+static void begin_large(struct workload *w)
+{
+	struct thinx_md_dev *dev = md_create(&w->e, 0);
+
+	map_run(w, dev, 0, WL_NR_VBLOCKS);
+	md_insist(!thinx_md_create_snap(w->e.md, 1, 0));
+	md_insist(!thinx_md_create_snap(w->e.md, 2, 0));
+	map_run(w, dev, 0, 1000);
+	thinx_md_close_device(dev);
+}
+
 void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
 {
 	unsigned int i;
@@ -304,7 +386,7 @@ void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
 	w->rng = seed;
 	w->used_completed = calloc(1, WL_NR_DATA);
 	w->used_closing = calloc(1, WL_NR_DATA);
-	w->nr_meta = 200 + rnd(w, 100);
+	w->nr_meta = WL_MIN_META + rnd(w, 100);
 	w->e.io = ram_store_create(w->nr_meta);
 	ram_store_record(w->e.io, true);
 	ram_store_shake(w->e.io, seed, 6 + rnd(w, 30));
@@ -313,11 +395,16 @@ void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
 	text = wl_describe(w->e.md);
 	note_supers(w, text);
 	free(text);
-	w->nr_data = 1000 + rnd(w, 3000);
+	thinx_md_set_hooks(w->e.md, &hooks, w);
+	if (WL_NARROW)
+		md_narrow(&w->e, WL_NARROW);
+	w->nr_data = WL_MIN_DATA + rnd(w, WL_NR_DATA / 2);
 	md_insist(!thinx_md_resize_data(w->e.md, w->nr_data));
+	if (WL_NARROW && seed % 2)
+		begin_large(w);
 	for (i = 0; i < nr_ops; i++) {
 		if (rnd(w, 14) == 0) {
-			commit(w, rnd(w, 8) == 0);
+			(void)commit(w, rnd(w, 8) == 0, 12);
 			resync_sizes(w);
 		} else if (rnd(w, 200) == 0) {
 			give_up_change(w);
@@ -327,12 +414,12 @@ void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
 			change(w);
 		}
 	}
-	commit(w, false);
+	(void)commit(w, false, 12);
 }
 
 void wl_continue(struct md_env *e, u64 seed)
 {
-	struct workload w = { .e = *e, .rng = seed };
+	struct workload w = { .e = *e, .rng = seed, .in_commit = true };
 	unsigned int i;
 
 	w.used_completed = calloc(1, WL_NR_DATA);

@@ -10,10 +10,24 @@
 
 #include "tests/unit/md-env.h"
 
+#ifdef MANY_STEPS	/* see tests/common.mk */
+/* Room for devices of three levels; both spaces have several bitmaps. */
+#define WL_NR_DEVS	4
+#define WL_NR_VBLOCKS	70000
+#define WL_MIN_DATA	80000
+#define WL_NR_DATA	160000
+#define WL_MIN_META	33000
+#define WL_NARROW	200
+#define WL_MAX_SUPERS	20000
+#else
 #define WL_NR_DEVS	6
 #define WL_NR_VBLOCKS	1500
+#define WL_MIN_DATA	1000
 #define WL_NR_DATA	6000
+#define WL_MIN_META	200
+#define WL_NARROW	0
 #define WL_MAX_SUPERS	400
+#endif
 
 /* What a superblock stands for, as text, to compare. */
 char *wl_describe(struct thinx_md *md);
@@ -22,6 +36,9 @@ struct workload {
 	struct md_env e;
 	u64 rng;
 	bool in_commit;		/* changes belong to the next generation */
+	bool between_failed;	/* a commit between two steps */
+	bool failing;		/* a write or a flush is going to fail */
+	bool lost;		/* and something met that */
 
 	u64 nr_data, nr_meta;
 	u32 next_trans_id;
@@ -29,11 +46,13 @@ struct workload {
 	/* By ordinal of the superblock write, the format's first. */
 	char *wanted[WL_MAX_SUPERS];
 	unsigned int nr_supers;
+	size_t nr_seen;		/* events */
 
 	/* Data blocks a crash could bring back; never to be handed out. */
 	unsigned char *used_completed, *used_closing;
 
-	unsigned long nr_commits, nr_pipelined, nr_aborts, nr_changes;
+	unsigned long nr_commits, nr_pipelined, nr_between, nr_aborts,
+		      nr_changes;
 };
 
 /* Run @nr_ops operations; events are recorded in w->e.io. */

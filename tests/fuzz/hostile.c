@@ -42,7 +42,15 @@ u64 in_u64(struct input *in)
 
 /* ---- the seed ---- */
 
+#ifdef MANY_STEPS	/* see tests/common.mk; several bitmaps of each kind */
+#define SEED_BLOCKS 33000
+#define SEED_DATA 60000
+#define SEED_LEAP 9000
+#else
 #define SEED_BLOCKS 128
+#define SEED_DATA 4000
+#define SEED_LEAP 0
+#endif
 
 static struct ram_image *make_seed(void)
 {
@@ -50,11 +58,14 @@ static struct ram_image *make_seed(void)
 	struct md_env e;
 	u32 i;
 
-	md_begin(&e, SEED_BLOCKS, 4000);
+	md_begin(&e, SEED_BLOCKS, SEED_DATA);
 	dev = md_create(&e, 1);
-	/* Two levels, scattered; overflow counts from three snapshots. */
-	for (i = 0; i < 900; i++)
+	/* Two levels, scattered; overflow counts through three snapshots. */
+	for (i = 0; i < 900; i++) {
+		if (i % 100 == 0)
+			md_leap(&e, SEED_LEAP, SEED_LEAP);
 		md_map(&e, dev, i * 7919 % 900 * 2, 1);
+	}
 	thinx_md_close_device(dev);
 	for (i = 2; i < 5; i++) {
 		md_insist(!thinx_md_create_snap(e.md, i, i - 1));
@@ -90,7 +101,7 @@ static u32 find_salt(pd_block_t b)
 	const struct pd_disk_header *h = ram_image_read(hostile_seed(), b);
 	int i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; h->csum && i < 4; i++)
 		if (le32_to_cpu(h->csum) == pd_csum(h, salts[i]))
 			return salts[i];
 	return 0;
@@ -142,6 +153,13 @@ static void touch(void *context, const struct thinx_md_leaf *l)
 		*sum ^= keys[i] ^ values[i];
 }
 
+static int commit_between(void *context)
+{
+	struct md_env *e = context;
+
+	return thinx_md_commit(e->md, NULL);
+}
+
 static int unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin,
 		 u64 end, bool want_freed)
 {
@@ -159,6 +177,8 @@ static int unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin,
 			thinx_md_unhold_locked(e->md, rm->freed[i].begin,
 					       rm->freed[i].end);
 		thinx_md_unlock(e->md);
+		if (!r && !rm->done && thinx_md_is_heavy(e->md))
+			r = commit_between(e);
 	}
 	free(rm);
 	return r;
@@ -221,21 +241,21 @@ static int live_step(struct md_env *e, struct input *in)
 	case 1:
 		return thinx_md_create_snap(e->md, in_u8(in) % 12, id);
 	case 2:
-		return thinx_md_delete(e->md, id);
+		return md_delete_with(e->md, id, commit_between, e);
 	case 3:
 		return md_commit_with(e->md, beneath, e);
 	case 4:
 		return thinx_md_abort(e->md);
 	case 5:
-		return thinx_md_release_snap(e->md);
+		return md_release_snap_with(e->md, commit_between, e);
 	case 6:
 		return thinx_md_reserve_snap(e->md);
 	case 7:
 		thinx_md_get_space(e->md, &s);
 		return thinx_md_resize_data(e->md, s.data_total + in_u16(in));
 	case 8:
-		if (thinx_md_device_blocks(e->md) < 1000)
-			ram_store_grow(e->io, 1000);
+		if (thinx_md_device_blocks(e->md) < SEED_BLOCKS + 1000)
+			ram_store_grow(e->io, SEED_BLOCKS + 1000);
 		thinx_md_get_space(e->md, &s);
 		return thinx_md_resize_metadata(e->md,
 						s.meta_total + in_u16(in));

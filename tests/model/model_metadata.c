@@ -18,6 +18,12 @@
  * I3  A block two devices map has, in each, a time older than that device's last
  *     snapshot: dm-thin's test for sharing must hold (docs/format.md 15).
  *
+ * With many steps (tests/common.mk) volumes are large, both spaces have several
+ * bitmaps, and what takes many steps is committed, with changes beneath, or
+ * ended by an error, between them:
+ *
+ * I4  What a delete has taken away by then is the beginning of the device.
+ *
  * model_metadata [--ops N] [--seed S]
  */
 #include "unit/md-env.h"
@@ -29,10 +35,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef MANY_STEPS
+/* One device can have three levels. */
+#define NR_DEVS		5
+#define NR_VBLOCKS	70000
+#define NR_DATA		160000
+#define NR_META		33500
+#define NR_LEAP		16320
+/* Kinds of operations, the first few on whole devices; one large range in. */
+#define NR_KINDS	30
+#define LARGE_ONE_IN	3
+#define CHECK_EVERY	50
+#else
 #define NR_DEVS		10
 #define NR_VBLOCKS	4000
 #define NR_DATA		16000
+#define NR_META		4096
+#define NR_LEAP		0
+#define NR_KINDS	60
+#define LARGE_ONE_IN	10
 #define CHECK_EVERY	500
+#endif
 
 #define NONE	THINX_WORD_HOLE
 #define insist(what) md_insist(what)
@@ -45,6 +68,7 @@ struct twin_dev {
 
 struct twin {
 	struct twin_dev devs[NR_DEVS];
+	u8 nr_users[NR_DATA];	/* mappings to a data block */
 	u32 time;
 	u64 trans_id;
 	bool held;
@@ -56,10 +80,14 @@ struct model {
 	struct twin now, committed, closing, pinned, closing_pinned,
 		    committed_pinned;
 	bool in_commit;
+	u32 deleting, unmapping;	/* between steps; NR_DEVS: none */
+	bool releasing, stopped;
+	pd_block_t narrow;
 	struct thinx_md_dev *open[NR_DEVS];
 	u64 rng;
 	unsigned long nr_ops, nr_checks, nr_commits, nr_pipelined, nr_undone,
-		      nr_snaps, nr_mapped, nr_restamped, nr_refused;
+		      nr_snaps, nr_mapped, nr_restamped, nr_refused, nr_between,
+		      nr_stopped;
 };
 
 static u32 rnd(struct model *m, u32 n)
@@ -67,18 +95,42 @@ static u32 rnd(struct model *m, u32 n)
 	return md_rnd(&m->rng) % n;
 }
 
+/* A device that nobody is at work on. */
+static u32 pick(struct model *m)
+{
+	u32 id;
+
+	do {
+		id = rnd(m, NR_DEVS);
+	} while (id == m->deleting || id == m->unmapping);
+	return id;
+}
+
 /* ---- rules ---- */
+
+static void set_mapping(struct twin *t, u32 id, u64 v, u64 to)
+{
+	u64 *m = &t->devs[id].map[v];
+
+	if (*m != NONE)
+		t->nr_users[thinx_mapping_block(*m)]--;
+	*m = to;
+	if (to != NONE)
+		t->nr_users[thinx_mapping_block(to)]++;
+}
+
+/* Nothing is mapped afterwards. */
+static void clear_device(struct twin *t, u32 id)
+{
+	u32 v;
+
+	for (v = 0; v < NR_VBLOCKS; v++)
+		set_mapping(t, id, v, NONE);
+}
 
 static bool uses(const struct twin *t, u64 dblock)
 {
-	u32 d, v;
-
-	for (d = 0; d < NR_DEVS; d++)
-		for (v = 0; t->devs[d].exists && v < NR_VBLOCKS; v++)
-			if (t->devs[d].map[v] != NONE &&
-			    thinx_mapping_block(t->devs[d].map[v]) == dblock)
-				return true;
-	return false;
+	return t->nr_users[dblock];
 }
 
 /* I1 for a run; only for a sample of a longer one, because it is slow. */
@@ -102,32 +154,22 @@ static void insist_unused(struct model *m, u64 begin, u64 nr)
 
 static bool used_by_others(const struct twin *t, u32 id, u64 v, u64 dblock)
 {
-	u32 d, i;
+	u64 own = t->devs[id].map[v];
 
-	for (d = 0; d < NR_DEVS; d++)
-		for (i = 0; t->devs[d].exists && i < NR_VBLOCKS; i++)
-			if ((d != id || i != v) && t->devs[d].map[i] != NONE &&
-			    thinx_mapping_block(t->devs[d].map[i]) == dblock)
-				return true;
-	return false;
+	return t->nr_users[dblock] >
+	       (own != NONE && thinx_mapping_block(own) == dblock);
 }
 
 static void check_times(struct model *m)
 {
-	static u8 count[NR_DATA];
 	u32 d, v;
 
-	memset(count, 0, sizeof(count));
-	for (d = 0; d < NR_DEVS; d++)
-		for (v = 0; m->now.devs[d].exists && v < NR_VBLOCKS; v++)
-			if (m->now.devs[d].map[v] != NONE)
-				count[thinx_mapping_block(m->now.devs[d].map[v])]++;
 	for (d = 0; d < NR_DEVS; d++) {
 		const struct twin_dev *t = &m->now.devs[d];
 
 		for (v = 0; t->exists && v < NR_VBLOCKS; v++)
 			if (t->map[v] != NONE &&
-			    count[thinx_mapping_block(t->map[v])] > 1)
+			    m->now.nr_users[thinx_mapping_block(t->map[v])] > 1)
 				insist(thinx_mapping_time(t->map[v]) <
 				       t->snapshotted_time);	/* I3 */
 	}
@@ -136,26 +178,32 @@ static void check_times(struct model *m)
 /* ---- comparing ---- */
 
 struct compare {
-	const struct twin_dev *twin;
-	struct twin_dev *resync;	/* it may have lost mappings */
+	struct twin *now;
+	u32 id;
+	bool resync;	/* it may have lost its first mappings */
+	bool kept_one;
 	u64 next;
 	bool last;
 	u64 nr;
 };
 
-/* A delete that ran out of space has removed mappings, but changed none. */
+/* A delete that did not end took mappings away, it changed none; keeps I4. */
 static void forget_what_is_gone(struct compare *c,
 				const struct thinx_md_leaf *l)
 {
 	u64 v, end = l->end && l->end < NR_VBLOCKS ? l->end : NR_VBLOCKS;
+	const u64 *map = c->now->devs[c->id].map;
 	const __le64 *keys = l->keys;
 	u32 i = 0;
 
 	for (v = l->begin; v < end; v++) {
-		if (i < l->nr && le64_to_cpu(keys[i]) == v)
+		if (i < l->nr && le64_to_cpu(keys[i]) == v) {
 			i++;
-		else
-			c->resync->map[v] = NONE;
+			c->kept_one = true;
+		} else if (map[v] != NONE) {
+			insist(!c->kept_one);
+			set_mapping(c->now, c->id, v, NONE);
+		}
 	}
 }
 
@@ -172,7 +220,7 @@ static void compare_leaf(void *context, const struct thinx_md_leaf *l)
 	for (v = l->begin; v < end; v++) {
 		bool there = i < l->nr && le64_to_cpu(keys[i]) == v;
 
-		insist(c->twin->map[v] ==
+		insist(c->now->devs[c->id].map[v] ==
 		       (there ? le64_to_cpu(values[i]) : NONE));
 		i += there;
 	}
@@ -184,12 +232,12 @@ static void compare_leaf(void *context, const struct thinx_md_leaf *l)
 
 static void compare_device(struct model *m, u32 id, bool resync)
 {
-	struct twin_dev *t = &m->now.devs[id];
-	struct compare c = { .twin = t, .resync = resync ? t : NULL };
+	const struct twin_dev *t = &m->now.devs[id];
+	struct compare c = { .now = &m->now, .id = id, .resync = resync };
 	struct thinx_md_dev *dev;
 	int r;
 
-	r = thinx_md_open_device(m->e.md, id, &dev);
+	r = md_open_any(m->e.md, id, &dev);
 	insist(r == (t->exists ? 0 : -ENODATA));
 	if (r)
 		return;
@@ -197,7 +245,7 @@ static void compare_device(struct model *m, u32 id, bool resync)
 		insist(!thinx_md_lookup(dev, c.next, compare_leaf, &c));
 	insist(thinx_md_dev_mapped_blocks(dev) == c.nr);
 	insist(thinx_md_dev_snapshotted_time(dev) == t->snapshotted_time);
-	thinx_md_close_device(dev);
+	md_close_any(dev);
 }
 
 static void compare_all(struct model *m)
@@ -226,19 +274,26 @@ static bool worked(struct model *m, int r)
 	return !r;
 }
 
+/* Has commit_between() ended the operation? */
+static bool was_stopped(struct model *m, int r)
+{
+	bool stopped = m->stopped;
+
+	m->stopped = false;
+	insist(!stopped || r == -EIO);
+	return stopped;
+}
+
 static void op_create(struct model *m, u32 id)
 {
 	struct twin_dev *t = &m->now.devs[id];
 	int r = thinx_md_create_thin(m->e.md, id);
-	u32 v;
 
 	if (t->exists) {
 		insist(r == -EEXIST);
 	} else if (worked(m, r)) {
 		t->exists = true;
 		t->snapshotted_time = m->now.time;
-		for (v = 0; v < NR_VBLOCKS; v++)
-			t->map[v] = NONE;
 	}
 }
 
@@ -246,6 +301,7 @@ static void op_snap(struct model *m, u32 id, u32 origin)
 {
 	struct twin_dev *t = &m->now.devs[id], *o = &m->now.devs[origin];
 	int r = thinx_md_create_snap(m->e.md, id, origin);
+	u32 v;
 
 	if (t->exists) {
 		insist(r == -EEXIST);
@@ -254,7 +310,10 @@ static void op_snap(struct model *m, u32 id, u32 origin)
 	} else if (worked(m, r)) {
 		m->now.time++;
 		o->snapshotted_time = m->now.time;
-		*t = *o;
+		t->exists = true;
+		t->snapshotted_time = m->now.time;
+		for (v = 0; v < NR_VBLOCKS; v++)
+			set_mapping(&m->now, id, v, o->map[v]);
 		m->nr_snaps++;
 	}
 }
@@ -262,28 +321,35 @@ static void op_snap(struct model *m, u32 id, u32 origin)
 static void op_delete(struct model *m, u32 id)
 {
 	struct twin_dev *t = &m->now.devs[id];
-	int r = thinx_md_delete(m->e.md, id);
+	u32 outer = m->deleting;
+	int r;
 
-	if (!t->exists)
+	m->deleting = id;
+	r = thinx_md_delete(m->e.md, id);
+	m->deleting = outer;
+	if (!t->exists) {
 		insist(r == -ENODATA);
-	else if (m->open[id])
+	} else if (m->open[id]) {
 		insist(r == -EBUSY);
-	else if (worked(m, r))
+	} else if (!was_stopped(m, r) && worked(m, r)) {
 		t->exists = false;
-	else
+		clear_device(&m->now, id);
+	} else {
 		compare_device(m, id, true);
+	}
 }
 
 static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
 		   u64 nr)
 {
-	struct twin_dev *t = &m->now.devs[id];
 	thinx_word_t first;
 	u64 begin, got, i;
 
 	thinx_md_lock(m->e.md);
 	while (nr) {
-		if (!worked(m, thinx_md_find_run_locked(m->e.md, nr, &begin,
+		u64 want = nr < THINX_MD_RUN_MAX ? nr : THINX_MD_RUN_MAX;
+
+		if (!worked(m, thinx_md_find_run_locked(m->e.md, want, &begin,
 							&got)))
 			break;
 		insist_unused(m, begin, got);
@@ -294,8 +360,8 @@ static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
 		}
 		insist(first == thinx_mapping_pack(begin, m->now.time));
 		for (i = 0; i < got; i++)
-			t->map[v + i] = thinx_mapping_pack(begin + i,
-							   m->now.time);
+			set_mapping(&m->now, id, v + i,
+				    thinx_mapping_pack(begin + i, m->now.time));
 		m->nr_mapped += got;
 		v += got;
 		nr -= got;
@@ -314,11 +380,22 @@ static void insist_freed(struct model *m, const struct thinx_md_removal *rm)
 				insist(!uses(&m->now, b));
 }
 
+static void op_commit(struct model *m);
+
+static void commit_while_unmapping(struct model *m, u32 id)
+{
+	if (m->in_commit || rnd(m, 3) == 0)
+		return;
+	m->unmapping = id;
+	op_commit(m);
+	m->unmapping = NR_DEVS;
+	m->nr_between++;
+}
+
 static void op_unmap(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
 		     u64 end)
 {
 	struct thinx_md_removal *rm = calloc(1, sizeof(*rm));
-	struct twin_dev *t = &m->now.devs[id];
 	bool ok = true;
 	u64 from;
 	u32 i;
@@ -333,13 +410,15 @@ static void op_unmap(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
 		if (ok && rm->done)
 			rm->begin = end;
 		for (; from < rm->begin && from < NR_VBLOCKS; from++)
-			t->map[from] = NONE;
+			set_mapping(&m->now, id, from, NONE);
 		if (ok)
 			insist_freed(m, rm);
 		for (i = 0; ok && i < rm->nr_freed; i++)
 			thinx_md_unhold_locked(m->e.md, rm->freed[i].begin,
 					       rm->freed[i].end);
 		thinx_md_unlock(m->e.md);
+		if (ok && !rm->done && thinx_md_is_heavy(m->e.md))
+			commit_while_unmapping(m, id);
 	}
 	free(rm);
 }
@@ -380,7 +459,8 @@ static void op_restamp(struct model *m, struct thinx_md_dev *dev, u32 id,
 static void op_device(struct model *m, u32 id)
 {
 	u64 v = rnd(m, NR_VBLOCKS);
-	u32 nr = rnd(m, 10) ? rnd(m, 16) + 1 : rnd(m, 900) + 1;
+	u32 nr = rnd(m, 10) ? rnd(m, 16) + 1 :
+			      rnd(m, rnd(m, LARGE_ONE_IN) ? 900 : NR_VBLOCKS) + 1;
 	struct thinx_md_dev *dev;
 
 	if (!m->now.devs[id].exists)
@@ -396,7 +476,7 @@ static void op_device(struct model *m, u32 id)
 		op_unmap(m, dev, id, v, v + nr * 4);
 		break;
 	case 6:
-		if (rnd(m, 10) == 0)
+		if (rnd(m, LARGE_ONE_IN) == 0)
 			op_unmap(m, dev, id, 0, ~0ULL);
 		break;
 	default:
@@ -418,19 +498,25 @@ static void op_open_or_close(struct model *m, u32 id)
 
 static void op_release(struct model *m)
 {
-	int r = thinx_md_release_snap(m->e.md);
+	bool busy = m->releasing;
+	int r;
 
+	m->releasing = true;
+	r = thinx_md_release_snap(m->e.md);
+	m->releasing = busy;
 	if (!m->now.held)
 		insist(r == -EINVAL);
-	else if (worked(m, r))
+	else if (busy)
+		insist(r == -EBUSY);
+	else if (!was_stopped(m, r) && worked(m, r))
 		m->now.held = false;
-	else	/* its devices may be gone: it no longer promises anything */
-		memset(m->pinned.devs, 0, sizeof(m->pinned.devs));
+	else	/* devices it had may be gone: it promises nothing any more */
+		memset(&m->pinned, 0, sizeof(m->pinned));
 }
 
 static void op_others(struct model *m)
 {
-	u64 nr = m->now.nr_data + rnd(m, 200) + 1;
+	u64 nr = m->now.nr_data + rnd(m, NR_DATA / 80) + 1;
 
 	switch (rnd(m, 3)) {
 	case 0:
@@ -451,14 +537,14 @@ static void op_others(struct model *m)
 
 static void change(struct model *m)
 {
-	u32 id = rnd(m, NR_DEVS);
+	u32 id = pick(m);
 
-	switch (rnd(m, 60)) {
+	switch (rnd(m, NR_KINDS)) {
 	case 0 ... 1:
 		op_create(m, id);
 		break;
 	case 2 ... 4:
-		op_snap(m, id, rnd(m, NR_DEVS));
+		op_snap(m, id, pick(m));
 		break;
 	case 5:
 		op_delete(m, id);
@@ -506,8 +592,42 @@ static void committed(struct model *m)
 
 static void op_commit(struct model *m)
 {
-	insist(!md_commit_with(m->e.md, change_beneath, m));
+	insist(!thinx_md_commit(m->e.md, NULL));
 	committed(m);
+}
+
+/* Something that takes many steps has let go of the lock. */
+static int commit_between(void *context)
+{
+	struct model *m = context;
+
+	/* The committer is busy with us. */
+	if (m->in_commit || rnd(m, 3) == 0)
+		return 0;
+	if (m->deleting < NR_DEVS)
+		compare_device(m, m->deleting, true);
+	if (m->releasing)	/* devices it had may be gone */
+		memset(&m->pinned, 0, sizeof(m->pinned));
+	m->stopped = rnd(m, 50) == 0;
+	m->nr_stopped += m->stopped;
+	if (m->stopped)
+		return -EIO;
+	op_commit(m);
+	m->nr_between++;
+	return 0;
+}
+
+static const struct thinx_md_hooks hooks = {
+	.start_flush = change_beneath,
+	.commit = commit_between,
+};
+
+/* What is forgotten with the metadata in core. */
+static void set_up(struct model *m)
+{
+	thinx_md_set_hooks(m->e.md, &hooks, m);
+	if (m->narrow)
+		md_narrow(&m->e, m->narrow);
 }
 
 static void op_reserve(struct model *m)
@@ -515,7 +635,7 @@ static void op_reserve(struct model *m)
 	bool held = m->now.held;
 	int r;
 
-	r = md_reserve_snap_with(m->e.md, change_beneath, m);
+	r = thinx_md_reserve_snap(m->e.md);
 	if (held) {
 		insist(r == -EBUSY);
 		return;
@@ -551,6 +671,7 @@ static void op_undo(struct model *m, bool crash)
 	} else {
 		insist(!thinx_md_abort(m->e.md));
 	}
+	set_up(m);
 	m->now = m->committed;
 	m->pinned = m->committed_pinned;
 	close_gone(m);
@@ -561,6 +682,9 @@ static void step(struct model *m)
 {
 	u32 what = rnd(m, 400);
 
+	if (NR_LEAP && what % 16 == 0)
+		md_leap(&m->e, rnd(m, NR_LEAP + 1),
+			m->narrow ? 0 : rnd(m, NR_LEAP + 1));
 	if (what < 25)
 		op_commit(m);
 	else if (what < 28)
@@ -571,26 +695,51 @@ static void step(struct model *m)
 		change(m);
 }
 
-static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta)
+/* As large as a device can be, so that parents of leaves are shared, too. */
+static void begin_large(struct model *m)
+{
+	struct thinx_md_dev *dev;
+
+	op_create(m, 0);
+	if (!m->now.devs[0].exists)
+		return;
+	dev = md_open(&m->e, 0);
+	op_map(m, dev, 0, 0, NR_VBLOCKS);
+	thinx_md_close_device(dev);
+}
+
+static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta,
+		pd_block_t narrow)
 {
 	struct model *m = calloc(1, sizeof(*m));
-	u32 id;
+	u32 id, v;
 
 	m->rng = seed;
+	m->narrow = narrow;
+	m->deleting = m->unmapping = NR_DEVS;
 	md_begin(&m->e, nr_meta, NR_DATA / 2);
+	set_up(m);
 	ram_store_shake(m->e.io, seed, 20);
 	m->now.nr_data = NR_DATA / 2;
+	for (id = 0; id < NR_DEVS; id++)
+		for (v = 0; v < NR_VBLOCKS; v++)
+			m->now.devs[id].map[v] = NONE;
 	m->committed = m->now;
+	if (NR_LEAP) {
+		begin_large(m);
+		op_commit(m);
+	}
 	while (m->nr_ops++ < nr_ops) {
 		step(m);
 		if (m->nr_ops % CHECK_EVERY == 0)
 			compare_all(m);
 	}
 	compare_all(m);
-	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu commits (%lu with changes meanwhile), %lu undone, %lu refused, %lu full checks\n",
+	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu commits (%lu with changes beneath, %lu between steps), %lu undone, %lu stopped, %lu refused, %lu full checks\n",
 	       (unsigned long long)seed, (unsigned long long)nr_meta, nr_ops,
 	       m->nr_mapped, m->nr_restamped, m->nr_snaps, m->nr_commits,
-	       m->nr_pipelined, m->nr_undone, m->nr_refused, m->nr_checks);
+	       m->nr_pipelined, m->nr_between, m->nr_undone, m->nr_stopped,
+	       m->nr_refused, m->nr_checks);
 	fflush(stdout);
 	for (id = 0; id < NR_DEVS; id++)
 		if (m->open[id])
@@ -618,9 +767,15 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	/* Operations are expensive here.  Plenty of space, little, none. */
-	run(seed, nr_ops / 4, 4096);
-	run(seed + 1, nr_ops / 8, 400);
-	run(seed + 2, nr_ops / 16, 100);
+	/* An operation is a big thing here; plenty of room, little, none. */
+#ifdef MANY_STEPS
+	run(seed, nr_ops / 4, NR_META, 0);
+	run(seed + 1, nr_ops / 8, NR_META, 400);
+	run(seed + 2, nr_ops / 16, NR_META, 60);
+#else
+	run(seed, nr_ops / 4, NR_META, 0);
+	run(seed + 1, nr_ops / 8, 400, 0);
+	run(seed + 2, nr_ops / 16, 100, 0);
+#endif
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "metadata/metadata.h"
 #include "persistent-data/block-manager.h"
 #include "tests/check/metadata-check.h"
 
@@ -85,6 +86,41 @@ void md_crash(struct md_env *e)
 void md_commit(struct md_env *e)
 {
 	md_insist(!thinx_md_commit(e->md, NULL));
+}
+
+static void leap(struct pd_sm *sm, u64 nr)
+{
+	u64 begin, got;
+
+	/* It may find fewer, or none. */
+	if (nr && !pd_sm_find_run(sm, nr, &begin, &got))
+		pd_sm_unhold(sm, begin, begin + got);
+}
+
+void md_leap(struct md_env *e, u64 nr_data, u64 nr_meta)
+{
+	thinx_md_lock(e->md);
+	if (!thinx_md_is_broken(e->md)) {
+		leap(e->md->data_sm, nr_data);
+		leap(pd_tm_sm(e->md->tm), nr_meta);
+	}
+	thinx_md_unlock(e->md);
+}
+
+void md_narrow(struct md_env *e, pd_block_t nr)
+{
+	struct pd_sm *sm = pd_tm_sm(e->md->tm);
+	pd_block_t b, end, total = pd_sm_nr_blocks(sm);
+
+	thinx_md_lock(e->md);
+	for (b = 0; b + nr < total; b += PD_ENTRIES_PER_BITMAP) {
+		end = b + PD_ENTRIES_PER_BITMAP - nr;
+		if (end > total - nr)
+			end = total - nr;
+		if (b + nr < end)
+			md_insist(!pd_sm_hold(sm, b + nr, end));
+	}
+	thinx_md_unlock(e->md);
 }
 
 /* The result of @call, made with @hook set: a variable named like it. */
@@ -231,7 +267,37 @@ struct dump {
 	FILE *f;
 	u64 next;
 	bool last;
+	u64 most;
+	/* The run so far, at most so long. */
+	u64 v, nr;
+	thinx_word_t m;
 };
+
+static void end_run(struct dump *d)
+{
+	if (!d->nr)
+		return;
+	fprintf(d->f, "%llu", (unsigned long long)d->v);
+	if (d->nr > 1)
+		fprintf(d->f, "+%llu", (unsigned long long)d->nr);
+	fprintf(d->f, ">%llu@%u ",
+		(unsigned long long)thinx_mapping_block(d->m),
+		thinx_mapping_time(d->m));
+	d->nr = 0;
+}
+
+static void dump_mapping(struct dump *d, u64 v, thinx_word_t m)
+{
+	if (d->nr == d->most || v != d->v + d->nr ||
+	    thinx_mapping_time(m) != thinx_mapping_time(d->m) ||
+	    thinx_mapping_block(m) != thinx_mapping_block(d->m) + d->nr)
+		end_run(d);
+	if (!d->nr) {
+		d->v = v;
+		d->m = m;
+	}
+	d->nr++;
+}
 
 static void dump_leaf(void *context, const struct thinx_md_leaf *l)
 {
@@ -241,24 +307,37 @@ static void dump_leaf(void *context, const struct thinx_md_leaf *l)
 
 	for (i = 0; i < l->nr; i++)
 		if (le64_to_cpu(keys[i]) >= d->next)
-			fprintf(d->f, "%llu>%llu@%u ",
-				(unsigned long long)le64_to_cpu(keys[i]),
-				(unsigned long long)thinx_mapping_block(
-						le64_to_cpu(values[i])),
-				thinx_mapping_time(le64_to_cpu(values[i])));
+			dump_mapping(d, le64_to_cpu(keys[i]),
+				     le64_to_cpu(values[i]));
 	d->last = !l->end;
 	d->next = l->end;
 }
 
-char *md_dump(struct thinx_md *md, u32 id)
+int md_open_any(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
+{
+	int r = thinx_md_open_device(md, id, dev);
+
+	if (r != -EBUSY)
+		return r;
+	*dev = xa_load(&md->devices, id);
+	return 0;
+}
+
+void md_close_any(struct thinx_md_dev *dev)
+{
+	if (!dev->deleting)
+		thinx_md_close_device(dev);
+}
+
+static char *dump_device(struct thinx_md *md, u32 id, u64 most)
 {
 	struct thinx_md_dev *dev;
-	struct dump d = { .next = 0 };
+	struct dump d = { .most = most };
 	char *text = NULL;
 	size_t size;
 	int r;
 
-	r = thinx_md_open_device(md, id, &dev);
+	r = md_open_any(md, id, &dev);
 	if (r == -ENODATA)
 		return NULL;
 	md_insist(!r);
@@ -267,9 +346,20 @@ char *md_dump(struct thinx_md *md, u32 id)
 		(unsigned long long)thinx_md_dev_mapped_blocks(dev));
 	while (!d.last)
 		md_insist(!thinx_md_lookup(dev, d.next, dump_leaf, &d));
+	end_run(&d);
 	fclose(d.f);
-	thinx_md_close_device(dev);
+	md_close_any(dev);
 	return text;
+}
+
+char *md_dump(struct thinx_md *md, u32 id)
+{
+	return dump_device(md, id, 1);
+}
+
+char *md_dump_runs(struct thinx_md *md, u32 id)
+{
+	return dump_device(md, id, ~0ULL);
 }
 
 /* ---- other programs ---- */

@@ -44,6 +44,18 @@ int md_push_image(struct md_env *e, struct ram_image *img);
 
 void md_commit(struct md_env *e);
 
+/*
+ * Have the next blocks come from elsewhere: up to a bitmap's worth of data and
+ * of metadata blocks is skipped.
+ */
+void md_leap(struct md_env *e, u64 nr_data, u64 nr_meta);
+
+/*
+ * Use of the metadata device only @nr blocks around each border between two
+ * bitmaps, and the first and the last @nr; until the next abort.
+ */
+void md_narrow(struct md_env *e, pd_block_t nr);
+
 /* The same with one hook set, for this call alone. */
 int md_commit_with(struct thinx_md *md, int (*start_flush)(void *context),
 		   void *context);
@@ -76,11 +88,16 @@ void md_unmap(struct md_env *e, struct thinx_md_dev *dev, u64 begin, u64 end);
 /* THINX_WORD_HOLE if nothing is mapped. */
 thinx_word_t md_get(struct thinx_md_dev *dev, u64 v);
 
+/* Open a device; one that is being deleted is lent.  -ENODATA */
+int md_open_any(struct thinx_md *md, u32 id, struct thinx_md_dev **dev);
+void md_close_any(struct thinx_md_dev *dev);
+
 /*
  * All mappings of device @id as text, to compare; NULL if there is no such
- * device.  The caller frees it.
+ * device.  The caller frees it.  The second one joins neighbours: "v+n>d@t".
  */
 char *md_dump(struct thinx_md *md, u32 id);
+char *md_dump_runs(struct thinx_md *md, u32 id);
 
 /*
  * Have thin_check and tests/decode_thin.py --strict check what is on the device;
