@@ -43,9 +43,6 @@
  */
 #define MAX_FRUITLESS 16
 
-/* Groups that wait for metadata; their reads are under way at the same time. */
-#define MAX_UNLEARNED 128
-
 /* So many groups in a row that wait on are taken as a sign that all do. */
 #define MAX_MISSES 4
 
@@ -319,23 +316,21 @@ static bool lock_run(struct thinx_group *g, struct list_head *todo,
 	return true;
 }
 
-static void put_aside(struct thinx_group *g)
-{
-	list_add_tail(&g->list, &g->volume->unlearned);
-	g->volume->nr_unlearned++;
-}
-
-/* Learn; the group then goes on, waits for metadata, or is given up. */
-static void learn_group(struct thinx_group *g, struct list_head *groups)
+/*
+ * Learn; the group then goes on, waits for metadata, or is given up.  Returns
+ * true if it goes on.
+ */
+static bool learn_group(struct thinx_group *g, struct list_head *groups)
 {
 	int r = learn_words(g);
 
 	if (r == -EAGAIN)
-		put_aside(g);
+		list_add_tail(&g->list, &g->volume->unlearned);
 	else if (r)
 		give_up_group(g, r);
 	else
 		list_add_tail(&g->list, groups);
+	return !r;
 }
 
 /*
@@ -390,25 +385,28 @@ static void unform_group(struct thinx_group *g)
 static bool process_unlearned(struct thinx_volume *v)
 {
 	bool closed = thinx_gate_is_closed(&v->gate);
+	unsigned int nr_aborts, nr = 0, nr_misses = 0;
 	struct thinx_group *g, *tmp;
-	unsigned int nr_aborts;
+	bool no_memory = false;
 	LIST_HEAD(todo);
 	LIST_HEAD(groups);
 
 	list_splice_init(&v->unlearned, &todo);
-	v->nr_unlearned = 0;
 	list_for_each_entry_safe(g, tmp, &todo, list) {
 		list_del(&g->list);
 		/* Pairs with thinx_plane_abort(). */
 		nr_aborts = smp_load_acquire(&v->plane->nr_aborts);
 		if (closed || g->nr_aborts != nr_aborts)
 			unform_group(g);
-		else if (v->nr_unlearned < MAX_MISSES)
-			learn_group(g, &groups);
-		else
-			put_aside(g);
+		else if (nr_misses == MAX_MISSES)
+			list_add_tail(&g->list, &v->unlearned);
+		else if (!learn_group(g, &groups))
+			nr_misses++;
+		else if (++nr % GROUPS_PER_PASS == 0)
+			no_memory |= run_groups(v, &groups);
 	}
-	return run_groups(v, &groups);
+	no_memory |= run_groups(v, &groups);
+	return no_memory;
 }
 
 /*
@@ -491,9 +489,6 @@ static bool process_deferred(struct thinx_volume *v)
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);
 			thinx_discard_queue(v, tb);
-		} else if (v->nr_unlearned >= MAX_UNLEARNED) {
-			/* Not now: comes again with those that wait. */
-			put_back(v, &todo);
 		} else if (!form_group(v, &todo, &groups)) {
 			put_back(v, &todo);
 			again = true;

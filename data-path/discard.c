@@ -234,6 +234,9 @@ static bool has_to_wait(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
 
+	/* Nothing will come of it, so it ends now. */
+	if (!(thinx_plane_caps(plane) & THINX_CAN_MAP))
+		return false;
 	if (thinx_gate_is_closed(&v->gate))
 		return true;
 	if (!thinx_passdown_is_crowded(plane) && !awaits_commit(v))

@@ -59,7 +59,8 @@ _Static_assert(sizeof(unsigned long) == sizeof(u64),
  * @list: in the list of all caches, under that list's lock
  * @hand: under the same lock; chunk the eviction hand looks at next
  *
- * Look-ups read the first cache line only, fills and evictions write the other.
+ * Look-ups read the first cache line only.  It is written when a chunk comes or
+ * goes; the eviction hand, which moves all the time, is in another line.
  */
 struct thinx_map_cache {
 	struct xarray chunks;

@@ -56,7 +56,6 @@ struct dm_target;
  * @prepared: L:lock; struct thinx_update
  * @starved: L:lock; struct thinx_bio
  * @unlearned: W; struct thinx_group that wait for metadata to be read
- * @nr_unlearned: W; how many
  * @queued: W; struct thinx_discard in order of arrival
  * @discards: W; those whose turn it is, each with a held range
  * @work: the slow path
@@ -83,7 +82,6 @@ struct thinx_volume {
 	struct list_head prepared;
 	struct list_head starved;
 	struct list_head unlearned;
-	unsigned int nr_unlearned;
 	struct list_head queued;
 	struct list_head discards;
 	struct work_struct work;

@@ -444,6 +444,17 @@ static u32 depth_above(const struct thinx_md *md,
 }
 
 /*
+ * Blocks that a step takes in the trees of devices besides the path to the root.
+ * The details of a metadata snapshot change with each step; those of a device
+ * are written when the transaction closes, and counted there.
+ */
+static u32 details_of_step(const struct thinx_md *md,
+			   const struct thinx_roots *roots)
+{
+	return roots == &md->roots ? 0 : 1 + 3 * thinx_space_any_depth(md);
+}
+
+/*
  * Drop the whole device if its tree is small or shared; else -E2BIG.  In each
  * of the two trees of devices, the path and its neighbours are copied at worst.
  */
@@ -486,7 +497,7 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 	struct pd_btree_range range = { .begin = drop->next };
 	struct thinx_step step = {
 		.nr_mapped = nr_mapped,
-		.nr_upper = depth_above(md, roots),
+		.nr_upper = depth_above(md, roots) + details_of_step(md, roots),
 		.nr = THINX_DROP_LEAVES,
 	};
 	u64 keys[2] = { drop->id, 0 };

@@ -146,6 +146,9 @@ static int bufio_get_new(struct pd_block_io *io, pd_block_t b, void **handle,
 	struct dm_buffer *buf;
 	void *content = dm_bufio_new(s->client, b, &buf);
 
+	/* A read ahead of what the block held before may have failed. */
+	if (IS_ERR(content))
+		content = dm_bufio_new(s->client, b, &buf);
 	return hold_buffer(s, b, content, buf, handle, data, aux);
 }
 

@@ -402,12 +402,12 @@ void pd_bm_prefetch(struct pd_bm *bm, pd_block_t b)
 
 int pd_bm_wait(struct pd_bm *bm, pd_block_t b)
 {
-	int r;
+	int r = -ENODEV;
 
-	if (!is_valid_number(bm, b))
-		return -EINVAL;
 	down_read(&bm->waiting);
-	r = bm->detached ? -ENODEV : bm->io->ops->wait(bm->io, b);
+	if (!bm->detached)
+		r = is_valid_number(bm, b) ? bm->io->ops->wait(bm->io, b) :
+					     -EINVAL;
 	up_read(&bm->waiting);
 	return r;
 }
