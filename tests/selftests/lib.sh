@@ -274,6 +274,7 @@ disk_gone()
 	for n; do
 		losetup -d "${!n}"
 		# LOOP_CTL_REMOVE
+		# shellcheck disable=SC2016 # for perl
 		wait_until 60 perl -e 'open(my $f, "<", "/dev/loop-control") or exit 1;
 			exit !ioctl($f, 0x4C81, $ARGV[0] + 0)' "${!n#/dev/loop}"
 	done
