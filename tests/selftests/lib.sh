@@ -316,8 +316,8 @@ rewrap()
 	swap_table "$1" --table "0 $(size_of "/dev/mapper/$1") ${*:2}"
 }
 
-# format_scattered METADATA DATA BLOCKS: thin device 1 has BLOCKS blocks, all mapped,
-# each to every second block of the data device
+# format_scattered METADATA DATA BLOCKS [DISTANCE]: thin device 1 has BLOCKS blocks,
+# all mapped, to every second block of the data device, or DISTANCE blocks apart
 format_scattered()
 {
 	local blocks=$(($(size_of "$2") / bs))
@@ -325,7 +325,7 @@ format_scattered()
 	{
 		echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"$bs\" nr_data_blocks=\"$blocks\">"
 		echo "<device dev_id=\"1\" mapped_blocks=\"$3\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">"
-		seq 0 $(($3 - 1)) | awk '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, 2 * $1 }'
+		seq 0 $(($3 - 1)) | awk -v d="${4:-2}" '{ printf "<single_mapping origin_block=\"%d\" data_block=\"%d\" time=\"0\"/>\n", $1, d * $1 }'
 		echo "</device></superblock>"
 	} > "$scratch/xml"
 	require thin_restore -i "$scratch/xml" -o "$1"
