@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# Two thousand volumes are active and idle while another is trimmed, in so many
+# Five hundred volumes are active and idle while another is trimmed, in so many
 # pieces that discards have to wait, and a neighbour calls fsync.  The workers of
 # the idle ones do not run.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 is_thinx || skip_all "counts passes of thinx's workers"
-n=2000 blocks=20000
+n=500 blocks=20000
 disk META 64
 disk DATA 2560
 format_scattered "$META" "$DATA" $blocks
