@@ -31,9 +31,9 @@
 
 /* Events are crashed at, no more than so many of a life, at random. */
 #ifdef MANY_STEPS
-#define NR_POINTS	100
+#define NR_POINTS	60
 #else
-#define NR_POINTS	1000000
+#define NR_POINTS	600000
 #endif
 
 struct stats {

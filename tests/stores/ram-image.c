@@ -49,8 +49,10 @@ void ram_image_destroy(struct ram_image *img)
 
 	if (!img)
 		return;
+	/* Most of a large one was never written. */
 	for (b = 0; b < img->nr_blocks; b++)
-		free(img->blocks[b]);
+		if (img->blocks[b])
+			free(img->blocks[b]);
 	free(img->blocks);
 	free(img);
 }
