@@ -317,10 +317,10 @@ static bool lock_run(struct thinx_group *g, struct list_head *todo,
 }
 
 /*
- * Learn; the group then goes on, waits for metadata, or is given up.  Returns
- * true if it goes on.
+ * Learn; the group then goes on, waits for metadata (-EAGAIN), or is given up
+ * and gone.
  */
-static bool learn_group(struct thinx_group *g, struct list_head *groups)
+static int learn_group(struct thinx_group *g, struct list_head *groups)
 {
 	int r = learn_words(g);
 
@@ -330,7 +330,7 @@ static bool learn_group(struct thinx_group *g, struct list_head *groups)
 		give_up_group(g, r);
 	else
 		list_add_tail(&g->list, groups);
-	return !r;
+	return r;
 }
 
 /*
@@ -380,7 +380,7 @@ static void unform_group(struct thinx_group *g)
 /*
  * Try again with the groups that waited; what they need may have been read.
  * Reads end about in the order in which they began, so after a few groups that
- * have to wait on, the others are not looked at.
+ * wait for the same block as before, the others are not looked at.
  */
 static bool process_unlearned(struct thinx_volume *v)
 {
@@ -390,19 +390,27 @@ static bool process_unlearned(struct thinx_volume *v)
 	bool no_memory = false;
 	LIST_HEAD(todo);
 	LIST_HEAD(groups);
+	u64 missing;
+	int r;
 
 	list_splice_init(&v->unlearned, &todo);
 	list_for_each_entry_safe(g, tmp, &todo, list) {
 		list_del(&g->list);
 		/* Pairs with thinx_plane_abort(). */
 		nr_aborts = smp_load_acquire(&v->plane->nr_aborts);
-		if (closed || g->nr_aborts != nr_aborts)
+		if (closed || g->nr_aborts != nr_aborts) {
 			unform_group(g);
-		else if (nr_misses == MAX_MISSES)
+			continue;
+		}
+		if (nr_misses == MAX_MISSES) {
 			list_add_tail(&g->list, &v->unlearned);
-		else if (!learn_group(g, &groups))
-			nr_misses++;
-		else if (++nr % GROUPS_PER_PASS == 0)
+			continue;
+		}
+		missing = g->missing;
+		r = learn_group(g, &groups);
+		if (r == -EAGAIN)
+			nr_misses += g->missing == missing;
+		else if (!r && ++nr % GROUPS_PER_PASS == 0)
 			no_memory |= run_groups(v, &groups);
 	}
 	no_memory |= run_groups(v, &groups);
