@@ -79,17 +79,23 @@ static int release_metadata_snap(struct thinx_pool *pool, char **argv)
 	return thinx_md_release_snap(pool->md);
 }
 
+/*
+ * A message that grows takes metadata blocks for good.  The others go on when
+ * these have run out, and when they find no room themselves, that says nothing
+ * about the rest.
+ */
 static const struct message {
 	const char *name;
 	unsigned int argc;
+	bool grows;
 	int (*handle)(struct thinx_pool *pool, char **argv);
 } messages[] = {
-	{ "create_thin", 2, create_thin },
-	{ "create_snap", 3, create_snap },
-	{ "delete", 2, delete_thin },
-	{ "set_transaction_id", 3, set_transaction_id },
-	{ "reserve_metadata_snap", 1, reserve_metadata_snap },
-	{ "release_metadata_snap", 1, release_metadata_snap },
+	{ "create_thin", 2, true, create_thin },
+	{ "create_snap", 3, true, create_snap },
+	{ "delete", 2, false, delete_thin },
+	{ "set_transaction_id", 3, false, set_transaction_id },
+	{ "reserve_metadata_snap", 1, true, reserve_metadata_snap },
+	{ "release_metadata_snap", 1, false, release_metadata_snap },
 };
 
 static const struct message *find_message(struct thinx_pool *pool,
@@ -112,10 +118,13 @@ static const struct message *find_message(struct thinx_pool *pool,
 }
 
 /* Did the handler fail in a way that says nothing about the metadata? */
-static bool is_clean_refusal(struct thinx_pool *pool, int r)
+static bool is_clean_refusal(struct thinx_pool *pool, const struct message *m,
+			     int r)
 {
 	if (thinx_md_is_broken(pool->md))
 		return false;
+	if (r == -ENOSPC)
+		return !m->grows;
 	return r == -EINVAL || r == -EEXIST || r == -ENODATA || r == -EBUSY ||
 	       r == -EOVERFLOW || r == -ENOMEM;
 }
@@ -143,7 +152,7 @@ static int handle_message(struct thinx_pool *pool, const struct message *m, char
 	/* Meanwhile the mode changed, or something else failed. */
 	if (r == -EPERM || r == -ENODEV)
 		return refuse_message(pool);
-	if (!is_clean_refusal(pool, r))
+	if (!is_clean_refusal(pool, m, r))
 		thinx_pool_metadata_failed(pool, m->name, r);
 	return r == -EUCLEAN ? refuse_message(pool) : r;
 }
@@ -157,11 +166,14 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	atomic_t *nr;
 	int r;
 
-	if (thinx_pool_mode(pool) >= THINX_MODE_OUT_OF_METADATA_SPACE)
+	if (thinx_pool_mode(pool) >= THINX_MODE_READ_ONLY)
 		return refuse_message(pool);
 	m = find_message(pool, argc, argv);
 	if (!m)
 		return -EINVAL;
+	if (m->grows &&
+	    thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
+		return refuse_message(pool);
 	/* dm core waits for a message that misses the change of epochs. */
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);

@@ -9,7 +9,7 @@
  *              │ ◄── a commit frees some ──────┘ │
  *              │                                 │
  *              ├── no free metadata block ───────┴► out-of-metadata-space ("ro")
- *              │ ◄── the metadata device has grown ───────┘
+ *              │ ◄── a commit frees some, the device has grown ───┘
  *              │
  *              ├── a metadata operation failed: abort, needs_check ──► read-only
  *              └── even that failed ──────────────────────────────────► fail
@@ -47,16 +47,17 @@ static const struct {
 } modes[] = {
 	[THINX_MODE_WRITE] = {
 		"write",
-		THINX_CAN_MAP | THINX_CAN_CHANGE | THINX_CAN_PROVISION,
+		THINX_CAN_MAP | THINX_CAN_CHANGE | THINX_CAN_GROW |
+		THINX_CAN_PROVISION,
 		false,
 	},
 	[THINX_MODE_OUT_OF_DATA_SPACE] = {
 		NULL,	/* see mode_name() */
-		THINX_CAN_MAP | THINX_CAN_CHANGE,
+		THINX_CAN_MAP | THINX_CAN_CHANGE | THINX_CAN_GROW,
 		false,
 	},
 	[THINX_MODE_OUT_OF_METADATA_SPACE] = {
-		"read-only", THINX_CAN_MAP, true,
+		"read-only", THINX_CAN_MAP | THINX_CAN_CHANGE, false,
 	},
 	[THINX_MODE_READ_ONLY] = { "read-only", THINX_CAN_MAP, true, },
 	[THINX_MODE_FAIL] = { "fail", 0, true, },
@@ -69,6 +70,13 @@ static const char *mode_name(struct thinx_pool *pool)
 			"out-of-data-space (error IO)" :
 			"out-of-data-space (queue IO)";
 	return modes[pool->mode].name;
+}
+
+/* Do writes that find no space wait for some, or fail for lack of it? */
+static bool lacks_space(enum thinx_mode mode)
+{
+	return mode == THINX_MODE_OUT_OF_DATA_SPACE ||
+	       mode == THINX_MODE_OUT_OF_METADATA_SPACE;
 }
 
 static void raise_event(struct thinx_pool *pool)
@@ -88,11 +96,11 @@ static void set_caps(struct thinx_pool *pool)
 {
 	unsigned int caps = modes[pool->mode].caps;
 
-	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE)
+	if (lacks_space(pool->mode))
 		caps |= pool->error_if_no_space ? THINX_NO_SPACE_ERROR :
 						  THINX_NO_SPACE_HOLD;
 	WRITE_ONCE(pool->plane.caps, caps);
-	/* Held writes are reconsidered; see starve_bio() in the data path. */
+	/* Held writes are reconsidered; see thinx_bio_starve(). */
 	thinx_volumes_retry_starved(&pool->plane);
 	/* So is what closed gates hold back. */
 	if (!(caps & THINX_CAN_MAP))
@@ -104,13 +112,20 @@ void thinx_pool_arm_no_space(struct thinx_pool *pool)
 	unsigned int seconds = READ_ONCE(no_space_timeout);
 
 	lockdep_assert_held(&pool->mode_lock);
-	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
-	    !pool->error_if_no_space && seconds) {
+	if (lacks_space(pool->mode) && !pool->error_if_no_space && seconds) {
 		pool->no_space_until = jiffies + (u64)seconds * HZ;
 		mod_delayed_work(pool->plane.wq, &pool->no_space,
 				 min_t(u64, (u64)seconds * HZ,
 				       MAX_JIFFY_OFFSET));
 	}
+}
+
+static bool is_out_of_metadata(struct thinx_pool *pool)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(pool->md, &s);
+	return thinx_md_space_is_out(&s);
 }
 
 static enum thinx_mode allowed_mode(struct thinx_pool *pool,
@@ -121,6 +136,10 @@ static enum thinx_mode allowed_mode(struct thinx_pool *pool,
 	if (mode < THINX_MODE_READ_ONLY && thinx_md_needs_check(pool->md)) {
 		pool_err(pool, "unable to switch pool to write mode until repaired.");
 		return THINX_MODE_READ_ONLY;
+	}
+	if (mode < THINX_MODE_OUT_OF_METADATA_SPACE && is_out_of_metadata(pool)) {
+		pool_err(pool, "No free metadata blocks");
+		return THINX_MODE_OUT_OF_METADATA_SPACE;
 	}
 	return mode;
 }
@@ -149,7 +168,7 @@ void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
 	if (old == mode)
 		return;
 	/* Its work takes mode_lock, so do not wait for it here. */
-	if (old == THINX_MODE_OUT_OF_DATA_SPACE)
+	if (lacks_space(old))
 		cancel_delayed_work(&pool->no_space);
 	trace_thinx_mode(pool->plane.dev, old, mode);
 	announce(pool);
@@ -165,10 +184,11 @@ static void no_space_expired(struct work_struct *work)
 
 	mutex_lock(&pool->mode_lock);
 	/* It may have waited here since an earlier shortage of space. */
-	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
-	    !pool->error_if_no_space &&
+	if (lacks_space(pool->mode) && !pool->error_if_no_space &&
 	    time_after_eq(jiffies, pool->no_space_until)) {
 		pool->error_if_no_space = true;
+		if (pool->mode == THINX_MODE_OUT_OF_METADATA_SPACE)
+			pool_info(pool, "writes that need metadata space fail from now on");
 		announce(pool);
 		set_caps(pool);
 	}
@@ -241,19 +261,30 @@ void thinx_pool_abandon(struct thinx_pool *pool)
 	thinx_pool_set_mode(pool, THINX_MODE_FAIL);
 }
 
+static void out_of_metadata(struct thinx_pool *pool)
+{
+	lockdep_assert_held(&pool->mode_lock);
+	pool_err(pool, "No free metadata blocks");
+	thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
+	/* For what was changed since the last commit. */
+	thinx_commit_note_change(&pool->plane);
+}
+
 /*
  * Metadata space ran out before anything was changed: keep what there is, and
- * wait for the metadata device to grow.
+ * wait for more, unless it has come meanwhile.
  */
 static int retire_gently(struct thinx_pool *pool)
 {
+	struct thinx_md_space s;
 	int r;
 
 	r = thinx_md_commit(pool->md, NULL);
 	if (r)
 		return r;
-	pool_err(pool, "No free metadata blocks");
-	thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
+	thinx_md_get_space(pool->md, &s);
+	if (!thinx_md_space_is_back(&s))
+		out_of_metadata(pool);
 	return 0;
 }
 
@@ -268,7 +299,9 @@ void thinx_pool_metadata_failed(void *context, const char *what, int r)
 	 */
 	if (pool->mode == THINX_MODE_FAIL)
 		goto out;
-	if (pool->mode >= THINX_MODE_OUT_OF_METADATA_SPACE &&
+	if (pool->mode == THINX_MODE_READ_ONLY && !thinx_md_is_broken(pool->md))
+		goto out;
+	if (pool->mode == THINX_MODE_OUT_OF_METADATA_SPACE && r == -ENOSPC &&
 	    !thinx_md_is_broken(pool->md))
 		goto out;
 	pool_err_limit(pool, "metadata operation '%s' failed: error = %d", what,
@@ -293,11 +326,24 @@ static void no_data_space(void *context, bool sure)
 	mutex_lock(&pool->mode_lock);
 	if (pool->mode == THINX_MODE_WRITE) {
 		thinx_md_get_space(pool->md, &s);
-		if (s.data_allocatable && !sure)
+		if ((s.data_allocatable && !sure) || s.data_pending)
 			thinx_volumes_retry_starved(&pool->plane);
 		else
 			thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_DATA_SPACE);
 	}
+	mutex_unlock(&pool->mode_lock);
+}
+
+static void no_metadata_space(void *context)
+{
+	struct thinx_pool *pool = context;
+
+	mutex_lock(&pool->mode_lock);
+	if (pool->mode >= THINX_MODE_OUT_OF_METADATA_SPACE ||
+	    !is_out_of_metadata(pool))
+		thinx_volumes_retry_starved(&pool->plane);
+	else
+		out_of_metadata(pool);
 	mutex_unlock(&pool->mode_lock);
 }
 
@@ -313,8 +359,13 @@ static void data_low(void *context)
 
 static void space_changed(void *context)
 {
-	struct thinx_pool *pool = context;
+	thinx_pool_space_changed(context);
+}
+
+void thinx_pool_space_changed(struct thinx_pool *pool)
+{
 	struct thinx_md_space s;
+	bool back = false;
 
 	/*
 	 * Read mode and numbers together: another thread may be about to enter
@@ -323,15 +374,15 @@ static void space_changed(void *context)
 	mutex_lock(&pool->mode_lock);
 	thinx_md_get_space(pool->md, &s);
 	if (pool->mode <= THINX_MODE_OUT_OF_DATA_SPACE &&
-	    s.meta_free <= s.meta_reserve) {
-		pool_err(pool, "No free metadata blocks");
-		thinx_pool_set_mode(pool, THINX_MODE_OUT_OF_METADATA_SPACE);
-		/* For what was changed since this commit. */
-		thinx_commit_note_change(&pool->plane);
-	} else if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE &&
-		   s.data_allocatable) {
+	    thinx_md_space_is_out(&s))
+		out_of_metadata(pool);
+	else if (pool->mode == THINX_MODE_OUT_OF_METADATA_SPACE)
+		back = thinx_md_space_is_back(&s);
+	else if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE)
+		/* For pending blocks writes wait in write mode. */
+		back = s.data_allocatable || s.data_pending;
+	if (back)
 		thinx_pool_set_mode(pool, THINX_MODE_WRITE);
-	}
 	mutex_unlock(&pool->mode_lock);
 }
 
@@ -345,6 +396,7 @@ static void metadata_low(void *context)
 const struct thinx_plane_ops thinx_pool_plane_ops = {
 	.metadata_failed = thinx_pool_metadata_failed,
 	.no_data_space = no_data_space,
+	.no_metadata_space = no_metadata_space,
 	.low_water = data_low,
 	.space_changed = space_changed,
 	.metadata_low = metadata_low,

@@ -18,8 +18,8 @@ void thinx_pool_mode_exit(struct thinx_pool *pool);
 /**
  * thinx_pool_set_mode() - the one place where the mode changes
  * @pool: pool
- * @mode: wanted; write becomes read-only while needs_check is set, and fail is
- *	permanent
+ * @mode: wanted; write becomes read-only while needs_check is set, and out of
+ *	metadata space where there is none; fail is permanent
  *
  * Sets what the data path may do, logs, raises the event, starts and stops the
  * no-space timer.
@@ -50,6 +50,16 @@ void thinx_pool_abandon(struct thinx_pool *pool)
 
 /** thinx_pool_metadata_failed() - for struct thinx_plane_ops and messages */
 void thinx_pool_metadata_failed(void *context, const char *what, int r);
+
+/**
+ * thinx_pool_space_changed() - leave a mode that lacks space if there is some
+ * @pool: pool
+ *
+ * Or enter one, if metadata space has run out.
+ *
+ * Context: May sleep, takes thinx_pool.mode_lock.
+ */
+void thinx_pool_space_changed(struct thinx_pool *pool);
 
 /** thinx_pool_arm_no_space() - start or restart the timer if it is due */
 void thinx_pool_arm_no_space(struct thinx_pool *pool)

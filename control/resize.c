@@ -62,15 +62,6 @@ static bool fits_data_device(struct thinx_pool *pool, u64 blocks)
 	return false;
 }
 
-static void leave_lack_of_metadata(struct thinx_pool *pool)
-{
-	if (thinx_pool_mode(pool) != THINX_MODE_OUT_OF_METADATA_SPACE)
-		return;
-	mutex_lock(&pool->mode_lock);
-	thinx_pool_set_mode(pool, THINX_MODE_WRITE);
-	mutex_unlock(&pool->mode_lock);
-}
-
 /* From @old to @blocks; @fits: the device is that large. */
 static int resize(struct thinx_pool *pool, const struct space *s, u64 old,
 		  u64 blocks, bool fits)
@@ -89,11 +80,11 @@ static int resize(struct thinx_pool *pool, const struct space *s, u64 old,
 	if (old)
 		pool_info(pool, "%s from %llu to %llu blocks", s->growing, old,
 			  blocks);
-	if (s->cures_lack_of_metadata)
-		leave_lack_of_metadata(pool);
 	r = s->resize(pool->md, blocks);
 	if (r)
 		thinx_pool_metadata_failed(pool, s->growing, r);
+	else if (s->cures_lack_of_metadata)
+		thinx_pool_space_changed(pool);
 	return r;
 }
 

@@ -8,6 +8,7 @@
 
 #include <linux/device-mapper.h>
 
+#include "control/mode.h"
 #include "data-path/commit.h"
 #include "include/compat/dm-private.h"
 
@@ -101,8 +102,11 @@ void thinx_pool_status(struct dm_target *ti, status_type_t type,
 	switch (type) {
 	case STATUSTYPE_INFO:
 		/* Exact numbers, unless the caller cares more about speed. */
-		if (!(flags & THINX_STATUS_NOFLUSH) && !dm_suspended(ti))
-			thinx_commit_now(&pt->pool->plane);
+		if (!(flags & THINX_STATUS_NOFLUSH) && !dm_suspended(ti)) {
+			thinx_commit_surely(&pt->pool->plane);
+			/* Somebody else's commit may have freed blocks. */
+			thinx_pool_space_changed(pt->pool);
+		}
 		emit_info(pt, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:

@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * A bio and its state: how each is found from the other, where a read of a hole
- * goes, how a bio is submitted and how it is deferred.
+ * goes, how a bio is submitted, deferred, or put aside for lack of space.
  */
 #include "data-path/bio.h"
 
@@ -33,6 +33,61 @@ void thinx_bio_defer(struct thinx_bio *tb)
 	/* Under the lock: after it the bio may end, and the volume with it. */
 	thinx_volume_kick(v);
 	spin_unlock_irqrestore(&v->lock, flags);
+}
+
+/*
+ * Hold the bio if something may change that; the capabilities are checked, and
+ * the volume enters the list of those that wait, under the lock that
+ * thinx_volumes_retry_starved() takes after they changed, so that no bio is
+ * forgotten.  A port's @requeue is under the volume's own.
+ */
+void thinx_bio_starve(struct thinx_bio *tb, bool coming)
+{
+	struct thinx_volume *v = tb->port->volume;
+	unsigned int caps, hold = THINX_CAN_PROVISION | THINX_NO_SPACE_HOLD;
+	blk_status_t status = BLK_STS_IOERR;
+	unsigned long flags;
+
+	if (coming)
+		hold |= THINX_NO_SPACE_ERROR;
+	spin_lock_irqsave(&v->plane->waiting_lock, flags);
+	spin_lock(&v->lock);
+	caps = thinx_plane_caps(v->plane);
+	if (thinx_port_requeues(tb->port)) {
+		status = BLK_STS_DM_REQUEUE;
+	} else if (caps & hold) {
+		list_add_tail(&tb->list, &v->starved);
+		thinx_volume_waits_locked(v);
+		status = BLK_STS_OK;
+	} else if (caps & THINX_NO_SPACE_ERROR) {
+		status = BLK_STS_NOSPC;
+	}
+	spin_unlock(&v->lock);
+	spin_unlock_irqrestore(&v->plane->waiting_lock, flags);
+	if (status)
+		thinx_bio_end(thinx_bio_of(tb), status);
+}
+
+void thinx_bio_remember(struct thinx_bio *tb)
+{
+	struct bio *bio = thinx_bio_of(tb);
+
+	tb->iter = bio->bi_iter;
+	/* Submitting clears the flag if the device has no cache. */
+	tb->fua = bio->bi_opf & REQ_FUA;
+}
+
+void thinx_bio_rewind(struct thinx_bio *tb)
+{
+	struct bio *bio = thinx_bio_of(tb);
+
+	bio->bi_iter = tb->iter;
+	bio->bi_status = BLK_STS_OK;
+	/* Drivers that split a bio leave zero behind. */
+	atomic_set(&bio->__bi_remaining, 1);
+	if (tb->fua)
+		bio->bi_opf |= REQ_FUA;
+	tb->fua = false;
 }
 
 /*

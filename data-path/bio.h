@@ -25,6 +25,7 @@ struct thinx_update;
  *	the update
  * @end: likewise one past the last; its bi_iter says so only until it is sent
  * @waiter: while it waits for a range
+ * @iter: of a bio whose data an update writes, as it was
  * @epoch: of the gate, if @in_gate
  * @in_gate: must leave the gate when it completes
  * @await_commit: once its data is written, hold it until a commit
@@ -47,6 +48,7 @@ struct thinx_bio {
 		};
 		struct thinx_range_waiter waiter;
 	};
+	struct bvec_iter iter;
 	unsigned int epoch;
 	bool in_gate;
 	bool await_commit;
@@ -105,6 +107,30 @@ static inline void thinx_bio_leave_gate(struct thinx_volume *v,
  * Context: Any.
  */
 void thinx_bio_defer(struct thinx_bio *tb);
+
+/**
+ * thinx_bio_starve() - put a write aside for which there is no space
+ * @tb: its state, outside the gate
+ * @coming: space is on its way: hold it even where such writes fail at once;
+ *	the caller calls thinx_commit_for_space() afterwards
+ *
+ * Ends it if nothing is to be expected.
+ *
+ * Context: The volume's worker.
+ */
+void thinx_bio_starve(struct thinx_bio *tb, bool coming);
+
+/**
+ * thinx_bio_remember() - before an update writes the data of a bio
+ * @tb: its state
+ */
+void thinx_bio_remember(struct thinx_bio *tb);
+
+/**
+ * thinx_bio_rewind() - as it was before: it is to be written again
+ * @tb: its state; its data was written, and it is with us again
+ */
+void thinx_bio_rewind(struct thinx_bio *tb);
 
 /**
  * thinx_bio_read_hole() - serve a read where nothing is mapped

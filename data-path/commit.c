@@ -68,6 +68,28 @@ int thinx_commit_now(struct thinx_plane *plane)
 	return commit_and_tell(plane, &flushed);
 }
 
+void thinx_commit_surely(struct thinx_plane *plane)
+{
+	bool flushed;
+	int r;
+
+	if (commit_and_tell(plane, &flushed) || flushed)
+		return;
+	r = thinx_md_probe(plane->md);
+	if (r)
+		thinx_plane_failed(plane, "commit", r);
+}
+
+bool thinx_commit_brings_space(struct thinx_plane *plane)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(plane->md, &s);
+	if (thinx_plane_caps(plane) & THINX_CAN_GROW)
+		return s.data_pending || thinx_passdown_pending(plane);
+	return thinx_md_space_is_back(&s);
+}
+
 static void end_waiter(struct thinx_bio *tb, int r, bool flushed)
 {
 	struct thinx_volume *v = tb->port->volume;
@@ -104,6 +126,9 @@ static void commit_work(struct work_struct *work)
 		end_waiter(tb, r, flushed);
 	if (for_discards)
 		thinx_volumes_retry_starved(plane);
+	/* Another commit may have brought what they wait for. */
+	if (for_space && !r && !flushed)
+		plane->ops->space_changed(plane->context);
 	/* The end of the discards lets them try again, too. */
 	if (!for_space || thinx_passdown_pending(plane))
 		return;

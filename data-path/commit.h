@@ -28,6 +28,28 @@ void thinx_commit_exit(struct thinx_plane *plane);
 int thinx_commit_now(struct thinx_plane *plane);
 
 /**
+ * thinx_commit_surely() - commit now, and write the superblock in any case
+ * @plane: plane
+ *
+ * That is, if anything was changed since the pool was opened: a metadata device
+ * that has gone away is noticed.
+ *
+ * Context: May sleep; no locks held.
+ */
+void thinx_commit_surely(struct thinx_plane *plane);
+
+/**
+ * thinx_commit_brings_space() - is what starved writes lack on its way?
+ * @plane: plane
+ *
+ * Blocks become free when a commit completes, or when discards under way have
+ * reached the data device.
+ *
+ * Context: May sleep.
+ */
+bool thinx_commit_brings_space(struct thinx_plane *plane);
+
+/**
  * thinx_commit_note_change() - a change was made, schedule a commit
  * @plane: plane
  *

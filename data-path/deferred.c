@@ -168,22 +168,26 @@ static void decide_reads(struct thinx_group *g)
 }
 
 /*
- * Writes found no free data block: some may become free with a commit or when
- * discards have reached the data device; else the pool is full.
+ * Writes found no space: some may become free with a commit or when discards
+ * have reached the data device, and if they were held for that, @coming, they
+ * have to try again; else the pool is full.
  */
-static void ask_for_space(struct thinx_plane *plane)
+static void ask_for_space(struct thinx_plane *plane, bool coming)
 {
+	unsigned int caps = thinx_plane_caps(plane);
 	struct thinx_md_space s;
 	bool sure;
 
-	if (!(thinx_plane_caps(plane) & THINX_CAN_PROVISION))
-		return;
 	thinx_md_get_space(plane->md, &s);
 	sure = atomic_read(&plane->fruitless) > MAX_FRUITLESS;
-	if (s.data_pending || thinx_passdown_pending(plane) ||
-	    (s.data_allocatable && !sure))
+	if (coming)
 		thinx_commit_for_space(plane);
-	else
+	else if ((caps & THINX_CAN_GROW) && thinx_md_space_is_out(&s))
+		plane->ops->no_metadata_space(plane->context);
+	else if (thinx_commit_brings_space(plane) ||
+		 ((caps & THINX_CAN_PROVISION) && s.data_allocatable && !sure))
+		thinx_commit_for_space(plane);
+	else if (caps & THINX_CAN_PROVISION)
 		plane->ops->no_data_space(plane->context, sure);
 }
 
@@ -206,7 +210,7 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 	}
 	blk_finish_plug(&plug);
 	if (pass.starved)
-		ask_for_space(v->plane);
+		ask_for_space(v->plane, pass.coming);
 	return pass.no_memory;
 }
 

@@ -17,7 +17,8 @@
  * A big discard is worked on step by step, with other bios of the volume in
  * between; only those that overlap its range wait for it.  It waits itself
  * while the open transaction, or what is to be passed down, has grown large:
- * memory for them is bounded, however slow the devices are.
+ * memory for them is bounded, however slow the devices are.  If a step finds no
+ * metadata room, not even after a commit, the discard fails with ENOSPC.
  *
  * Crash: each step is a consistent change of the metadata; a discard that did
  * not complete has unmapped a part of its range, from the front.
@@ -177,7 +178,12 @@ static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
 		return;
 	}
 	d->committed = false;
-	if (r) {
+	if (r == -ENOSPC && !thinx_md_is_broken(plane->md)) {
+		/* That says nothing about others, and harms nobody. */
+		plane_err_limit(plane, "thin device %u: no metadata room to unmap block %llu and those behind it",
+				v->id, d->next);
+		end_discard(v, d, BLK_STS_NOSPC);
+	} else if (r) {
 		thinx_plane_failed(plane, "unmapping a discarded range", r);
 		end_discard(v, d, BLK_STS_IOERR);
 	} else if (done) {

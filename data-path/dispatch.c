@@ -18,6 +18,7 @@
  */
 #include "data-path/dispatch.h"
 
+#include "data-path/commit.h"
 #include "data-path/map.h"
 #include "data-path/provision.h"
 #include "include/compat/bio.h"
@@ -154,39 +155,6 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 	thinx_bio_submit(tb, bio);
 }
 
-/*
- * No data block was free.  Hold the bio if something may change that; the
- * capabilities are checked, and the volume enters the list of those that wait,
- * under the lock that thinx_volumes_retry_starved() takes after they changed,
- * so that no bio is forgotten.  A port's @requeue is under the volume's own.
- */
-static void starve_bio(struct thinx_volume *v, struct thinx_bio *tb,
-		       struct bio *bio)
-{
-	unsigned long flags;
-	unsigned int caps;
-
-	spin_lock_irqsave(&v->plane->waiting_lock, flags);
-	spin_lock(&v->lock);
-	caps = thinx_plane_caps(v->plane);
-	if (thinx_port_requeues(tb->port)) {
-		spin_unlock(&v->lock);
-		spin_unlock_irqrestore(&v->plane->waiting_lock, flags);
-		thinx_bio_end(bio, BLK_STS_DM_REQUEUE);
-		return;
-	}
-	if (caps & (THINX_CAN_PROVISION | THINX_NO_SPACE_HOLD)) {
-		list_add_tail(&tb->list, &v->starved);
-		thinx_volume_waits_locked(v);
-		bio = NULL;
-	}
-	spin_unlock(&v->lock);
-	spin_unlock_irqrestore(&v->plane->waiting_lock, flags);
-	if (bio)
-		thinx_bio_end(bio, caps & THINX_NO_SPACE_ERROR ?
-			      BLK_STS_NOSPC : BLK_STS_IOERR);
-}
-
 static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 			 u32 index, u32 offset, struct thinx_pass *pass)
 {
@@ -206,8 +174,10 @@ static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio
 		list_add_tail(&tb->list, &blk->update->bios);
 		break;
 	case THINX_STARVED:
+		if (!pass->starved)
+			pass->coming = thinx_commit_brings_space(g->volume->plane);
 		pass->starved = true;
-		starve_bio(g->volume, tb, bio);
+		thinx_bio_starve(tb, pass->coming);
 		break;
 	case THINX_REFUSED:
 		bio_io_error(bio);

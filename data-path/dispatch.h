@@ -11,11 +11,13 @@
 
 /**
  * struct thinx_pass - what became of the bios of one pass of the worker
- * @starved: one found no free data block
+ * @starved: one found no space
+ * @coming: some was on its way then
  * @no_memory: one is deferred again for lack of memory
  */
 struct thinx_pass {
 	bool starved;
+	bool coming;
 	bool no_memory;
 };
 

@@ -31,7 +31,7 @@ enum thinx_fate {
 	THINX_IN_PLACE,		/* submit to thinx_group_block.word */
 	THINX_HOLE,		/* read a hole */
 	THINX_UPDATE,		/* wait for thinx_group_block.update */
-	THINX_STARVED,		/* no data block is free */
+	THINX_STARVED,		/* there is no space for it */
 	THINX_REFUSED,		/* fail with EIO */
 };
 
@@ -48,6 +48,7 @@ enum thinx_fate {
  * @pending: A; writes and copies under way, plus one while it is started
  * @status: A; first error of any of them
  * @retried: W; inserting ran out of metadata space once
+ * @refused: W; and again, after a commit: the bios have to wait for space
  * @bios_wait: I once started; the bios are written after the copy
  * @zeros_failed: A; the data device did not write zeros by itself
  */
@@ -62,6 +63,7 @@ struct thinx_update {
 	u32 nr;
 	bool copy;
 	bool retried;
+	bool refused;
 	bool bios_wait;
 	bool zeros_failed;
 	blk_status_t status;

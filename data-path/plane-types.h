@@ -42,9 +42,10 @@ struct thinx_plane;
 /* What the pool's mode allows (thinx_plane.caps). */
 #define THINX_CAN_MAP		(1U << 0)	/* any I/O at all */
 #define THINX_CAN_CHANGE	(1U << 1)	/* discard, commit */
-#define THINX_CAN_PROVISION	(1U << 2)	/* take new data blocks */
-#define THINX_NO_SPACE_HOLD	(1U << 3)	/* hold writes that find none */
-#define THINX_NO_SPACE_ERROR	(1U << 4)	/* fail them with ENOSPC */
+#define THINX_CAN_GROW		(1U << 2)	/* take new metadata blocks */
+#define THINX_CAN_PROVISION	(1U << 3)	/* take new data blocks */
+#define THINX_NO_SPACE_HOLD	(1U << 4)	/* hold writes that find none */
+#define THINX_NO_SPACE_ERROR	(1U << 5)	/* fail them with ENOSPC */
 
 /**
  * struct thinx_plane_ops - what the plane tells the control plane
@@ -53,6 +54,7 @@ struct thinx_plane;
  *	held
  * @no_data_space: no data block is free, nor will one be after a commit; @sure:
  *	regardless of the counters
+ * @no_metadata_space: no metadata block is free but the reserve
  * @low_water: free data blocks reached the low water mark
  * @space_changed: a commit or a passed-down discard completed; blocks may have
  *	become free
@@ -64,6 +66,7 @@ struct thinx_plane;
 struct thinx_plane_ops {
 	void (*metadata_failed)(void *context, const char *what, int r);
 	void (*no_data_space)(void *context, bool sure);
+	void (*no_metadata_space)(void *context);
 	void (*low_water)(void *context);
 	void (*space_changed)(void *context);
 	void (*metadata_low)(void *context);

@@ -12,6 +12,7 @@
  *     hole                  ─► new blocks, zero what the bios do not cover
  *   start                     write bios, zeros and copies to the new blocks
  *   prepared (all written)    insert mappings, counts, map cache; end the bios
+ *     no metadata space       ─► commit, again; still none: put the bios aside
  *
  * I1  New blocks are only held until their mapping is inserted: a crash before
  *     that leaves them free, and nobody has been told anything.
@@ -119,6 +120,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
 	u->status = BLK_STS_OK;
 	u->retried = false;
+	u->refused = false;
 	u->zeros_failed = false;
 	INIT_LIST_HEAD(&u->bios);
 	atomic_set(&u->pending, 1);
@@ -198,8 +200,8 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 			if (g->blocks[i].fate == THINX_UPDATE)
 				g->blocks[i].fate = caps & THINX_CAN_CHANGE ?
 					THINX_STARVED : THINX_REFUSED;
-		/* A block that only looks shared needs no space. */
-		if (!(caps & THINX_CAN_CHANGE))
+		/* A block that only looks shared needs no data space. */
+		if (!(caps & THINX_CAN_GROW))
 			return 0;
 	}
 	for (i = 0; i < g->nr; i = end > i ? end : i + 1) {
@@ -266,6 +268,8 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 			locked = true;
 			thinx_md_get_space_locked(plane->md, &s);
 			p.free = s.data_allocatable;
+			if (thinx_md_space_is_out(&s))
+				p.caps &= ~(THINX_CAN_GROW | THINX_CAN_PROVISION);
 		}
 		if (!locked) {
 			set_fate(g, 0, g->nr, THINX_IN_PLACE);
@@ -307,8 +311,7 @@ static void write_bios(struct thinx_update *u)
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);
 		tb->update = u;
-		/* Submitting clears the flag if the device has no cache. */
-		tb->fua = bio->bi_opf & REQ_FUA;
+		thinx_bio_remember(tb);
 		atomic_inc(&u->pending);
 		bio_set_dev(bio, plane->data_bdev);
 		bio->bi_iter.bi_sector += dstart - vstart;
@@ -373,9 +376,11 @@ static void zero_again(struct list_head *batch)
 
 /*
  * The first -ENOSPC means "retry after a commit", which gives back the metadata
- * blocks that this transaction freed.
+ * blocks that this transaction freed; so does another one as long as @others can
+ * be inserted.
  */
-static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
+static int insert_locked(struct thinx_volume *v, struct thinx_update *u,
+			 bool others)
 {
 	thinx_word_t mapping;
 	int r = 0;
@@ -383,9 +388,11 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u)
 	if (!u->status) {
 		r = thinx_md_insert_run_locked(v->dev, u->vbegin, u->dbegin,
 					       u->nr, &mapping);
-		if (r == -ENOSPC && !u->retried &&
-		    !thinx_md_is_broken(v->plane->md))
-			return r;
+		if (r == -ENOSPC && !thinx_md_is_broken(v->plane->md)) {
+			if (!u->retried || others)
+				return r;
+			u->refused = true;
+		}
 		if (r)
 			u->status = BLK_STS_IOERR;
 	}
@@ -405,11 +412,12 @@ static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 			struct list_head *again, bool *unheld)
 {
 	struct thinx_update *u, *tmp;
+	bool inserted = false;
 	int r, failed = 0;
 
 	thinx_md_lock(v->plane->md);
 	list_for_each_entry_safe(u, tmp, batch, list) {
-		r = insert_locked(v, u);
+		r = insert_locked(v, u, inserted);
 		if (r == -ENOSPC && !u->status) {
 			u->retried = true;
 			list_move_tail(&u->list, again);
@@ -418,12 +426,13 @@ static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 		if (r && !failed)
 			failed = r;
 		*unheld |= u->status != BLK_STS_OK;
+		inserted |= !u->status;
 	}
 	thinx_md_unlock(v->plane->md);
 	return failed;
 }
 
-/* The data is written and mapped, or it failed: end the bios. */
+/* The data is written and mapped, or it failed: end the bios, or put them aside. */
 static void end_update(struct thinx_volume *v, struct thinx_update *u)
 {
 	struct thinx_bio *tb, *tmp;
@@ -434,6 +443,11 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 			   blk_status_to_errno(u->status));
 	list_for_each_entry_safe(tb, tmp, &u->bios, list) {
 		bio = thinx_bio_of(tb);
+		if (u->refused) {
+			thinx_bio_rewind(tb);
+			thinx_bio_starve(tb, false);
+			continue;
+		}
 		if (!u->status && tb->fua)
 			thinx_commit_queue(v->plane, bio);
 		else
@@ -456,7 +470,7 @@ void thinx_provision_prepared(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_update *u, *tmp;
-	bool copies, unheld;
+	bool copies, unheld, refused;
 	int failed;
 
 	for (;;) {
@@ -474,8 +488,14 @@ void thinx_provision_prepared(struct thinx_volume *v)
 		thinx_commit_note_change(plane);
 		if (failed)
 			thinx_plane_failed(plane, "inserting mappings", failed);
-		list_for_each_entry_safe(u, tmp, &batch, list)
+		refused = false;
+		list_for_each_entry_safe(u, tmp, &batch, list) {
+			refused |= u->refused;
 			end_update(v, u);
+		}
+		/* There may be room by now: let them try again. */
+		if (refused)
+			thinx_commit_for_space(plane);
 		if (unheld)
 			plane->ops->space_changed(plane->context);
 		retry_after_commit(v, &again);

@@ -287,7 +287,7 @@ void thinx_port_requeue(struct thinx_port *port, bool on)
 	struct thinx_volume *v = port->volume;
 	unsigned long flags;
 
-	/* Under the lock, so that no write starves unseen; see starve_bio(). */
+	/* Under the lock, so that none starves unseen; see thinx_bio_starve(). */
 	spin_lock_irqsave(&v->lock, flags);
 	WRITE_ONCE(port->requeue, on);
 	list_splice_tail_init(&v->starved, &v->deferred);

@@ -14,7 +14,7 @@
  *                                 ├ prepared   updates whose data is written
  *                                 ├ queued     discards whose turn will come
  *                                 ├ discards   being worked on, step by step
- *                                 └ starved    writes that found no data block
+ *                                 └ starved    writes that found no space
  *
  * The slow path of a volume is one work item, so everything marked W below is
  * touched by one thread at a time.

@@ -157,7 +157,7 @@ modes_written()
 	fi
 }
 
-# modes_messages ok|refused
+# modes_messages ok|refused|shrink: only those that take no metadata blocks
 modes_messages()
 {
 	local m n
@@ -174,6 +174,22 @@ modes_messages()
 		fails "message create_thin 1: EEXIST" "File exists" \
 			msg create_thin 1
 		fails "message delete 1: EBUSY" busy msg delete 1
+	elif [ "$1" = shrink ]; then
+		for m in "create_thin 20" "create_snap 20 1" reserve_metadata_snap; do
+			log_mark
+			# shellcheck disable=SC2086 # words
+			fails "message $m: EOPNOTSUPP" "not supported" msg $m
+			logged "unable to service pool target messages in READ_ONLY or FAIL mode" \
+				"and the log says why"
+		done
+		for m in "set_transaction_id 0 7" "set_transaction_id 7 0"; do
+			# shellcheck disable=SC2086 # words
+			ok "message $m" msg $m
+		done
+		fails "message delete 1: EBUSY" busy msg delete 1
+		fails "message nonsense: EINVAL" "Invalid argument" msg nonsense
+		fails "message release_metadata_snap: EINVAL" "Invalid argument" \
+			msg release_metadata_snap
 	else
 		for m in "create_thin 20" "create_snap 20 1" "delete 6" \
 				"set_transaction_id 0 7" reserve_metadata_snap \
