@@ -139,7 +139,7 @@ static void take_turn(struct thinx_volume *v)
 	list_for_each_entry(d, &v->discards, list)
 		thinx_map_cache_invalidate(&v->cache, d->range.begin,
 					   d->range.end);
-	thinx_gate_drain(&v->gate);
+	v->turn = thinx_gate_begin_drain(&v->gate);
 }
 
 static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
@@ -272,7 +272,9 @@ bool thinx_discard_process(struct thinx_volume *v)
 		}
 		if (list_empty(&v->discards))
 			take_turn(v);
-		if (list_empty(&v->discards))
+		/* The gate kicks the worker when it may be drained. */
+		if (list_empty(&v->discards) ||
+		    !thinx_gate_is_drained(&v->gate, v->turn))
 			return false;
 		discard_step(v, list_first_entry(&v->discards,
 						 struct thinx_discard, list));

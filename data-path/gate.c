@@ -30,13 +30,15 @@
  *     left from before, and stragglers that read @epoch before it changed and
  *     were counted later, each once.  Then @epoch is switched and the previous
  *     one runs dry likewise.
- * I5  A drain that began after a caller arrived serves that caller as well: it
- *     has the same M3 after the same stores.  @nr_drains tells: the caller
- *     reads it after a barrier (M4), and the drain raises it before its M3.
- * I6  The drainer says which epoch it sleeps on, M5, then looks at the sums; a
- *     leaving bio counts its exit, M2, then looks for a sleeper.  One of the
- *     two sees the other: no wake-up is lost, and without a sleeper nobody pays
- *     for one.
+ * I5  A drain serves those who asked before it began: they did so under @lock,
+ *     so its M3 comes after their stores.  Who asks while one is under way gets
+ *     the ticket of the next, which begins when this one is over.
+ * I6  A drain says which epoch it waits for, M5, then looks at the sums; a
+ *     leaving bio counts its exit, M2, then looks whether somebody waits.  One
+ *     of the two sees the other: no wake-up is lost, and nobody pays for one if
+ *     nobody waits.
+ * I7  A drain is moved on by whoever asks for it, under @lock, and by nobody
+ *     else: all who have a ticket are woken, and ask again.
  *
  * The counts are atomic although they are per CPU: on x86 an atomic add already
  * is the full barrier that has to follow it, so a pair of enter and leave costs
@@ -58,7 +60,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
-int thinx_gate_init(struct thinx_gate *g)
+int thinx_gate_init(struct thinx_gate *g, void (*woken)(struct thinx_gate *g))
 {
 	g->counts = alloc_percpu(struct thinx_gate_counts);
 	if (!g->counts)
@@ -66,8 +68,12 @@ int thinx_gate_init(struct thinx_gate *g)
 	atomic_set(&g->closed, 0);
 	g->epoch = 0;
 	g->awaited = 0;
-	g->nr_drains = 0;
-	mutex_init(&g->drain_lock);
+	g->is_half_done = false;
+	g->nr_begun = 0;
+	g->nr_wanted = 0;
+	g->nr_done = 0;
+	g->woken = woken;
+	spin_lock_init(&g->lock);
 	init_waitqueue_head(&g->wait);
 	return 0;
 }
@@ -77,7 +83,13 @@ void thinx_gate_exit(struct thinx_gate *g)
 	synchronize_rcu();
 	free_percpu(g->counts);
 	g->counts = NULL;
-	mutex_destroy(&g->drain_lock);
+}
+
+static void wake(struct thinx_gate *g)
+{
+	wake_up(&g->wait);
+	if (g->woken)
+		g->woken(g);
 }
 
 bool thinx_gate_enter(struct thinx_gate *g, unsigned int *epoch)
@@ -102,7 +114,7 @@ void thinx_gate_leave(struct thinx_gate *g, unsigned int epoch)
 	atomic_long_inc(&raw_cpu_ptr(g->counts)->left[epoch]);
 	smp_mb__after_atomic();	/* M2, with M5 for I6 */
 	if (unlikely(READ_ONCE(g->awaited) == epoch + 1))
-		wake_up(&g->wait);
+		wake(g);
 	rcu_read_unlock();
 }
 
@@ -124,38 +136,92 @@ static bool epoch_is_empty(struct thinx_gate *g, unsigned int e)
 	return left == entered;
 }
 
-static void await_epoch(struct thinx_gate *g, unsigned int e)
+/* Is it empty?  Otherwise who leaves it will wake us. */
+static bool await_epoch(struct thinx_gate *g, unsigned int e)
 {
 	if (epoch_is_empty(g, e))
-		return;
+		return true;
 	WRITE_ONCE(g->awaited, e + 1);
 	smp_mb();		/* M5, with M2 for I6 */
-	wait_event(g->wait, epoch_is_empty(g, e));
+	if (!epoch_is_empty(g, e))
+		return false;
 	WRITE_ONCE(g->awaited, 0);
+	return true;
+}
+
+static void begin(struct thinx_gate *g)
+{
+	g->nr_begun++;
+	g->is_half_done = false;
+	smp_mb();		/* M3, keeps I2 and I5 */
+}
+
+/* Has the drain under way come to its end? */
+static bool has_ended(struct thinx_gate *g)
+{
+	if (!g->is_half_done) {
+		if (epoch_is_empty(g, 0) && epoch_is_empty(g, 1))
+			return true;
+		if (!await_epoch(g, !g->epoch))
+			return false;
+		WRITE_ONCE(g->epoch, !g->epoch);
+		g->is_half_done = true;
+	}
+	return await_epoch(g, !g->epoch);
+}
+
+/* Returns true if a drain is over that was not before. */
+static bool advance(struct thinx_gate *g)
+{
+	unsigned long before = g->nr_done;
+
+	while (g->nr_done != g->nr_begun && has_ended(g)) {
+		WRITE_ONCE(g->awaited, 0);
+		smp_mb();	/* M7: who has a ticket sees what they did */
+		g->nr_done++;
+		if (g->nr_wanted > g->nr_begun)
+			begin(g);
+	}
+	return g->nr_done != before;
+}
+
+unsigned long thinx_gate_begin_drain(struct thinx_gate *g)
+{
+	unsigned long ticket;
+	bool others;
+
+	spin_lock(&g->lock);
+	others = g->nr_done != g->nr_begun && advance(g);
+	ticket = g->nr_begun + 1;
+	g->nr_wanted = ticket;
+	if (g->nr_done == g->nr_begun) {
+		begin(g);
+		advance(g);
+	}
+	spin_unlock(&g->lock);
+	if (others)
+		wake(g);
+	return ticket;
+}
+
+bool thinx_gate_is_drained(struct thinx_gate *g, unsigned long ticket)
+{
+	bool others, over;
+
+	spin_lock(&g->lock);
+	others = advance(g);
+	over = (long)(g->nr_done - ticket) >= 0;
+	spin_unlock(&g->lock);
+	if (others)
+		wake(g);
+	return over;
 }
 
 void thinx_gate_drain(struct thinx_gate *g)
 {
-	unsigned long nr_before;
-	unsigned int e;
+	unsigned long ticket = thinx_gate_begin_drain(g);
 
-	smp_mb();		/* M4, keeps I5 */
-	nr_before = READ_ONCE(g->nr_drains);
-
-	mutex_lock(&g->drain_lock);
-	if (g->nr_drains != nr_before)
-		goto out;	/* I5 */
-	WRITE_ONCE(g->nr_drains, nr_before + 1);
-	smp_mb();		/* M3, keeps I2 and I5 */
-	if (!epoch_is_empty(g, 0) || !epoch_is_empty(g, 1)) {
-		e = g->epoch;
-		await_epoch(g, !e);
-		WRITE_ONCE(g->epoch, !e);
-		await_epoch(g, e);
-	}
-	smp_mb();		/* M7: the caller sees what they did */
-out:
-	mutex_unlock(&g->drain_lock);
+	wait_event(g->wait, thinx_gate_is_drained(g, ticket));
 }
 
 void thinx_gate_close(struct thinx_gate *g)

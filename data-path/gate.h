@@ -12,14 +12,18 @@
  *     for a range, is not inside.
  * R3  The drainer holds no lock that anybody inside needs to get out, and is
  *     not inside itself.
+ *
+ * A drain is begun, which gives a ticket, and is over once the ticket says so.
+ * Whoever can sleep waits for that with thinx_gate_drain(); a worker that has
+ * other things to do asks thinx_gate_is_drained() whenever it is woken.
  */
 #ifndef THINX_GATE_H
 #define THINX_GATE_H
 
 #include <linux/atomic.h>
 #include <linux/cache.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
@@ -42,29 +46,42 @@ struct thinx_gate_counts {
  * @counts: I; per-CPU counts
  * @closed: A; number of closes not yet undone
  * @epoch: written under @drain_lock, read by all; 0 or 1
- * @awaited: likewise; 1 + the epoch a drainer sleeps on, 0 for none
- * @nr_drains: likewise; drains begun
- * @drain_lock: one drain at a time
- * @wait: where the drainer sleeps
+ * @awaited: likewise; 1 + the epoch a drain waits for, 0 for none
+ * @lock: of what follows; nothing nests
+ * @is_half_done: L:lock; the drain under way waits for @epoch, the other epoch
+ *	is empty
+ * @nr_begun: L:lock; drains begun; the last one is under way unless @nr_done
+ *	equals it
+ * @nr_wanted: L:lock; drains that somebody has a ticket for, at most one more
+ * @nr_done: L:lock, read lock-free; drains that are over
+ * @wait: where those sleep that wait for a drain
+ * @woken: I; called when a drain may be over, or NULL
  */
 struct thinx_gate {
 	struct thinx_gate_counts __percpu *counts;
 	atomic_t closed;
 	unsigned int epoch;
 	unsigned int awaited;
-	unsigned long nr_drains ____cacheline_aligned;
-	struct mutex drain_lock;
+	spinlock_t lock ____cacheline_aligned;
+	bool is_half_done;
+	unsigned long nr_begun;
+	unsigned long nr_wanted;
+	unsigned long nr_done;
 	wait_queue_head_t wait;
+	void (*woken)(struct thinx_gate *g);
 };
 
 /**
  * thinx_gate_init() - initialize a gate; it starts open
  * @g: gate
+ * @woken: called in any context, hard interrupt included, when a bio has left
+ *	that a drain waits for; NULL if all who drain sleep
  *
  * Context: May sleep.
  * Return: 0, -ENOMEM.
  */
-int __must_check thinx_gate_init(struct thinx_gate *g);
+int __must_check thinx_gate_init(struct thinx_gate *g,
+				 void (*woken)(struct thinx_gate *g));
 
 /**
  * thinx_gate_exit() - free what thinx_gate_init() made
@@ -99,12 +116,32 @@ bool __must_check thinx_gate_enter(struct thinx_gate *g, unsigned int *epoch);
 void thinx_gate_leave(struct thinx_gate *g, unsigned int epoch);
 
 /**
- * thinx_gate_drain() - wait until all that entered before have left
+ * thinx_gate_begin_drain() - begin to wait until all that entered before have left
  * @g: gate; open or closed
  *
- * Does not wait for those that enter meanwhile.  What the others did inside is
- * visible to the caller on return.  Any number of callers: one drain runs at a
- * time, and callers that wait meanwhile share the next one.
+ * Does not wait for those that enter afterwards.  Any number of callers: one
+ * drain runs at a time, and callers that come meanwhile share the next one.
+ *
+ * Context: Any but interrupts, never sleeps.  See R3 above.
+ * Return: ticket for thinx_gate_is_drained().
+ */
+unsigned long __must_check thinx_gate_begin_drain(struct thinx_gate *g);
+
+/**
+ * thinx_gate_is_drained() - is a drain over?
+ * @g: gate
+ * @ticket: result of thinx_gate_begin_drain()
+ *
+ * If it is, what the others did inside is visible to the caller.  If not,
+ * thinx_gate.woken is called when it is worth asking again.
+ *
+ * Context: Any but interrupts, never sleeps.
+ */
+bool thinx_gate_is_drained(struct thinx_gate *g, unsigned long ticket);
+
+/**
+ * thinx_gate_drain() - wait until all that entered before have left
+ * @g: gate; open or closed
  *
  * Context: May sleep.  See R3 above.
  */

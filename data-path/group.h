@@ -37,7 +37,7 @@ enum thinx_fate {
 
 /**
  * struct thinx_update - a run of blocks that gets new data blocks
- * @list: in thinx_volume.copied or thinx_volume.prepared
+ * @list: in thinx_volume.copied, prepared or undrained
  * @group: the group it belongs to
  * @vbegin: first virtual block
  * @dbegin: first new data block, held
@@ -45,6 +45,7 @@ enum thinx_fate {
  * @copy: break sharing: keep what the bios do not cover; else it is a hole
  * @source: first old data block if @copy; the others follow
  * @bios: W; struct thinx_bio by sector, whose data goes to the new blocks
+ * @drain: W; ticket of the drain it waits for
  * @pending: A; writes and copies under way, plus one while it is started
  * @status: A; first error of any of them
  * @retried: W; inserting ran out of metadata space once
@@ -59,6 +60,7 @@ struct thinx_update {
 	thinx_dblock_t dbegin;
 	thinx_dblock_t source;
 	struct list_head bios;
+	unsigned long drain;
 	atomic_t pending;
 	u32 nr;
 	bool copy;

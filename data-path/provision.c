@@ -343,22 +343,56 @@ void thinx_provision_copied(struct thinx_volume *v)
 
 /* ---- inserting the mappings ---- */
 
-/* Moves at most UPDATES_PER_HOLD updates; true if one of them copies. */
+/* Moves at most UPDATES_PER_HOLD updates; false if there are none. */
 static bool take_prepared(struct thinx_volume *v, struct list_head *batch)
 {
 	struct thinx_update *u, *tmp;
 	unsigned int nr = 0;
-	bool copies = false;
 
 	spin_lock_irq(&v->lock);
 	list_for_each_entry_safe(u, tmp, &v->prepared, list) {
 		if (nr++ == UPDATES_PER_HOLD)
 			break;
 		list_move_tail(&u->list, batch);
-		copies |= u->copy;
 	}
 	spin_unlock_irq(&v->lock);
-	return copies;
+	return nr;
+}
+
+/*
+ * Who breaks sharing has to wait for the volume's own reads of the old block,
+ * which may take long; others do not wait with it.  The gate kicks the worker.
+ */
+static void begin_drain(struct thinx_volume *v, struct list_head *batch)
+{
+	struct thinx_update *u, *tmp;
+	unsigned long ticket = 0;
+	bool begun = false;
+
+	list_for_each_entry_safe(u, tmp, batch, list) {
+		if (!u->copy || u->status)
+			continue;
+		if (!begun)
+			ticket = thinx_gate_begin_drain(&v->gate);
+		begun = true;
+		u->drain = ticket;
+		list_move_tail(&u->list, &v->undrained);
+	}
+}
+
+/* Moves those that need no longer wait; true if it stopped at UPDATES_PER_HOLD. */
+static bool take_drained(struct thinx_volume *v, struct list_head *batch)
+{
+	struct thinx_update *u, *tmp;
+	unsigned int nr = 0;
+
+	list_for_each_entry_safe(u, tmp, &v->undrained, list) {
+		if (nr++ == UPDATES_PER_HOLD ||
+		    !thinx_gate_is_drained(&v->gate, u->drain))
+			break;
+		list_move_tail(&u->list, batch);
+	}
+	return nr > UPDATES_PER_HOLD;
 }
 
 /* Not all zeros are written yet; see I2. */
@@ -470,19 +504,22 @@ void thinx_provision_prepared(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_update *u, *tmp;
-	bool copies, unheld, refused;
+	bool more, unheld, refused;
 	int failed;
 
 	for (;;) {
 		LIST_HEAD(batch);
 		LIST_HEAD(again);
 
-		copies = take_prepared(v, &batch);
-		if (list_empty(&batch))
-			return;
+		more = take_prepared(v, &batch);
 		zero_again(&batch);
-		if (copies)
-			thinx_gate_drain(&v->gate);
+		begin_drain(v, &batch);
+		more |= take_drained(v, &batch);
+		if (list_empty(&batch)) {
+			if (more)
+				continue;
+			return;
+		}
 		unheld = false;
 		failed = insert_batch(v, &batch, &again, &unheld);
 		thinx_commit_note_change(plane);

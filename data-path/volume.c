@@ -42,7 +42,7 @@
 static_assert(LINE_OF(gate.counts) == LINE_OF(gate.closed) &&
 	      LINE_OF(gate.closed) == LINE_OF(gate.awaited));
 static_assert(LINE_OF(id) < LINE_OF(gate.counts));
-static_assert(LINE_OF(gate.awaited) < LINE_OF(gate.nr_drains));
+static_assert(LINE_OF(gate.awaited) < LINE_OF(gate.lock));
 static_assert(LINE_OF(gate.wait) < LINE_OF(cache.chunks));
 static_assert(LINE_OF(cache.chunks.xa_head) < LINE_OF(cache.list));
 static_assert(LINE_OF(cache.hand) < LINE_OF(ranges));
@@ -56,6 +56,11 @@ static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
 		if (v->id == id)
 			return v;
 	return NULL;
+}
+
+static void drain_may_be_over(struct thinx_gate *g)
+{
+	thinx_volume_kick(container_of(g, struct thinx_volume, gate));
 }
 
 static int create_volume(struct thinx_plane *plane, u32 id,
@@ -75,6 +80,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_LIST_HEAD(&v->deferred);
 	INIT_LIST_HEAD(&v->copied);
 	INIT_LIST_HEAD(&v->prepared);
+	INIT_LIST_HEAD(&v->undrained);
 	INIT_LIST_HEAD(&v->starved);
 	INIT_LIST_HEAD(&v->unlearned);
 	INIT_LIST_HEAD(&v->queued);
@@ -82,7 +88,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_WORK(&v->work, plane->volume_work);
 	thinx_range_lock_init(&v->ranges);
 
-	r = thinx_gate_init(&v->gate);
+	r = thinx_gate_init(&v->gate, drain_may_be_over);
 	if (r)
 		goto err_free;
 	r = thinx_map_cache_init(&v->cache, &v->ranges);
@@ -108,14 +114,16 @@ static void destroy_volume(struct thinx_volume *v)
 	spin_lock_irq(&v->plane->waiting_lock);
 	list_del_init(&v->waiting);
 	spin_unlock_irq(&v->plane->waiting_lock);
+	/* First: who has just been counted out may still kick the worker. */
+	thinx_gate_exit(&v->gate);
 	cancel_work_sync(&v->work);
 	WARN_ON_ONCE(!list_empty(&v->deferred) || !list_empty(&v->copied) ||
-		     !list_empty(&v->prepared) || !list_empty(&v->starved) ||
+		     !list_empty(&v->prepared) || !list_empty(&v->undrained) ||
+		     !list_empty(&v->starved) ||
 		     !list_empty(&v->unlearned) || !list_empty(&v->queued) ||
 		     !list_empty(&v->discards));
 	thinx_md_close_device(v->dev);
 	thinx_map_cache_exit(&v->cache);
-	thinx_gate_exit(&v->gate);
 	kfree(v);
 }
 

@@ -12,6 +12,7 @@
  *                                 ├ unlearned  groups that wait for metadata
  *                                 ├ copied     updates whose copy is written
  *                                 ├ prepared   updates whose data is written
+ *                                 ├ undrained  those that wait for old reads to end
  *                                 ├ queued     discards whose turn will come
  *                                 ├ discards   being worked on, step by step
  *                                 └ starved    writes that found no space
@@ -55,9 +56,11 @@ struct dm_target;
  * @copied: L:lock; struct thinx_update
  * @prepared: L:lock; struct thinx_update
  * @starved: L:lock; struct thinx_bio
+ * @undrained: W; struct thinx_update by ticket of the drain that they wait for
  * @unlearned: W; struct thinx_group that wait for metadata to be read
  * @queued: W; struct thinx_discard in order of arrival
  * @discards: W; those whose turn it is, each with a held range
+ * @turn: W; ticket of the drain that they wait for
  * @work: the slow path
  * @awaited: W; generation whose commit discards wait for, 0: none
  * @list: in thinx_plane.volumes
@@ -81,10 +84,12 @@ struct thinx_volume {
 	struct list_head copied;
 	struct list_head prepared;
 	struct list_head starved;
+	struct list_head undrained;
 	struct list_head unlearned;
 	struct list_head queued;
 	struct list_head discards;
 	struct work_struct work;
+	unsigned long turn;
 	u64 awaited;
 	struct list_head list;
 	struct hlist_node by_id;

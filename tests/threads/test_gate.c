@@ -119,6 +119,23 @@ static void step_changer(unsigned int *seed)
 	threads_dawdle(seed, 50);
 }
 
+/* A worker that does other things until the drain is over. */
+static void step_asker(unsigned int *seed)
+{
+	int i = take_spare();
+	unsigned long ticket;
+
+	alive[i] = 1;
+	i = __atomic_exchange_n(&current_object, i, __ATOMIC_ACQ_REL);
+	ticket = thinx_gate_begin_drain(&gate);
+	while (!thinx_gate_is_drained(&gate, ticket))
+		threads_dawdle(seed, 50);
+	CHECK(alive[i]);
+	alive[i] = 0;
+	give_spare(i);
+	threads_dawdle(seed, 50);
+}
+
 static void step_closer(unsigned int *seed)
 {
 	thinx_gate_close(&gate);
@@ -136,13 +153,14 @@ int main(int argc, char **argv)
 	struct threads_role roles[] = {
 		{ "reader", step_reader, NR_READERS, 0, false },
 		{ "changer", step_changer, 3, 0, false },
+		{ "asker", step_asker, 2, 0, false },
 		{ "closer", step_closer, 1, 0, false },
 		{ "completion", step_completion, 1, 0, false },
 		{ NULL, NULL, 0, 0, false }
 	};
 	int i;
 
-	CHECK(!thinx_gate_init(&gate));
+	CHECK(!thinx_gate_init(&gate, NULL));
 	alive[0] = 1;
 	for (i = 1; i < NR_OBJECTS; i++)
 		spare[nr_spare++] = i;
@@ -150,7 +168,7 @@ int main(int argc, char **argv)
 	while (nr_done)
 		leave(done[--nr_done]);
 	thinx_gate_drain(&gate);
-	printf("  refused: %lu, drains: %lu\n", nr_refused, gate.nr_drains);
+	printf("  refused: %lu, drains: %lu\n", nr_refused, gate.nr_begun);
 	for (i = 0; roles[i].name; i++)
 		CHECK(roles[i].nr_steps > 0);
 	CHECK(nr_refused > 0 && !nr_inside);

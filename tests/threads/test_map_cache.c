@@ -227,7 +227,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < NR_DBLOCKS; i++)
 		owner[i] = NOBODY;
 	init_rwsem(&metadata_lock);
-	CHECK(!thinx_gate_init(&gate));
+	CHECK(!thinx_gate_init(&gate, NULL));
 	thinx_range_lock_init(&ranges);
 	CHECK(!thinx_map_cache_setup());
 	CHECK(!thinx_map_cache_init(&cache, &ranges));

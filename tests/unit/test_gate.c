@@ -72,12 +72,20 @@ static void join_drain(struct drain *d)
 	assert_true(d->done);
 }
 
+static unsigned int nr_woken;
+
+static void count_woken(struct thinx_gate *g)
+{
+	__atomic_add_fetch(&nr_woken, 1, __ATOMIC_RELAXED);
+}
+
 static int setup(void **state)
 {
 	static struct thinx_gate g;
 
 	*state = &g;
-	return thinx_gate_init(&g);
+	nr_woken = 0;
+	return thinx_gate_init(&g, count_woken);
 }
 
 static int teardown(void **state)
@@ -242,7 +250,73 @@ static void test_drains_that_wait_share_the_next_one(void **state)
 	for (i = 0; i < 12; i++)
 		join_drain(&d[i]);
 	/* Two, and a few for threads that came very late. */
-	assert_in_range(g->nr_drains, 2, 5);
+	assert_in_range(g->nr_begun, 2, 5);
+}
+
+static void test_drain_can_be_asked_for_without_sleeping(void **state)
+{
+	struct thinx_gate *g = *state;
+	unsigned int before, meanwhile;
+	unsigned long ticket;
+
+	ticket = thinx_gate_begin_drain(g);
+	assert_true(thinx_gate_is_drained(g, ticket));
+	assert_int_equal(nr_woken, 0);
+
+	assert_true(thinx_gate_enter(g, &before));
+	ticket = thinx_gate_begin_drain(g);
+	assert_true(thinx_gate_enter(g, &meanwhile));
+	assert_false(thinx_gate_is_drained(g, ticket));
+	assert_int_equal(nr_woken, 0);
+	thinx_gate_leave(g, before);
+	assert_int_equal(nr_woken, 1);
+	assert_true(thinx_gate_is_drained(g, ticket));
+	thinx_gate_leave(g, meanwhile);
+}
+
+/* The one that had begun may have missed what the second one stored. */
+static void test_second_ticket_is_for_the_next_drain(void **state)
+{
+	struct thinx_gate *g = *state;
+	unsigned long first, second, third;
+	unsigned int before, meanwhile;
+
+	assert_true(thinx_gate_enter(g, &before));
+	first = thinx_gate_begin_drain(g);
+	assert_true(thinx_gate_enter(g, &meanwhile));
+	second = thinx_gate_begin_drain(g);
+	third = thinx_gate_begin_drain(g);
+	assert_int_not_equal(first, second);
+	assert_int_equal(second, third);
+	thinx_gate_leave(g, before);
+	assert_true(thinx_gate_is_drained(g, first));
+	assert_false(thinx_gate_is_drained(g, second));
+	thinx_gate_leave(g, meanwhile);
+	assert_true(thinx_gate_is_drained(g, second));
+	assert_true(thinx_gate_is_drained(g, third));
+}
+
+/* Whoever moves a drain on takes the reason away for which others would wake. */
+static void test_who_ends_a_drain_tells_the_others(void **state)
+{
+	struct thinx_gate *g = *state;
+	unsigned long first, second;
+	unsigned int epoch, before;
+	struct drain d;
+
+	assert_true(thinx_gate_enter(g, &epoch));
+	first = thinx_gate_begin_drain(g);
+	start_drain(&d, g);
+	await_started(&d);
+	second = thinx_gate_begin_drain(g);
+	/* A leave whose wake-up has not come through yet. */
+	WRITE_ONCE(g->awaited, 0);
+	thinx_gate_leave(g, epoch);
+	before = nr_woken;
+	assert_true(thinx_gate_is_drained(g, second));
+	assert_true(thinx_gate_is_drained(g, first));
+	assert_true(nr_woken > before);
+	join_drain(&d);
 }
 
 static void test_counts_may_wrap(void **state)
@@ -267,7 +341,7 @@ static void test_init_without_memory_fails(void **state)
 	struct thinx_gate g;
 
 	shim_fail_alloc(0, true);
-	assert_int_equal(thinx_gate_init(&g), -ENOMEM);
+	assert_int_equal(thinx_gate_init(&g, NULL), -ENOMEM);
 	shim_fail_alloc(-1, false);
 }
 
@@ -280,8 +354,8 @@ static void test_bios_read_one_cache_line_that_drains_leave_alone(void **state)
 	assert_int_equal(offsetof(struct thinx_gate, closed) / L1_CACHE_BYTES, 0);
 	assert_int_equal(offsetof(struct thinx_gate, epoch) / L1_CACHE_BYTES, 0);
 	assert_int_equal(offsetof(struct thinx_gate, awaited) / L1_CACHE_BYTES, 0);
-	assert_true(offsetof(struct thinx_gate, nr_drains) >= L1_CACHE_BYTES);
-	assert_true(offsetof(struct thinx_gate, drain_lock) >= L1_CACHE_BYTES);
+	assert_true(offsetof(struct thinx_gate, nr_begun) >= L1_CACHE_BYTES);
+	assert_true(offsetof(struct thinx_gate, lock) >= L1_CACHE_BYTES);
 	assert_true(offsetof(struct thinx_gate, wait) >= L1_CACHE_BYTES);
 	assert_int_equal(_Alignof(struct thinx_gate), L1_CACHE_BYTES);
 }
@@ -298,6 +372,9 @@ int main(void)
 		GATE_TEST(test_drain_waits_for_a_straggler),
 		GATE_TEST(test_leaving_on_another_cpu_counts),
 		GATE_TEST(test_drains_that_wait_share_the_next_one),
+		GATE_TEST(test_drain_can_be_asked_for_without_sleeping),
+		GATE_TEST(test_second_ticket_is_for_the_next_drain),
+		GATE_TEST(test_who_ends_a_drain_tells_the_others),
 		GATE_TEST(test_counts_may_wrap),
 		cmocka_unit_test(test_init_without_memory_fails),
 		cmocka_unit_test(test_bios_read_one_cache_line_that_drains_leave_alone),
