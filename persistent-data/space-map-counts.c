@@ -202,6 +202,84 @@ int pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count)
 	return 0;
 }
 
+static int overflow_lookup_cached(struct pd_sm *sm, pd_block_t b, u32 *count,
+				  pd_block_t *missing)
+{
+	__le32 counts[PD_SM_WORD_BLOCKS];
+	struct word_lookup lookup = {
+		.first = b - b % PD_SM_WORD_BLOCKS,
+		.mask = pd_sm_word_bit(b),
+		.counts = counts,
+	};
+	int r = pd_btree_lookup_leaf_cached(&sm->overflow, sm->overflow_root,
+					    &b, copy_counts, &lookup, missing);
+
+	if (r)
+		return r;
+	if (lookup.mask) {
+		sm_err_limit(sm, "block %llu has no overflow count", b);
+		return -EILSEQ;
+	}
+	*count = le32_to_cpu(counts[b % PD_SM_WORD_BLOCKS]);
+	return 0;
+}
+
+/*
+ * The count of @b as far as its entry, @value, tells: "three or more" is enough
+ * unless the open transaction took two away or more.
+ */
+static bool is_count_known(const struct pd_sm_word *w, pd_block_t b,
+			   unsigned int value, s64 *count)
+{
+	s64 delta = w ? pd_sm_word_delta(w, b % PD_SM_WORD_BLOCKS) : 0;
+
+	*count = value + delta;
+	return value != PD_BITMAP_MANY || delta > -2;
+}
+
+int pd_sm_sharing_cached(struct pd_sm *sm, pd_block_t begin, pd_block_t end,
+			 bool *shared, pd_block_t *nr, pd_block_t *missing)
+{
+	const struct pd_sm_word *w = NULL;
+	struct pd_block blk;
+	bool known = true;
+	pd_block_t b;
+	s64 count = 0;
+	u32 e, i, base;
+	int r;
+
+	r = check_range(sm, begin, end);
+	if (r)
+		return r;
+	i = pd_sm_index_of(begin, &e);
+	r = pd_bm_read_cached(sm->bm, sm->bitmaps[i].blocknr,
+			      &pd_sm_bitmap_validator, &blk);
+	if (r == -EAGAIN)
+		*missing = sm->bitmaps[i].blocknr;
+	if (r)
+		return r;
+	end = min(end, begin + PD_ENTRIES_PER_BITMAP - e);
+	for (b = begin; b < end; b++, e++) {
+		if (b == begin || !(b % PD_SM_WORD_BLOCKS))
+			w = pd_sm_word_of(pd_sm_open_overlay(sm), b);
+		known = is_count_known(w, b, pd_bitmap_get(blk.data, e),
+				       &count);
+		if (b == begin && known)
+			*shared = count > 1;
+		else if (!known || (count > 1) != *shared)
+			break;
+	}
+	pd_bm_release(sm->bm, &blk);
+	*nr = max(b - begin, 1ULL);
+	if (b > begin || known)
+		return 0;
+
+	r = overflow_lookup_cached(sm, begin, &base, missing);
+	if (!r)
+		*shared = base + (count - PD_BITMAP_MANY) > 1;
+	return r;
+}
+
 int pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b, bool *result)
 {
 	unsigned int value;

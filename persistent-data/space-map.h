@@ -97,6 +97,24 @@ int __must_check pd_sm_count_is_stable_one(struct pd_sm *sm, pd_block_t b,
 					   bool *result);
 
 /**
+ * pd_sm_sharing_cached() - are blocks counted more than once? (R)
+ * @sm: space map
+ * @begin: first block
+ * @end: one past the last block, > @begin
+ * @shared: result: the working count of @begin is two or more
+ * @nr: result: so many blocks from @begin on are like it, >= 1; there may be
+ *	more, as only one bitmap is looked at
+ * @missing: the first metadata block that is not cached, if -EAGAIN
+ *
+ * Reads nothing from the device.
+ *
+ * Return: as pd_sm_get_count(), -EAGAIN.
+ */
+int __must_check pd_sm_sharing_cached(struct pd_sm *sm, pd_block_t begin,
+				      pd_block_t end, bool *shared,
+				      pd_block_t *nr, pd_block_t *missing);
+
+/**
  * pd_sm_inc() - add a reference to each block of a range
  * @sm: space map
  * @begin: first block
