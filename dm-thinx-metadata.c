@@ -14,6 +14,7 @@
  */
 #include "dm-thinx-metadata.h"
 
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -23,6 +24,7 @@
 #include "metadata/mapping.h"
 #include "metadata/metadata.h"
 #include "metadata/open.h"
+#include "metadata/query.h"
 #include "metadata/space.h"
 #include "metadata/superblock.h"
 #include "metadata/transaction.h"
@@ -451,6 +453,45 @@ int thinx_md_remove_range_locked(struct thinx_md_dev *dev,
 				  thinx_mapping_remove_step(dev, removal));
 }
 
+/* ---- queries ---- */
+
+static int query(struct thinx_md *md, struct thinx_md_query *q,
+		 int (*step)(struct thinx_md *md, struct thinx_md_query *q))
+{
+	thinx_vblock_t from = q->from;
+	int r;
+
+	down_read(&md->lock);
+	r = thinx_transaction_may_look(md);
+	if (!r)
+		r = step(md, q);
+	/* Under the lock: afterwards the device may be gone. */
+	if (r == -EAGAIN) {
+		pd_bm_prefetch(md->bm, q->missing);
+		q->ahead = true;
+		/* What has been learned so far is worth a step. */
+		if (q->from != from)
+			r = 0;
+	}
+	up_read(&md->lock);
+	return r;
+}
+
+int thinx_md_query_map(struct thinx_md *md, struct thinx_md_query *q)
+{
+	return query(md, q, thinx_query_map);
+}
+
+int thinx_md_query_delta(struct thinx_md *md, struct thinx_md_query *q)
+{
+	return query(md, q, thinx_query_delta);
+}
+
+int thinx_md_query_usage(struct thinx_md *md, struct thinx_md_query *q)
+{
+	return query(md, q, thinx_query_usage);
+}
+
 /* ---- metadata snapshot ---- */
 
 int thinx_md_reserve_snap(struct thinx_md *md)
@@ -595,6 +636,8 @@ static struct thinx_md *alloc_md(void)
 	INIT_LIST_HEAD(&md->closing_devices);
 	md->hooks = &no_hooks;
 	md->open_gen = 1;
+	md->instance = get_random_u64();
+	xa_init(&md->idle_changes);
 	md->committed = kzalloc(sizeof(*md->committed), GFP_NOIO);
 	md->closing = kzalloc(sizeof(*md->closing), GFP_NOIO);
 	md->scratch = kcalloc(THINX_MD_RUN_MAX, sizeof(*md->scratch), GFP_NOIO);

@@ -317,6 +317,31 @@ int __must_check thinx_md_restamp_locked(struct thinx_md_dev *dev,
 int __must_check thinx_md_remove_range_locked(struct thinx_md_dev *dev,
 					      struct thinx_md_removal *r);
 
+/* ---- queries ---- */
+
+/*
+ * One step of a query: a few metadata blocks, under the lock held for reading, and
+ * nothing is read from the device.  The device need not be open, and is not.  What
+ * a step says is true at one instant; the stamps tell if the next one is about the
+ * same mappings.
+ *
+ * Return of all three: 0: @q->from has moved or @q->done is set; -EAGAIN: wait for
+ * @q->missing with thinx_md_wait() and try again; -ENODATA no such device; -EBUSY
+ * it is being deleted; common errors.
+ */
+
+/** thinx_md_query_map() - the mappings of device @q->id[0] */
+int __must_check thinx_md_query_map(struct thinx_md *md,
+				    struct thinx_md_query *q);
+
+/** thinx_md_query_delta() - how those of @q->id[1] differ from @q->id[0]'s */
+int __must_check thinx_md_query_delta(struct thinx_md *md,
+				      struct thinx_md_query *q);
+
+/** thinx_md_query_usage() - how many blocks of @q->id[0] are its own */
+int __must_check thinx_md_query_usage(struct thinx_md *md,
+				      struct thinx_md_query *q);
+
 /* ---- transactions ---- */
 
 /**

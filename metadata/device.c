@@ -16,7 +16,9 @@
  *     may be older; when a transaction closes, they are equal.
  * I3  A tree is taken apart only after the path to its root has been shadowed:
  *     only then does the count of the root tell what else refers to it.
- * I4  We never make time exceed 24 bits (docs/format.md 9.4).
+ * I4  The number of a device's last change outlives its object; a deletion forgets
+ *     it, and an abort raises that of all devices.
+ * I5  We never make time exceed 24 bits (docs/format.md 9.4).
  *
  * Context: metadata lock held for writing.
  * Crash: between two of its steps, a deletion leaves a device with fewer
@@ -25,6 +27,7 @@
 #include "metadata/device.h"
 
 #include <asm/byteorder.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -53,6 +56,7 @@ static int make_object(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
 		return -ENOMEM;
 	d->md = md;
 	d->id = id;
+	d->change = xa_to_value(xa_load(&md->idle_changes, id));
 	INIT_LIST_HEAD(&d->link);
 	r = xa_insert(&md->devices, id, d, GFP_NOIO);
 	if (r) {
@@ -74,10 +78,40 @@ static void free_object(struct thinx_md_dev *dev)
 	kfree(dev);
 }
 
+/* Keeps I4. */
+static void remember_change(struct thinx_md_dev *dev)
+{
+	struct thinx_md *md = dev->md;
+
+	if (dev->change <= md->change_floor)
+		return;
+	/* Without memory, it is as if all devices had changed. */
+	if (xa_err(xa_store(&md->idle_changes, dev->id,
+			    xa_mk_value(dev->change), GFP_NOIO)))
+		md->change_floor = ++md->nr_changes;
+}
+
+static void forget_changes(struct thinx_md *md)
+{
+	md->change_floor = ++md->nr_changes;
+	xa_destroy(&md->idle_changes);
+}
+
+u64 thinx_device_change(struct thinx_md *md, u32 id)
+{
+	struct thinx_md_dev *dev = xa_load(&md->devices, id);
+	u64 change = dev ? dev->change :
+			   xa_to_value(xa_load(&md->idle_changes, id));
+
+	return max(change, md->change_floor);
+}
+
 void thinx_device_put_idle(struct thinx_md_dev *dev)
 {
-	if (!dev->open_count && !dev->deleting && list_empty(&dev->link))
-		free_object(dev);
+	if (dev->open_count || dev->deleting || !list_empty(&dev->link))
+		return;
+	remember_change(dev);
+	free_object(dev);
 }
 
 /* Read what the trees say; -ENODATA if one of them does not know the id. */
@@ -160,6 +194,7 @@ void thinx_device_mark_changed(struct thinx_md_dev *dev)
 	if (list_empty(&dev->link) || dev->changed_gen != md->open_gen)
 		md->nr_changed++;
 	list_move_tail(&dev->link, &md->changed);
+	dev->change = ++md->nr_changes;
 	/*
 	 * If a device changed after the metadata snapshot was taken, thin_check
 	 * (since 1.0) expects its details in a leaf the snapshot does not have.
@@ -252,6 +287,7 @@ int thinx_device_abort(struct thinx_md *md)
 	int r = 0, err;
 
 	md->nr_changed = 0;
+	forget_changes(md);
 	xa_for_each(&md->devices, id, dev) {
 		err = abort_one(dev);
 		if (err)
@@ -268,6 +304,7 @@ void thinx_device_free_all(struct thinx_md *md)
 	xa_for_each(&md->devices, id, dev)
 		free_object(dev);
 	xa_destroy(&md->devices);
+	xa_destroy(&md->idle_changes);
 }
 
 /* ---- create ---- */
@@ -575,10 +612,12 @@ int thinx_device_delete_step(struct thinx_md_dev *dev, struct thinx_drop *drop)
 				   dev->mapped_blocks);
 	if (r)
 		return r;
-	if (drop->done)
+	if (drop->done) {
+		xa_erase(&dev->md->idle_changes, dev->id);
 		free_object(dev);
-	else if (drop->nr_removed)
+	} else if (drop->nr_removed) {
 		thinx_device_sub_mapped(dev, drop->nr_removed);
+	}
 	return 0;
 }
 

@@ -28,6 +28,17 @@ int __must_check thinx_device_get(struct thinx_md *md, u64 id,
 /** thinx_device_put_idle() - free the object unless kept (I3 of metadata.h) */
 void thinx_device_put_idle(struct thinx_md_dev *dev);
 
+/**
+ * thinx_device_change() - number of the last change of a device's mappings
+ * @md: metadata
+ * @id: device id; whether there is such a device is not looked at
+ *
+ * Rises with each change and with each abort; sometimes without need.
+ *
+ * Context: metadata lock held for reading.
+ */
+u64 thinx_device_change(struct thinx_md *md, u32 id);
+
 /** thinx_device_mark_changed() - note a change in the open generation */
 void thinx_device_mark_changed(struct thinx_md_dev *dev);
 

@@ -33,4 +33,12 @@
 #define THINX_HEAVY		32768
 #endif
 
+/*
+ * Nodes that one step of a query looks at, about: with a count to look up for
+ * each entry, some 0.2 ms each at worst.
+ */
+#ifndef THINX_QUERY_NODES
+#define THINX_QUERY_NODES	16
+#endif
+
 #endif /* THINX_LIMITS_H */

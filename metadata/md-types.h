@@ -95,6 +95,73 @@ static inline bool thinx_md_space_is_back(const struct thinx_md_space *s)
 	return !thinx_md_space_is_out(s) && s->meta_free >= s->meta_wanted;
 }
 
+/* What a query says about a run of virtual blocks. */
+enum thinx_md_kind {
+	/* a map */
+	THINX_MD_OWN,		/* in nobody else's map */
+	THINX_MD_SHARED,
+	/* a comparison */
+	THINX_MD_SAME,		/* the same data block, or none in both */
+	THINX_MD_DIFFERENT,
+	THINX_MD_LEFT_ONLY,
+	THINX_MD_RIGHT_ONLY,
+};
+
+/**
+ * struct thinx_md_range - a run of virtual blocks of which the same is true
+ * @begin: first
+ * @end: one past the last
+ * @data_begin: a map: the data block of the first; the others follow
+ * @kind: what is true
+ */
+struct thinx_md_range {
+	thinx_vblock_t begin;
+	thinx_vblock_t end;
+	thinx_dblock_t data_begin;
+	enum thinx_md_kind kind;
+};
+
+/**
+ * struct thinx_md_stamp - says if the mappings of a device are still the same
+ * @instance: a random number of each opening of the metadata
+ * @change: rises with each change of the device's mappings, and with an abort
+ */
+struct thinx_md_stamp {
+	u64 instance;
+	u64 change;
+};
+
+/* Most ranges of a step; a step may have fewer for other reasons. */
+#define THINX_MD_QUERY_RANGES	128
+
+/**
+ * struct thinx_md_query - a query, done in steps; zeroed before the first
+ * @id: the device, or the two to compare
+ * @from: the next virtual block to look at; moves forward
+ * @ahead: start reading more than the next block: set if blocks are missing
+ * @missing: if -EAGAIN: the metadata block to wait for with thinx_md_wait()
+ * @done: result: nothing is left
+ * @stamp: result: of each device, at this step
+ * @mapped: result: mapped blocks of each device, at this step
+ * @nr_own: result of a usage step: mapped blocks in nobody else's map
+ * @nr_nodes: result: metadata blocks looked at
+ * @nr: result of other steps: entries used in @ranges
+ * @ranges: result, in order; neighbours may be alike
+ */
+struct thinx_md_query {
+	u32 id[2];
+	thinx_vblock_t from;
+	bool ahead;
+	u64 missing;
+	bool done;
+	struct thinx_md_stamp stamp[2];
+	u64 mapped[2];
+	u64 nr_own;
+	u32 nr_nodes;
+	u32 nr;
+	struct thinx_md_range ranges[THINX_MD_QUERY_RANGES];
+};
+
 /**
  * struct thinx_md_hooks - what the metadata asks of its user
  * @start_flush: start flushing the data device; called by a commit after the

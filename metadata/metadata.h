@@ -77,6 +77,7 @@ struct thinx_roots {
  * @transaction_id: L
  * @mapped_blocks: L, read lock-free
  * @changed_gen: L, read lock-free; generation of the last change
+ * @change: L; number of the last change of its mappings, see struct thinx_md
  * @link: L; on thinx_md.changed or .closing_devices, or empty
  *
  * u64 fields read lock-free are loaded and stored whole on 64-bit machines.
@@ -94,6 +95,7 @@ struct thinx_md_dev {
 	u64 transaction_id;
 	u64 mapped_blocks;
 	u64 changed_gen;
+	u64 change;
 	struct list_head link;
 };
 
@@ -144,6 +146,12 @@ struct thinx_md_dev {
  * @closing_devices: L; devices last changed in the closing generation
  * @nr_changed: L; length of @changed
  *
+ * @instance: I; random
+ * @nr_changes: L; changes of mappings so far, of all devices, and aborts
+ * @idle_changes: L; id -> number of the last change, of devices without an object;
+ *	without an entry: @change_floor
+ * @change_floor: L; the last change of a device counts as no earlier than this
+ *
  * @wanted: L; see struct thinx_md_space
  * @threshold: L; see thinx_md_set_threshold()
  * @hooks: I; see thinx_md_set_hooks(); never NULL
@@ -192,6 +200,11 @@ struct thinx_md {
 	struct list_head changed;
 	struct list_head closing_devices;
 	u32 nr_changed;
+
+	u64 instance;
+	u64 nr_changes;
+	struct xarray idle_changes;
+	u64 change_floor;
 
 	u64 wanted;
 	u64 threshold;
