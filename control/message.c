@@ -4,6 +4,7 @@
  *
  * Messages to a pool: one table maps a name to its number of words and handler.
  * Each is committed before it is answered, and the answer says if that failed.
+ * Queries, which change nothing, go their own way (control/query.c).
  */
 #include "control/message.h"
 
@@ -11,6 +12,7 @@
 #include <linux/wait_bit.h>
 
 #include "control/mode.h"
+#include "control/query.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
 
@@ -162,22 +164,26 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 {
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
-	const struct message *m;
+	const struct message *m = NULL;
+	bool query = argc && thinx_is_query(argv[0]);
 	atomic_t *nr;
 	int r;
 
-	if (thinx_pool_mode(pool) >= THINX_MODE_READ_ONLY)
-		return refuse_message(pool);
-	m = find_message(pool, argc, argv);
-	if (!m)
-		return -EINVAL;
-	if (m->grows &&
-	    thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
-		return refuse_message(pool);
+	if (!query) {
+		if (thinx_pool_mode(pool) >= THINX_MODE_READ_ONLY)
+			return refuse_message(pool);
+		m = find_message(pool, argc, argv);
+		if (!m)
+			return -EINVAL;
+		if (m->grows &&
+		    thinx_pool_mode(pool) == THINX_MODE_OUT_OF_METADATA_SPACE)
+			return refuse_message(pool);
+	}
 	/* dm core waits for a message that misses the change of epochs. */
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);
-	r = handle_message(pool, m, argv);
+	r = query ? thinx_query(pool, argc, argv, result, maxlen) :
+		    handle_message(pool, m, argv);
 	atomic_dec(nr);
 	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();
