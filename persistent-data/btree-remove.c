@@ -37,6 +37,9 @@
  *   spine:  root' ── node' ── parent'        [ l l|l l l l|l ]
  *                                                 '--(s)--'
  *
+ * If only leaves of this tree alone are to go, a step looks for one of them by
+ * counts, without reading what is shared, and then does (s).
+ *
  * I1  Between steps every node but the root has max_entries / 3 entries.
  * I2  The last node of a spine may have any number of entries, down to none;
  *     its siblings, and those of all nodes above, obey I1.
@@ -84,15 +87,10 @@ struct pair {
 
 static int look_at_neighbour(struct pair *p, u32 j)
 {
-	u32 count;
-	int r;
-
 	p->j = j;
 	p->b = pd_node_child(p->parent, j);
 	p->place = pd_place_child(&p->up->place, p->parent, j);
-	r = pd_tm_get_count(p->tree->t->tm, p->b, &count);
-	p->shared = count > 1;
-	return r;
+	return pd_tm_is_shared(p->tree->t->tm, p->b, &p->shared);
 }
 
 /* The left one, unless only the right one is unshared or exists. */
@@ -220,8 +218,8 @@ static int pull_up_child(const struct pd_tree *tree, struct pd_disk_node *root)
 	struct pd_tm *tm = tree->t->tm;
 	struct pd_disk_node *child;
 	struct pd_block blk;
-	u32 count;
-	int r = pd_tm_get_count(tm, b, &count);
+	bool shared;
+	int r = pd_tm_is_shared(tm, b, &shared);
 
 	if (r)
 		return r;
@@ -230,7 +228,7 @@ static int pull_up_child(const struct pd_tree *tree, struct pd_disk_node *root)
 	if (r)
 		return r;
 	child = blk.data;
-	if (count > 1)
+	if (shared)
 		r = pd_tree_inc_children(tree, child);
 	/* Everything but checksum and block number. */
 	memcpy((char *)root + flags, (char *)child + flags, sizeof(__le32));
@@ -404,7 +402,7 @@ static int cut_slice(struct removal *rm, struct pd_spine *s)
 /*
  * Drop one leaf if all its entries are inside the range; its parent is shadowed
  * and still refers to it.
- * Return: 1 dropped, 0 not wholly inside, or an error.
+ * Return: 1 dropped, 0 not wholly inside, or one that stays, or an error.
  */
 static int drop_leaf(struct removal *rm, pd_block_t b,
 		     const struct pd_place *place)
@@ -412,9 +410,13 @@ static int drop_leaf(struct removal *rm, pd_block_t b,
 	struct pd_tm *tm = rm->tree->t->tm;
 	struct pd_disk_node *n;
 	struct pd_block blk;
-	u32 count, nr;
-	int r = pd_tree_read(rm->tree, b, place, &blk);
+	bool shared;
+	u32 nr;
+	int r = pd_tm_is_shared(tm, b, &shared);
 
+	if (r || (shared && rm->range->own_only))
+		return r;
+	r = pd_tree_read(rm->tree, b, place, &blk);
 	if (r)
 		return r;
 	n = blk.data;
@@ -423,8 +425,7 @@ static int drop_leaf(struct removal *rm, pd_block_t b,
 	    pd_node_last_key(n) > rm->last)
 		goto out_release;
 
-	r = pd_tm_get_count(tm, b, &count);
-	if (!r && count <= 1)
+	if (!shared)
 		r = lose_values(rm, n, 0, nr, true);
 	if (r)
 		goto out_release;
@@ -518,14 +519,14 @@ static int drop_parent(struct removal *rm, struct pd_spine *s, u32 i)
 	struct pd_tm *tm = rm->tree->t->tm;
 	pd_block_t b = pd_node_child(n, i);
 	struct pd_block blk;
-	u32 count;
+	bool shared;
 	u64 nr;
 	int r;
 
 	if (place.first < rm->range->begin || place.last > rm->last)
 		return 0;
-	r = pd_tm_get_count(tm, b, &count);
-	if (r || count <= 1)
+	r = pd_tm_is_shared(tm, b, &shared);
+	if (r || !shared)
 		return r;
 
 	r = pd_tree_read(rm->tree, b, &place, &blk);
@@ -610,6 +611,78 @@ static int seek_next_key(struct removal *rm, pd_block_t root)
 	return 0;
 }
 
+/* ---- leaves of this tree alone ---- */
+
+/*
+ * The next child of internal node @n that is in this tree alone; @place is that
+ * of @n, then that of the child.
+ * Return: 1 found, 0 none, or an error.
+ */
+static int next_own_child(struct removal *rm, const struct pd_disk_node *n,
+			  struct pd_place *place, pd_block_t *b)
+{
+	u32 i = pd_tree_child_index(n, rm->range->begin);
+	bool shared;
+	int r;
+
+	for (; i < pd_node_nr(n); i++) {
+		struct pd_place below = pd_place_child(place, n, i);
+
+		*b = pd_node_child(n, i);
+		r = pd_tm_is_shared(rm->tree->t->tm, *b, &shared);
+		if (r)
+			return r;
+		if (!shared) {
+			*place = below;
+			return 1;
+		}
+		advance_to(rm, below.last);
+	}
+	spend_leaves(rm, 1);
+	return 0;
+}
+
+/* Walk down once to find such a leaf.  Return: 1 found, 0 not here, or an error. */
+static int look_for_own(struct removal *rm, pd_block_t root)
+{
+	struct pd_place place = pd_place_root();
+	pd_block_t b = root;
+	struct pd_block blk;
+	int r;
+
+	do {
+		r = pd_tree_read(rm->tree, b, &place, &blk);
+		if (r)
+			return r;
+		if (pd_node_is_leaf(blk.data)) {
+			pd_bm_release(rm->tree->t->bm, &blk);
+			rm->next = place.begin;
+			if (place.depth)
+				return 1;
+			advance_to(rm, rm->last);	/* the root stays */
+			return 0;
+		}
+		r = next_own_child(rm, blk.data, &place, &b);
+		pd_bm_release(rm->tree->t->bm, &blk);
+	} while (r > 0);
+	return r;
+}
+
+static int remove_own_step(struct removal *rm, pd_block_t *root)
+{
+	bool shared;
+	int r = pd_tm_is_shared(rm->tree->t->tm, *root, &shared);
+
+	if (!r && shared)
+		advance_to(rm, rm->last);
+	while (!r && !rm->range->done && rm->budget) {
+		r = look_for_own(rm, *root);
+		if (r > 0)
+			r = remove_some(rm, root);
+	}
+	return r;
+}
+
 static int remove_step(struct removal *rm, pd_block_t *root)
 {
 	while (!rm->range->done && rm->budget) {
@@ -642,7 +715,7 @@ int pd_btree_remove_range(const struct pd_btree *t, pd_block_t *root,
 		return -EINVAL;
 
 	r = pd_tree_find_lower(t, *root, keys, &sub);
-	if (!r)
+	if (!r && !range->own_only)
 		r = seek_next_key(&rm, sub);
 	if (r || range->done)
 		return r;
@@ -650,7 +723,9 @@ int pd_btree_remove_range(const struct pd_btree *t, pd_block_t *root,
 	r = pd_lower_begin(t, root, keys, &l);
 	if (r)
 		return r;
-	r = remove_step(&rm, l.root);
+	/* Counts tell what is shared now that the path is shadowed (I3). */
+	r = range->own_only ? remove_own_step(&rm, l.root) :
+			      remove_step(&rm, l.root);
 	pd_lower_end(&l);
 	return r;
 }

@@ -242,6 +242,8 @@ int __must_check pd_btree_remove(const struct pd_btree *t, pd_block_t *root,
  *	only for leaves whose values lose a reference (a leaf that lives on
  *	in another tree keeps them); may be NULL
  * @context: for @removed
+ * @own_only: remove only whole leaves that are in no other tree, and read none
+ *	that is; begin and end are 0 before the first step
  * @done: nothing is left in [begin, end)
  */
 struct pd_btree_range {
@@ -251,6 +253,7 @@ struct pd_btree_range {
 	int (*removed)(void *context, const __le64 *keys, const void *values,
 		       u32 nr);
 	void *context;
+	bool own_only;
 	bool done;
 };
 
@@ -286,6 +289,22 @@ int __must_check pd_btree_remove_range(const struct pd_btree *t,
  */
 int __must_check pd_btree_delete(const struct pd_btree *t, pd_block_t root,
 				 u32 max_nodes);
+
+/**
+ * pd_btree_delete_step() - the same in steps, without counting first
+ * @t: kind of tree, @t->levels == 1
+ * @root: its root, to which nothing refers any more but the caller
+ * @begin: 0 before the first step; what lies below has been dropped
+ * @max_refs: bound of this step's work: references to drop, >= 1
+ * @done: result: the tree is gone
+ *
+ * Between two steps the counts say less than the nodes: no transaction may be
+ * closed before the last one.
+ *
+ * Return: 0.
+ */
+int __must_check pd_btree_delete_step(const struct pd_btree *t, pd_block_t root,
+				      u64 *begin, u32 max_refs, bool *done);
 
 /*
  * Walks one lowest-level tree in key order.

@@ -595,6 +595,28 @@ static bool is_moved(unsigned int value, s64 delta)
 					 value + delta >= PD_BITMAP_MANY;
 }
 
+int pd_sm_is_shared(struct pd_sm *sm, pd_block_t b, bool *shared)
+{
+	const struct pd_sm_word *w;
+	unsigned int value = 0;
+	s64 bound;
+	int r;
+
+	r = check_range(sm, b, b + 1);
+	if (r)
+		return r;
+
+	w = pd_sm_word_of(pd_sm_open_overlay(sm), b);
+	if (!is_new_unapplied(sm, w, b))
+		r = read_entry(sm, b, &value);
+	if (!r)
+		r = lower_bound_of(sm, b, value, w ? pd_sm_word_delta(w,
+				   b % PD_SM_WORD_BLOCKS) : 0, &bound);
+	if (!r)
+		*shared = bound > 1;
+	return r;
+}
+
 static int may_change(const struct change *c, pd_block_t b, s64 count)
 {
 	if (count + c->step < 0) {

@@ -84,6 +84,18 @@ pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm);
 int __must_check pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count);
 
 /**
+ * pd_sm_is_shared() - is the working count two or more? (R)
+ * @sm: space map
+ * @b: block
+ * @shared: result
+ *
+ * Cheaper than pd_sm_get_count(), which looks large counts up.
+ *
+ * Return: as pd_sm_get_count().
+ */
+int __must_check pd_sm_is_shared(struct pd_sm *sm, pd_block_t b, bool *shared);
+
+/**
  * pd_sm_count_is_stable_one() - is the count 1 now and in every transaction
  * a crash could bring back? (R)
  * @sm: space map

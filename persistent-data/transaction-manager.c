@@ -110,6 +110,11 @@ int pd_tm_dec(struct pd_tm *tm, pd_block_t b)
 	return pd_sm_dec(tm->sm, b, b + 1);
 }
 
+int pd_tm_is_shared(struct pd_tm *tm, pd_block_t b, bool *shared)
+{
+	return pd_sm_is_shared(tm->sm, b, shared);
+}
+
 int pd_tm_get_count(struct pd_tm *tm, pd_block_t b, u32 *count)
 {
 	return pd_sm_get_count(tm->sm, b, count);

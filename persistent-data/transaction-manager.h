@@ -67,6 +67,9 @@ int __must_check pd_tm_inc(struct pd_tm *tm, pd_block_t b);
 /** pd_tm_dec() - drop a reference to metadata block @b */
 int __must_check pd_tm_dec(struct pd_tm *tm, pd_block_t b);
 
+/** pd_tm_is_shared() - is the count of metadata block @b two or more? */
+int __must_check pd_tm_is_shared(struct pd_tm *tm, pd_block_t b, bool *shared);
+
 /** pd_tm_get_count() - working reference count of metadata block @b */
 int __must_check pd_tm_get_count(struct pd_tm *tm, pd_block_t b, u32 *count);
 

@@ -126,14 +126,87 @@ static void test_the_bound_stops_the_count_early(void **state)
 	bt_end(&e);
 }
 
+/*
+ * Between the steps the other tree changes, and so do the counts of what both
+ * share; each root in turn is the one that is deleted.
+ */
+static void delete_in_steps(u32 max_refs, u32 which)
+{
+	u64 begin = 0, last, key = 7;
+	pd_block_t roots[2];
+	int nr_steps = 0;
+	bool done = false;
+	struct bt_env e;
+
+	bt_begin(&e, 2000, 6, 1);
+	roots[0] = filled(&e, 1000);
+	bt_commit(&e);
+	roots[1] = bt_snap(&e, roots[0]);
+	for (key = 0; key < 1000; key += 90)
+		bt_insert(&e, &roots[1], key, 1000 + key);
+	bt_commit(&e);
+	while (!done) {
+		last = begin;
+		assert_int_equal(pd_btree_delete_step(&e.t, roots[which],
+						      &begin, max_refs, &done),
+				 0);
+		assert_true(done || begin > last);
+		assert_int_equal(bt_held(&e), 0);
+		nr_steps++;
+		key = key * 7919 % 1000;
+		bt_insert(&e, &roots[!which], key, 3000 + nr_steps);
+	}
+	assert_true(max_refs > 50 || nr_steps > 5);
+	bt_verify(&e, &roots[!which], 1);
+	assert_int_equal(bt_size(&e.t, roots[!which]).nr_entries, 1000);
+	bt_end(&e);
+}
+
+static void test_steps_drop_what_one_delete_drops(void **state)
+{
+	static const u32 max_refs[] = { 1, 2, 7, 30, 100000 };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(max_refs); i++) {
+		delete_in_steps(max_refs[i], 0);
+		delete_in_steps(max_refs[i], 1);
+	}
+}
+
+static void test_a_step_is_small_and_reads_little(void **state)
+{
+	unsigned long reads, dropped;
+	u64 begin = 0;
+	bool done;
+	struct bt_env e;
+	pd_block_t root;
+
+	bt_begin(&e, 1500, 6, 1);
+	root = filled(&e, 2000);
+	bt_reopen(&e);
+	reads = ram_store_nr_ops(e.io, RAM_OP_READ);
+	assert_int_equal(pd_btree_delete_step(&e.t, root, &begin, 0, &done),
+			 -EINVAL);
+	assert_int_equal(pd_btree_delete_step(&e.t, root, &begin, 20, &done), 0);
+	assert_false(done);
+	dropped = e.nr_dec;
+	assert_in_range(dropped, 10, 25);
+	assert_true(ram_store_nr_ops(e.io, RAM_OP_READ) <= reads + 20);
+	bt_end(&e);
+}
+
 static void test_trees_of_trees_are_refused(void **state)
 {
 	struct bt_env e;
 	pd_block_t root;
+	u64 begin = 0;
+	bool done;
 
 	bt_begin(&e, 100, 6, 2);
 	assert_int_equal(pd_btree_empty(&e.t, &root), 0);
 	assert_int_equal(pd_btree_delete(&e.t, root, 100), -EINVAL);
+	assert_int_equal(pd_btree_delete_step(&e.t, root, &begin, 100, &done),
+			 -EINVAL);
 	bt_verify(&e, &root, 1);
 	bt_end(&e);
 }
@@ -168,6 +241,8 @@ int main(void)
 		cmocka_unit_test(test_only_what_is_not_shared_is_freed),
 		cmocka_unit_test(test_the_bound_is_exact_and_changes_nothing),
 		cmocka_unit_test(test_the_bound_stops_the_count_early),
+		cmocka_unit_test(test_steps_drop_what_one_delete_drops),
+		cmocka_unit_test(test_a_step_is_small_and_reads_little),
 		cmocka_unit_test(test_trees_of_trees_are_refused),
 		cmocka_unit_test(test_read_errors_come_out),
 	};

@@ -457,6 +457,95 @@ static int refuse(void *context, const __le64 *keys, const void *values, u32 nr)
 	return -ENOMEM;
 }
 
+/* Every third part of the clone of 1500 entries is its own. */
+static void diverge(struct bt_env *e, pd_block_t *roots, u32 stride)
+{
+	u64 key;
+
+	roots[0] = filled(e, 0, 1500);
+	bt_commit(e);
+	roots[1] = bt_snap(e, roots[0]);
+	for (key = 0; key < 1500; key++)
+		if (key / stride % 3 == 1)
+			bt_insert(e, &roots[1], key, 2000 + key);
+	bt_commit(e);
+}
+
+static void remove_own(u32 max_entries, u32 max_leaves, u32 stride)
+{
+	struct pd_btree_range range = { .own_only = true };
+	pd_block_t roots[2];
+	u64 nr = 0, key = 0, begin;
+	unsigned long left;
+	struct bt_env e;
+
+	bt_begin(&e, 3000, max_entries, 1);
+	diverge(&e, roots, stride);
+	while (!range.done) {
+		begin = range.begin;
+		assert_int_equal(pd_btree_remove_range(&e.t, &roots[1], &key,
+						       &range, max_leaves), 0);
+		assert_true(range.done || range.begin > begin);
+		nr += range.nr_removed;
+		left = bt_size(&e.t, roots[1]).nr_entries;
+		assert_int_equal(left + nr, 1500);
+		bt_verify(&e, roots, 2);
+	}
+	assert_int_equal(bt_size(&e.t, roots[0]).nr_entries, 1500);
+	assert_true(nr + max_entries >= 500);
+	/* Nothing is left of its own but the root, which may be a leaf. */
+	memset(&range, 0, sizeof(range));
+	range.own_only = true;
+	e.nr_dec = 0;
+	assert_int_equal(pd_btree_remove_range(&e.t, &roots[1], &key, &range,
+					       10000), 0);
+	assert_true(range.done);
+	assert_int_equal(range.nr_removed, 0);
+	assert_int_equal(e.nr_dec, 0);
+	bt_verify(&e, roots, 2);
+	bt_end(&e);
+}
+
+static void test_leaves_of_one_tree_alone_are_removed(void **state)
+{
+	static const u32 strides[] = { 1, 20, 200 };
+	u32 c, s;
+
+	for (c = 0; c < ARRAY_SIZE(capacities); c++) {
+		for (s = 0; s < ARRAY_SIZE(strides); s++) {
+			remove_own(capacities[c], 1, strides[s]);
+			remove_own(capacities[c], 7, strides[s]);
+			remove_own(capacities[c], 1000, strides[s]);
+		}
+	}
+}
+
+static void test_what_is_shared_is_not_even_read(void **state)
+{
+	struct pd_btree_range range = { .own_only = true };
+	unsigned long reads;
+	pd_block_t roots[2];
+	struct bt_env e;
+	u64 key = 0;
+
+	bt_begin(&e, 3000, 12, 1);
+	roots[0] = filled(&e, 0, 6000);		/* 1000 leaves at most */
+	bt_commit(&e);
+	roots[1] = bt_snap(&e, roots[0]);
+	for (key = 0; key < 6000; key += 1000)
+		bt_insert(&e, &roots[1], key, 9000 + key);
+	bt_reopen(&e);
+	reads = ram_store_nr_ops(e.io, RAM_OP_READ);
+	assert_int_equal(pd_btree_remove_range(&e.t, &roots[1], &key, &range,
+					       1000), 0);
+	assert_true(range.done);
+	assert_in_range(range.nr_removed, 6 * 4, 6 * 12);
+	/* Six paths, neighbours of those that became small, the space map. */
+	assert_true(ram_store_nr_ops(e.io, RAM_OP_READ) - reads <= 6 * 8);
+	bt_verify(&e, roots, 2);
+	bt_end(&e);
+}
+
 static void test_an_error_of_the_listener_comes_out(void **state)
 {
 	struct pd_btree_range range = { .begin = 50, .removed = refuse };
@@ -579,6 +668,8 @@ int main(void)
 		cmocka_unit_test(test_shared_leaves_are_let_go_without_being_copied),
 		cmocka_unit_test(test_shared_parents_of_leaves_go_one_per_step),
 		cmocka_unit_test(test_a_shared_last_child_is_taken_over_by_the_root),
+		cmocka_unit_test(test_leaves_of_one_tree_alone_are_removed),
+		cmocka_unit_test(test_what_is_shared_is_not_even_read),
 		cmocka_unit_test(test_an_error_of_the_listener_comes_out),
 		cmocka_unit_test(test_two_levels_remove_below_one_upper_key),
 		cmocka_unit_test(test_read_errors_come_out),
