@@ -235,6 +235,48 @@ static int between_steps(struct thinx_md *md, int r, bool *committed)
 	return r ?: thinx_transaction_may_change(md);
 }
 
+/*
+ * The last stage of a removal, which no transaction may divide; @dev is NULL for
+ * one from the metadata snapshot.  Those who commit wait meanwhile, others get in
+ * between the steps.  If there is no room even after a commit, mappings are
+ * counted instead.
+ */
+static int drop_rest(struct thinx_md *md, struct thinx_md_dev *dev,
+		     struct thinx_drop *drop, bool committed)
+	__must_hold(&md->lock)
+{
+	int r;
+
+	thinx_md_unlock(md);
+	mutex_lock(&md->close_mutex);
+	thinx_md_lock(md);
+	r = thinx_transaction_may_change(md);
+	if (!r)
+		r = thinx_transaction_end_change(md, dev ?
+			thinx_device_delete_detach(dev, drop) :
+			thinx_held_root_detach(md, drop));
+	if (r == -ENOSPC && committed && !md->broken) {
+		drop->stage = THINX_DROP_COUNTED;
+		r = 0;
+		goto out;
+	}
+	while (!r) {
+		r = thinx_transaction_end_change(md, thinx_device_drop_rest(md, drop));
+		if (r || drop->done)
+			break;
+		thinx_md_unlock(md);
+		cond_resched();
+		thinx_md_lock(md);
+		/* Being read-only now is no reason to stop halfway. */
+		if (md->broken || READ_ONCE(md->failed))
+			r = -EUCLEAN;
+	}
+out:
+	md->nr_dropping = 0;
+	mutex_unlock(&md->close_mutex);
+	return r;
+}
+
 int thinx_md_delete(struct thinx_md *md, u32 id)
 {
 	struct thinx_drop drop = { .id = id };
@@ -249,8 +291,11 @@ int thinx_md_delete(struct thinx_md *md, u32 id)
 	if (r)
 		goto out;
 	for (;;) {
-		r = thinx_transaction_end_change(md, thinx_device_delete_step(dev, &drop));
-		if (drop.done)
+		if (drop.stage == THINX_DROP_REST)
+			r = drop_rest(md, dev, &drop, committed);
+		else
+			r = thinx_transaction_end_change(md, thinx_device_delete_step(dev, &drop));
+		if (drop.done || drop.root)
 			break;
 		r = between_steps(md, r, &committed);
 		if (r) {
@@ -503,6 +548,8 @@ int thinx_md_reserve_snap(struct thinx_md *md)
 	r = thinx_md_commit(md, NULL);
 	if (r)
 		return r;
+	/* What is pinned must not be halfway through drop_rest(). */
+	mutex_lock(&md->close_mutex);
 	thinx_md_lock(md);
 	r = thinx_transaction_may_change(md);
 	if (!r && md->releasing)
@@ -510,6 +557,7 @@ int thinx_md_reserve_snap(struct thinx_md *md)
 	if (!r)
 		r = thinx_transaction_end_change(md, thinx_held_root_reserve(md));
 	thinx_md_unlock(md);
+	mutex_unlock(&md->close_mutex);
 	return r;
 }
 
@@ -530,7 +578,10 @@ int thinx_md_release_snap(struct thinx_md *md)
 		goto out;
 	md->releasing = true;
 	while (!r && md->held_root) {
-		r = thinx_transaction_end_change(md, thinx_held_root_release_step(md, &drop));
+		if (drop.stage == THINX_DROP_REST && !drop.done)
+			r = drop_rest(md, NULL, &drop, committed);
+		else
+			r = thinx_transaction_end_change(md, thinx_held_root_release_step(md, &drop));
 		if (md->held_root)
 			r = between_steps(md, r, &committed);
 	}
@@ -620,6 +671,7 @@ static void free_md(struct thinx_md *md)
 	kfree(md->closing);
 	kfree(md->scratch);
 	mutex_destroy(&md->commit_mutex);
+	mutex_destroy(&md->close_mutex);
 	kfree(md);
 }
 
@@ -630,6 +682,7 @@ static struct thinx_md *alloc_md(void)
 	if (!md)
 		return NULL;
 	mutex_init(&md->commit_mutex);
+	mutex_init(&md->close_mutex);
 	init_rwsem(&md->lock);
 	xa_init(&md->devices);
 	INIT_LIST_HEAD(&md->changed);

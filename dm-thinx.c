@@ -17,9 +17,10 @@
  *   │   ├─ thinx_plane.volumes_lock	mutex, by thinx_plane_abort()
  *   │   │   └─ (close gates; an abort drains them, too)
  *   │   └─ metadata commit mutex		by thinx_md_abort(), thinx_md_commit()
- *   │       └─ metadata lock		rwsem in dm-thinx-metadata.c
- *   │           └─ thinx_range_lock.lock	by the fills of data-path/map-cache.c
- *   │               └─ xarray of the map cache
+ *   │       └─ close_mutex		while a generation closes, or may not
+ *   │           └─ metadata lock	rwsem in dm-thinx-metadata.c
+ *   │               └─ thinx_range_lock.lock	by the fills of data-path/map-cache.c
+ *   │                   └─ xarray of the map cache
  *   ├─ thinx_plane.waiting_lock		spinlock, interrupts off
  *   │   └─ thinx_volume.lock		the same, by data-path/volume.c
  *   └─ thinx_commit.lock		the same; nothing nests

@@ -22,7 +22,8 @@
  *
  * Context: metadata lock held for writing.
  * Crash: between two of its steps, a deletion leaves a device with fewer
- * mappings and a matching mapped_blocks.
+ * mappings and a matching mapped_blocks.  Its last steps, which do not count
+ * mappings, belong to one transaction.
  */
 #include "metadata/device.h"
 
@@ -491,16 +492,35 @@ static u32 details_of_step(const struct thinx_md *md,
 	return roots == &md->roots ? 0 : 1 + 3 * thinx_space_any_depth(md);
 }
 
-/*
- * Drop the whole device if its tree is small or shared; else -E2BIG.  In each
- * of the two trees of devices, the path and its neighbours are copied at worst.
- */
+/* Its tree has been dealt with, or will be. */
+static int leave_trees(struct thinx_md *md, struct thinx_roots *roots, u64 id)
+{
+	int r;
+
+	r = pd_btree_remove(&md->top, &roots->mappings, &id);
+	if (r)
+		return r;
+	r = pd_btree_remove(&md->details, &roots->details, &id);
+	if (r && r != -ENODATA)
+		return r;
+	thinx_space_note_devices(md);
+	return 0;
+}
+
+/* In each of the two trees of devices, the path and its neighbours are copied. */
+static u32 blocks_to_leave(const struct thinx_md *md,
+			   const struct thinx_roots *roots)
+{
+	return 6 * depth_above(md, roots);
+}
+
+/* Drop the whole device if its tree is small or shared; else -E2BIG. */
 static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 		      u64 nr_mapped)
 {
 	struct thinx_step step = {
 		.nr_mapped = nr_mapped,
-		.nr_upper = 6 * depth_above(md, roots),
+		.nr_upper = blocks_to_leave(md, roots),
 		.whole = true,
 		.nr = THINX_DROP_NODES,
 	};
@@ -517,24 +537,21 @@ static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 	r = pd_btree_delete(&md->dev_mappings, root, step.nr);
 	if (r)
 		return r;
-	r = pd_btree_remove(&md->top, &roots->mappings, &id);
-	if (r)
-		return r;
-	r = pd_btree_remove(&md->details, &roots->details, &id);
-	if (r && r != -ENODATA)
-		return r;
-	thinx_space_note_devices(md);
-	return 0;
+	return leave_trees(md, roots, id);
 }
 
 /* Drop the next few leaves. */
 static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 		       struct thinx_drop *drop, u64 nr_mapped)
 {
-	struct pd_btree_range range = { .begin = drop->next };
+	struct pd_btree_range range = {
+		.begin = drop->next,
+		.own_only = drop->stage == THINX_DROP_OWN,
+	};
 	struct thinx_step step = {
 		.nr_mapped = nr_mapped,
 		.nr_upper = depth_above(md, roots) + details_of_step(md, roots),
+		.scattered = range.own_only,
 		.nr = THINX_DROP_LEAVES,
 	};
 	u64 keys[2] = { drop->id, 0 };
@@ -548,44 +565,99 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 				  step.nr);
 	if (r)
 		return r;
-	drop->next = range.begin;
+	drop->next = range.done ? 0 : range.begin;
 	drop->nr_removed = range.nr_removed;
-	drop->stepwise = !range.done;
+	drop->again |= !!range.nr_removed;
+	if (!range.done)
+		return 0;
+	/*
+	 * An abort may have undone steps, and others may have let go of what
+	 * they shared: only what a whole pass leaves is the rest.
+	 */
+	if (drop->stage == THINX_DROP_COUNTED)
+		drop->stage = THINX_DROP_WHOLE;
+	else if (!drop->again)
+		drop->stage = THINX_DROP_REST;
+	drop->again = false;
 	return 0;
 }
 
-/*
- * Too large: take it apart from the start, as an abort may have undone steps.
- * The last step leaves an empty leaf, which is not too large.
- */
-static void begin_steps(struct thinx_drop *drop)
+static int begin_drop(struct thinx_md *md, struct thinx_roots *roots,
+		      struct thinx_drop *drop, u64 nr_mapped)
 {
+	__le64 root;
+	int r;
+
+	r = pd_btree_lookup(&md->top, roots->mappings, &drop->id, &root);
+	if (r)
+		return r;
+	r = drop_whole(md, roots, drop->id, nr_mapped);
+	drop->done = !r;
+	if (r != -E2BIG)
+		return r;
+	drop->stage = THINX_DROP_OWN;
 	drop->next = 0;
-	drop->stepwise = true;
+	drop->again = false;
+	return 0;
 }
 
 int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
 			   struct thinx_drop *drop, u64 nr_mapped)
 {
-	__le64 root;
-	int r;
-
 	lockdep_assert_held_write(&md->lock);
 	drop->nr_removed = 0;
 	/* Only the btree knows which of its nodes are shared. */
 	md->unshared_gen = md->open_gen;
-	if (drop->stepwise)
-		return drop_leaves(md, roots, drop, nr_mapped);
+	if (drop->stage == THINX_DROP_WHOLE)
+		return begin_drop(md, roots, drop, nr_mapped);
+	return drop_leaves(md, roots, drop, nr_mapped);
+}
+
+static int detach_root(struct thinx_md *md, struct thinx_roots *roots,
+		       struct thinx_drop *drop)
+{
+	pd_block_t root;
+	int r;
+
+	/* For the copy of a metadata snapshot, a block; and its own leaf. */
+	r = thinx_space_ensure(md, 1 + blocks_to_leave(md, roots),
+			       THINX_LEAF_ENTRIES);
+	if (r)
+		return r;
+	thinx_md_begin_change(md);
+	r = shadow_top(md, roots, drop->id, &root);
+	if (r)
+		return r;
+	r = leave_trees(md, roots, drop->id);
+	if (r)
+		return r;
+	drop->root = root;
+	drop->next = 0;
+	return 0;
+}
+
+int thinx_device_detach(struct thinx_md *md, struct thinx_roots *roots,
+			struct thinx_drop *drop, u64 nr_mapped)
+{
+	__le64 root;
+	int r;
+
+	lockdep_assert_held(&md->close_mutex);
 	r = pd_btree_lookup(&md->top, roots->mappings, &drop->id, &root);
 	if (r)
 		return r;
-	r = drop_whole(md, roots, drop->id, nr_mapped);
-	if (r == -E2BIG) {
-		begin_steps(drop);
-		return 0;
-	}
-	drop->done = !r;
-	return r;
+	md->nr_dropping = min(thinx_space_mapping_nodes(nr_mapped),
+			      pd_sm_nr_allocated(pd_tm_sm(md->tm)));
+	return detach_root(md, roots, drop);
+}
+
+int thinx_device_drop_rest(struct thinx_md *md, struct thinx_drop *drop)
+{
+	lockdep_assert_held(&md->close_mutex);
+	thinx_md_begin_change(md);
+	md->unshared_gen = md->open_gen;
+	return pd_btree_delete_step(&md->dev_mappings, drop->root, &drop->next,
+				    THINX_DROP_REFS, &drop->done);
 }
 
 int thinx_device_delete_begin(struct thinx_md *md, u32 id,
@@ -602,6 +674,12 @@ int thinx_device_delete_begin(struct thinx_md *md, u32 id,
 	return 0;
 }
 
+static void forget_deleted(struct thinx_md_dev *dev)
+{
+	xa_erase(&dev->md->idle_changes, dev->id);
+	free_object(dev);
+}
+
 int thinx_device_delete_step(struct thinx_md_dev *dev, struct thinx_drop *drop)
 {
 	int r;
@@ -612,13 +690,24 @@ int thinx_device_delete_step(struct thinx_md_dev *dev, struct thinx_drop *drop)
 				   dev->mapped_blocks);
 	if (r)
 		return r;
-	if (drop->done) {
-		xa_erase(&dev->md->idle_changes, dev->id);
-		free_object(dev);
-	} else if (drop->nr_removed) {
+	if (drop->done)
+		forget_deleted(dev);
+	else if (drop->nr_removed)
 		thinx_device_sub_mapped(dev, drop->nr_removed);
-	}
 	return 0;
+}
+
+int thinx_device_delete_detach(struct thinx_md_dev *dev, struct thinx_drop *drop)
+{
+	int r;
+
+	if (dev->gone)
+		return -ENODATA;
+	r = thinx_device_detach(dev->md, &dev->md->roots, drop,
+				dev->mapped_blocks);
+	if (!r)
+		forget_deleted(dev);
+	return r;
 }
 
 void thinx_device_delete_cancel(struct thinx_md_dev *dev)

@@ -83,17 +83,39 @@ int __must_check thinx_device_abort(struct thinx_md *md);
 void thinx_device_free_all(struct thinx_md *md);
 
 /**
+ * enum thinx_drop_stage - how the next step removes a device
+ * @THINX_DROP_WHOLE: at once, if that is little work
+ * @THINX_DROP_OWN: leaves of its tree alone are taken out, a few at a time, and
+ *	counted; what it shares is not read
+ * @THINX_DROP_REST: all that are left are references to what it shares: they go
+ *	in steps that belong to one transaction, thinx_device_detach() and
+ *	thinx_device_drop_rest()
+ * @THINX_DROP_COUNTED: leaves are taken out, a few at a time, and counted, shared
+ *	or not: if there is no room for the above
+ */
+enum thinx_drop_stage {
+	THINX_DROP_WHOLE,
+	THINX_DROP_OWN,
+	THINX_DROP_REST,
+	THINX_DROP_COUNTED,
+};
+
+/**
  * struct thinx_drop - removal of a device from a pair of trees, in steps
  * @id: device id
- * @next: its mappings below this block are gone
- * @stepwise: it is too large to be removed at once
+ * @stage: what comes next
+ * @next: up to this block the stage is through with its tree
+ * @again: this pass over the tree has removed something
+ * @root: its tree, which is in no other tree any more, or 0
  * @done: result: it is gone
  * @nr_removed: result: mappings removed by this step
  */
 struct thinx_drop {
 	u64 id;
+	enum thinx_drop_stage stage;
 	u64 next;
-	bool stepwise;
+	bool again;
+	pd_block_t root;
 	bool done;
 	u64 nr_removed;
 };
@@ -111,6 +133,35 @@ struct thinx_drop {
 int __must_check thinx_device_drop_step(struct thinx_md *md,
 					struct thinx_roots *roots,
 					struct thinx_drop *drop, u64 nr_mapped);
+
+/**
+ * thinx_device_detach() - begin the last stage: take a device out of the trees
+ * @md: metadata
+ * @roots: the trees, updated
+ * @drop: at THINX_DROP_REST; gets the root
+ * @nr_mapped: its number of mappings, for the estimate of room
+ *
+ * From here on until @drop->done no transaction may be closed.
+ *
+ * Context: also close_mutex.
+ * Return: as thinx_device_drop_step().
+ */
+int __must_check thinx_device_detach(struct thinx_md *md,
+				     struct thinx_roots *roots,
+				     struct thinx_drop *drop, u64 nr_mapped);
+
+/**
+ * thinx_device_drop_rest() - one step of dropping what is detached
+ * @md: metadata
+ * @drop: the removal
+ *
+ * Takes no metadata blocks.
+ *
+ * Context: also close_mutex, held since thinx_device_detach().
+ * Return: 0, metadata errors.
+ */
+int __must_check thinx_device_drop_rest(struct thinx_md *md,
+					struct thinx_drop *drop);
 
 /**
  * thinx_device_delete_begin() - keep the device from being opened from now on
@@ -133,6 +184,16 @@ int __must_check thinx_device_delete_begin(struct thinx_md *md, u32 id,
  */
 int __must_check thinx_device_delete_step(struct thinx_md_dev *dev,
 					  struct thinx_drop *drop);
+
+/**
+ * thinx_device_delete_detach() - thinx_device_detach(); frees @dev
+ * @dev: from thinx_device_delete_begin()
+ * @drop: see thinx_device_detach()
+ *
+ * Return: as thinx_device_detach().
+ */
+int __must_check thinx_device_delete_detach(struct thinx_md_dev *dev,
+					    struct thinx_drop *drop);
 
 /** thinx_device_delete_cancel() - keep the device, with what it has left */
 void thinx_device_delete_cancel(struct thinx_md_dev *dev);

@@ -167,6 +167,21 @@ static int drop_device(struct thinx_md *md, struct thinx_roots *roots,
 	return update_copy(md, roots);
 }
 
+int thinx_held_root_detach(struct thinx_md *md, struct thinx_drop *drop)
+{
+	struct thinx_roots roots;
+	int r;
+
+	if (!md->held_root)
+		return -EINVAL;
+	r = thinx_held_root_read(md, &roots);
+	if (r)
+		return r;
+	r = thinx_device_detach(md, &roots, drop,
+				held_mapped(md, &roots, drop->id));
+	return r ? r : update_copy(md, &roots);
+}
+
 int thinx_held_root_release_step(struct thinx_md *md, struct thinx_drop *drop)
 {
 	struct thinx_roots roots;

@@ -33,6 +33,16 @@ int __must_check thinx_held_root_release_step(struct thinx_md *md,
 					      struct thinx_drop *drop);
 
 /**
+ * thinx_held_root_detach() - thinx_device_detach() for a device in it
+ * @md: metadata
+ * @drop: see thinx_device_detach()
+ *
+ * Return: as thinx_device_detach(), -EINVAL there is no metadata snapshot.
+ */
+int __must_check thinx_held_root_detach(struct thinx_md *md,
+					struct thinx_drop *drop);
+
+/**
  * thinx_held_root_read() - read which trees it refers to
  * @md: metadata with a held root; the lock held for reading is enough
  * @roots: result

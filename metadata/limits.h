@@ -10,8 +10,8 @@
 #define THINX_LIMITS_H
 
 /*
- * Most nodes of a device that is deleted at once.  A larger one is taken apart
- * in steps, and what is left in the end, an empty leaf, is deleted at once.
+ * Most nodes of a device that is deleted at once.  Of a larger one, leaves of its
+ * own are taken out in steps; then what it shares is dropped.
  */
 #ifndef THINX_DROP_NODES
 #define THINX_DROP_NODES	64
@@ -20,6 +20,11 @@
 /* Most leaves that a step takes from a device that has more nodes. */
 #ifndef THINX_DROP_LEAVES
 #define THINX_DROP_LEAVES	16
+#endif
+
+/* Most references that a step drops of what a device shares, without reading it. */
+#ifndef THINX_DROP_REFS
+#define THINX_DROP_REFS		4096
 #endif
 
 /*

@@ -103,6 +103,8 @@ struct thinx_md_dev {
  * struct thinx_md - one open metadata device
  * @commit_mutex: serialises commits, aborts and needs_check writes; taken
  *	before @lock
+ * @close_mutex: held while a generation closes, and by changes of several critical
+ *	sections that must be in one; taken between the other two
  * @lock: the metadata lock
  * @bm: I; block manager
  * @data_block_sectors: I; sectors per data block
@@ -126,6 +128,9 @@ struct thinx_md_dev {
  * @unshared_gen: L; generation that last dropped references to shared nodes:
  *	until it has completed, a crash could bring back other users of the
  *	blocks below them, and the counts of those blocks do not show this
+ *
+ * @nr_dropping: L; metadata blocks whose counts a removal under way may yet
+ *	change in this transaction, without asking for room again
  *
  * @committed: commit mutex; superblock as last completed
  * @closing: commit mutex; superblock being committed
@@ -161,6 +166,7 @@ struct thinx_md_dev {
  */
 struct thinx_md {
 	struct mutex commit_mutex;
+	struct mutex close_mutex;
 	struct rw_semaphore lock;
 	struct pd_bm *bm;
 	u32 data_block_sectors;
@@ -181,6 +187,7 @@ struct thinx_md {
 	bool few_devices;
 	bool grown;
 	u64 unshared_gen;
+	u64 nr_dropping;
 
 	struct thinx_disk_superblock *committed;
 	struct thinx_disk_superblock *closing;

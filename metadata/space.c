@@ -217,8 +217,8 @@ static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
 	/* One more device: the one the change at hand may be about. */
 	need += path_blocks(md->nr_changed + 1, thinx_space_upper_depth(md));
 	/* Each block may have children, those of data blocks' leaves too. */
-	return need + meta_close_blocks(md, nr_values + nr_blocks *
-					    THINX_LEAF_ENTRIES);
+	return need + meta_close_blocks(md, nr_values + md->nr_dropping +
+					    nr_blocks * THINX_LEAF_ENTRIES);
 }
 
 static bool has_room(const struct thinx_md *md, u64 nr_blocks, u64 nr_values)
@@ -252,7 +252,8 @@ int thinx_space_ensure_growth(struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 
 /*
  * Each leaf of a tree of which something is left costs a copy of itself and of
- * two siblings, as does each node on the way, but together never more than the
+ * two siblings, as does each node on the way; each of scattered ones, a copy of
+ * its own path and of a sibling on each level.  Together never more than the
  * whole tree.
  */
 static u64 step_blocks(const struct thinx_md *md, const struct thinx_step *s)
@@ -262,7 +263,8 @@ static u64 step_blocks(const struct thinx_md *md, const struct thinx_step *s)
 	if (s->whole)
 		return s->nr_upper;
 	return s->nr_upper + min(thinx_space_mapping_nodes(s->nr_mapped),
-				 3 * ((u64)depth + s->nr));
+				 s->scattered ? 2 * (u64)depth * s->nr :
+						3 * ((u64)depth + s->nr));
 }
 
 /* The mappings of those leaves and of two siblings. */

@@ -42,12 +42,14 @@ int __must_check thinx_space_ensure_growth(struct thinx_md *md, u64 nr_blocks,
  * @nr_mapped: mappings of the device
  * @nr_upper: metadata blocks it takes in the trees of devices, at worst
  * @whole: nothing of the device's tree is left, so nothing of it is copied
+ * @scattered: it takes out leaves here and there
  * @nr: leaves it may take apart, nodes if @whole
  */
 struct thinx_step {
 	u64 nr_mapped;
 	u64 nr_upper;
 	bool whole;
+	bool scattered;
 	u32 nr;
 };
 

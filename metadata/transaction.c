@@ -21,8 +21,8 @@
  *     may be malformed (torn), they are not read either: a mapped block could
  *     be mistaken for a hole and read as zeros.
  *
- * Locks: commit_mutex, then lock.  Fields read without a lock are marked in
- * metadata/metadata.h.
+ * Locks: commit_mutex, close_mutex, then lock.  Fields read without a lock are
+ * marked in metadata/metadata.h.
  * Crash: before the superblock is durable, the last commit is found, after that
  * the new one; nothing either of them refers to is overwritten.
  */
@@ -161,22 +161,23 @@ static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 {
 	int r;
 
+	mutex_lock(&md->close_mutex);
 	thinx_metadata_lock(md);
 	r = may_write(md);
 	if (!r && md->broken)
 		r = -EUCLEAN;
 	if (r == -EPERM && !md->dirty)
 		r = 0;
-	if (r || !md->dirty) {
-		thinx_metadata_unlock(md);
+	*wrote = !r && md->dirty;
+	if (*wrote)
+		r = thinx_transaction_end_change(md, close_generation(md));
+	thinx_metadata_unlock(md);
+	mutex_unlock(&md->close_mutex);
+	if (r || !*wrote) {
+		*wrote = false;
 		return r;
 	}
-	r = thinx_transaction_end_change(md, close_generation(md));
-	thinx_metadata_unlock(md);
-	if (r)
-		return r;
 
-	*wrote = true;
 	r = write_generation(md);
 
 	thinx_metadata_lock(md);
@@ -291,6 +292,7 @@ int thinx_transaction_abort(struct thinx_md *md)
 	int r;
 
 	mutex_lock(&md->commit_mutex);
+	mutex_lock(&md->close_mutex);
 	thinx_metadata_lock(md);
 	r = READ_ONCE(md->failed) ? -ENODEV : 0;
 	if (r)
@@ -309,6 +311,7 @@ int thinx_transaction_abort(struct thinx_md *md)
 	md->torn = false;
 out:
 	thinx_metadata_unlock(md);
+	mutex_unlock(&md->close_mutex);
 	mutex_unlock(&md->commit_mutex);
 	return r;
 }

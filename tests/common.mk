@@ -45,7 +45,7 @@ LIB_OBJS := $(LIB_SRCS:$(TOP)/%.c=$(BUILD)/obj/%.o)
 
 # Many steps, many bitmaps: programs of this kind are compiled with $(STEPS), and
 # $(STEPS_OBJS), linked in front of $(LIB), take the place of its members.
-STEPS	:= -DTHINX_DROP_NODES=4 -DTHINX_DROP_LEAVES=2 -DTHINX_HEAVY=64 \
+STEPS	:= -DTHINX_DROP_NODES=4 -DTHINX_DROP_LEAVES=2 -DTHINX_DROP_REFS=5 -DTHINX_HEAVY=64 \
 	   -DMANY_STEPS
 STEPS_OBJS := $(patsubst $(TOP)/%.c,$(BUILD)/steps/%.o,\
 	      $(shell grep -l '"metadata/limits.h"' $(TOP)/metadata/*.c))

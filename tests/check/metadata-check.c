@@ -295,6 +295,12 @@ int thinx_md_check(struct thinx_md *md)
 	int r;
 
 	thinx_metadata_lock(md);
+	/* Not in the middle of what no commit may divide. */
+	while (md->nr_dropping && !md->broken) {
+		thinx_metadata_unlock(md);
+		cond_resched();
+		thinx_metadata_lock(md);
+	}
 	r = thinx_transaction_may_look(md);
 	if (!r)
 		r = check(md);

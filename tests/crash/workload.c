@@ -104,7 +104,8 @@ static void give_up_change(struct workload *w)
  */
 static bool worked(struct workload *w, int r)
 {
-	if (w->failing && (r == -EIO || r == -EILSEQ || r == -EUCLEAN)) {
+	if (w->failing && (r == -EIO || r == -EILSEQ || r == -ENOTBLK ||
+			   r == -EUCLEAN)) {
 		w->lost = true;
 		return false;
 	}

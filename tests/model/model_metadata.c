@@ -22,7 +22,7 @@
  * bitmaps, and what takes many steps is committed, with changes beneath, or
  * ended by an error, between them:
  *
- * I4  What a delete has taken away by then is the beginning of the device.
+ * I4  What a delete has taken away by then are mappings of that device.
  *
  * model_metadata [--ops N] [--seed S]
  */
@@ -180,8 +180,7 @@ static void check_times(struct model *m)
 struct compare {
 	struct twin *now;
 	u32 id;
-	bool resync;	/* it may have lost its first mappings */
-	bool kept_one;
+	bool resync;	/* it may have lost mappings */
 	u64 next;
 	bool last;
 	u64 nr;
@@ -197,13 +196,10 @@ static void forget_what_is_gone(struct compare *c,
 	u32 i = 0;
 
 	for (v = l->begin; v < end; v++) {
-		if (i < l->nr && le64_to_cpu(keys[i]) == v) {
+		if (i < l->nr && le64_to_cpu(keys[i]) == v)
 			i++;
-			c->kept_one = true;
-		} else if (map[v] != NONE) {
-			insist(!c->kept_one);
+		else if (map[v] != NONE)
 			set_mapping(c->now, c->id, v, NONE);
-		}
 	}
 }
 

@@ -8,12 +8,15 @@
 #include "md-env.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "metadata/metadata.h"
 
 #define NR_MAPPED	4000
 #define MAX_IMAGES	200
@@ -206,6 +209,118 @@ static void test_snapshot_survives_the_steps(void **state)
 	md_end(&e);
 }
 
+/* Device 2 is a snapshot of device 1, which then gets few leaves of its own. */
+static void begin_with_diverged(struct md_env *e)
+{
+	struct thinx_md_dev *dev;
+	int i;
+
+	begin(e);
+	assert_int_equal(thinx_md_create_snap(e->md, 2, 1), 0);
+	dev = md_open(e, 1);
+	for (i = 0; i < NR_MAPPED * 3; i += 3000)
+		md_map(e, dev, i, 1);
+	thinx_md_close_device(dev);
+	md_commit(e);
+}
+
+/* Are all mappings of @dump among those of @whole? */
+static bool is_part(const char *dump, const char *whole)
+{
+	char *text = strdup(mappings(dump)), *next = text, *word;
+	bool part = true;
+
+	while (part && (word = strsep(&next, " ")) && *word)
+		part = strstr(whole, word);
+	free(text);
+	return part;
+}
+
+static void test_what_is_shared_goes_in_one_transaction(void **state)
+{
+	struct md_env e, after;
+	struct between b = { .e = &e, .commits = true };
+	char *whole, *snap, *dump;
+	int i;
+
+	begin_with_diverged(&e);
+	whole = md_dump(e.md, 1);
+	snap = md_dump(e.md, 2);
+	assert_int_equal(md_delete_with(e.md, 1, between, &b), 0);
+	assert_in_range(b.nr, 2, 30);
+	for (i = 0; i < b.nr; i++) {
+		/* Sound for the tools, too: the number of mappings is right. */
+		md_insist(md_tools_check_image(b.images[i], false) ||
+			  !md_have("thin_check"));
+		md_insist(!md_push_image(&after, ram_image_copy(b.images[i])));
+		md_check(&after);
+		dump = md_dump(after.md, 1);
+		assert_non_null(dump);
+		assert_true(is_part(dump, whole));
+		assert_true(strlen(dump) > strlen(whole) / 2);
+		free(dump);
+		assert_int_equal(thinx_md_delete(after.md, 1), 0);
+		assert_int_equal(data_used(&after), NR_MAPPED);
+		dump = md_dump(after.md, 2);
+		assert_string_equal(dump, snap);
+		free(dump);
+		md_commit(&after);
+		md_end(&after);
+	}
+	free(whole);
+	free(snap);
+	forget(&b);
+	assert_int_equal(data_used(&e), NR_MAPPED);
+	md_commit(&e);
+	assert_true(md_tools_check(&e) || !md_have("thin_check"));
+	md_end(&e);
+}
+
+static void *delete_first(void *context)
+{
+	struct md_env *e = context;
+
+	md_insist(!thinx_md_delete(e->md, 1));
+	return NULL;
+}
+
+static void test_others_get_in_while_what_is_shared_goes(void **state)
+{
+	int r, i = 0, nr_between = 0;
+	struct thinx_md_dev *dev, *snap;
+	struct md_env e;
+	pthread_t thread;
+
+	begin_with_diverged(&e);
+	snap = md_open(&e, 2);
+	assert_int_equal(pthread_create(&thread, NULL, delete_first, &e), 0);
+	do {
+		/* What is shared becomes the snapshot's own, or the reverse. */
+		md_unmap(&e, snap, i * 400, i * 400 + 300);
+		md_map(&e, snap, i * 400, 1);
+		if (i++ % 4 == 1)
+			assert_true(thinx_md_reserve_snap(e.md) <= 0);
+		if (i % 4 == 3)
+			assert_true(thinx_md_release_snap(e.md) <= 0);
+		thinx_md_lock(e.md);
+		nr_between += !!e.md->nr_dropping;
+		thinx_md_unlock(e.md);
+		r = thinx_md_open_device(e.md, 1, &dev);
+		if (!r)
+			thinx_md_close_device(dev);
+	} while (r != -ENODATA || i < 20);
+	pthread_join(thread, NULL);
+	print_message("%d times while something was detached\n", nr_between);
+	md_commit(&e);
+	if (thinx_md_held_root(e.md))
+		assert_int_equal(thinx_md_release_snap(e.md), 0);
+	assert_int_equal(data_used(&e), thinx_md_dev_mapped_blocks(snap));
+	thinx_md_close_device(snap);
+	md_commit(&e);
+	assert_true(md_tools_check(&e) || !md_have("thin_check"));
+	md_end(&e);
+}
+
 static void test_failed_commit_between_steps_ends_the_delete(void **state)
 {
 	struct md_env e;
@@ -314,6 +429,8 @@ int main(void)
 		cmocka_unit_test(test_crash_between_steps_leaves_the_rest_of_a_device),
 		cmocka_unit_test(test_crash_before_any_commit_leaves_all_of_it),
 		cmocka_unit_test(test_snapshot_survives_the_steps),
+		cmocka_unit_test(test_what_is_shared_goes_in_one_transaction),
+		cmocka_unit_test(test_others_get_in_while_what_is_shared_goes),
 		cmocka_unit_test(test_failed_commit_between_steps_ends_the_delete),
 		cmocka_unit_test(test_crash_between_the_steps_of_a_release),
 		cmocka_unit_test(test_crash_between_the_steps_of_a_discard),
