@@ -213,13 +213,102 @@ int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
 	return r;
 }
 
+static int dev_may_look(const struct thinx_md_dev *dev)
+{
+	int r = thinx_transaction_may_look(dev->md);
+
+	return r ? r : dev->gone ? -ENODATA : 0;
+}
+
+/* ---- reading ahead ---- */
+
 /*
- * Let others in between two steps of a change, of which the last one ended with
- * @r.  Commit if it became heavy, or if the step found no room: that gives back
- * what was freed, once; then a step has to succeed.
+ * More than it takes to read a path, its leaves and what counts their blocks, one
+ * after the other, even if the device answers in any order.
+ */
+#define AHEAD_ROUNDS 32
+
+/* Read what the next step of a removal will read; no lock is held. */
+static void read_ahead_drop(struct thinx_md *md, const struct thinx_drop *drop,
+			    bool held)
+{
+	struct pd_btree_ahead a = thinx_device_drop_ahead(drop);
+	struct thinx_roots roots;
+	int r, rounds;
+
+	for (rounds = 0; rounds < AHEAD_ROUNDS; rounds++) {
+		down_read(&md->lock);
+		r = thinx_transaction_may_look(md);
+		if (!r && held)
+			r = md->held_root ? thinx_held_root_read(md, &roots) :
+					    -ENODATA;
+		if (!r)
+			thinx_mapping_read_ahead(md, held ? roots.mappings :
+						 md->roots.mappings, drop->id,
+						 &a);
+		up_read(&md->lock);
+		if (r || !a.missing.nr || pd_bm_wait(md->bm, a.missing.last))
+			return;
+	}
+}
+
+static void read_ahead(struct thinx_md_dev *dev, struct pd_btree_ahead *a)
+{
+	struct thinx_md *md = dev->md;
+	int r, rounds;
+
+	for (rounds = 0; rounds < AHEAD_ROUNDS; rounds++) {
+		down_read(&md->lock);
+		r = dev_may_look(dev);
+		/* What is written to has been looked up already. */
+		if (!r && !a->removal && !thinx_space_may_share(md))
+			r = -ENODATA;
+		if (!r)
+			thinx_mapping_read_ahead(md, md->roots.mappings,
+						 dev->id, a);
+		up_read(&md->lock);
+		if (r || !a->missing.nr || pd_bm_wait(md->bm, a->missing.last))
+			return;
+	}
+}
+
+void thinx_md_read_ahead_remove(struct thinx_md_dev *dev, thinx_vblock_t begin,
+				thinx_vblock_t end)
+{
+	struct pd_btree_ahead a = {
+		.begin = begin,
+		.last = end - 1,
+		.max_leaves = THINX_REMOVE_LEAVES + 1,
+		.removal = true,
+	};
+
+	if (begin < end)
+		read_ahead(dev, &a);
+}
+
+void thinx_md_read_ahead_write(struct thinx_md_dev *dev, thinx_vblock_t begin,
+			       u64 nr)
+{
+	struct pd_btree_ahead a = {
+		.begin = begin,
+		.last = begin + nr - 1,
+		.max_leaves = nr / (THINX_LEAF_ENTRIES / 3) + 2,
+	};
+
+	read_ahead(dev, &a);
+}
+
+/* ---- removing devices ---- */
+
+/*
+ * Let others in between two steps of a removal, of which the last one ended with
+ * @r, and read what the next one needs.  Commit if it became heavy, or if the
+ * step found no room: that gives back what was freed, once; then a step has to
+ * succeed.
  * Returns the error, if any, that rules out the next step.
  */
-static int between_steps(struct thinx_md *md, int r, bool *committed)
+static int between_steps(struct thinx_md *md, int r, bool *committed,
+			 const struct thinx_drop *drop, bool held)
 	__must_hold(&md->lock)
 {
 	bool full = r == -ENOSPC && !md->broken;
@@ -231,6 +320,8 @@ static int between_steps(struct thinx_md *md, int r, bool *committed)
 	thinx_md_unlock(md);
 	cond_resched();
 	r = commit ? md->hooks->commit(md->hook_context) : 0;
+	if (!r && drop->stage != THINX_DROP_REST)
+		read_ahead_drop(md, drop, held);
 	thinx_md_lock(md);
 	return r ?: thinx_transaction_may_change(md);
 }
@@ -290,18 +381,19 @@ int thinx_md_delete(struct thinx_md *md, u32 id)
 		r = thinx_device_delete_begin(md, id, &dev);
 	if (r)
 		goto out;
-	for (;;) {
+	r = between_steps(md, 0, &committed, &drop, false);
+	if (r)
+		thinx_device_delete_cancel(dev);
+	while (!r) {
 		if (drop.stage == THINX_DROP_REST)
 			r = drop_rest(md, dev, &drop, committed);
 		else
 			r = thinx_transaction_end_change(md, thinx_device_delete_step(dev, &drop));
 		if (drop.done || drop.root)
 			break;
-		r = between_steps(md, r, &committed);
-		if (r) {
+		r = between_steps(md, r, &committed, &drop, false);
+		if (r)
 			thinx_device_delete_cancel(dev);
-			break;
-		}
 	}
 out:
 	thinx_md_unlock(md);
@@ -368,13 +460,6 @@ u64 thinx_md_dev_mapped_blocks(const struct thinx_md_dev *dev)
 {
 	/* Pairs with thinx_device_add_mapped(), thinx_device_sub_mapped(). */
 	return READ_ONCE(dev->mapped_blocks);
-}
-
-static int dev_may_look(const struct thinx_md_dev *dev)
-{
-	int r = thinx_transaction_may_look(dev->md);
-
-	return r ? r : dev->gone ? -ENODATA : 0;
 }
 
 static int dev_may_change(const struct thinx_md_dev *dev)
@@ -578,12 +663,14 @@ int thinx_md_release_snap(struct thinx_md *md)
 		goto out;
 	md->releasing = true;
 	while (!r && md->held_root) {
-		if (drop.stage == THINX_DROP_REST && !drop.done)
+		if (drop.stage == THINX_DROP_REST && !drop.done) {
 			r = drop_rest(md, NULL, &drop, committed);
-		else
-			r = thinx_transaction_end_change(md, thinx_held_root_release_step(md, &drop));
+		} else {
+			r = thinx_held_root_release_step(md, &drop);
+			r = thinx_transaction_end_change(md, r);
+		}
 		if (md->held_root)
-			r = between_steps(md, r, &committed);
+			r = between_steps(md, r, &committed, &drop, true);
 	}
 	md->releasing = false;
 out:

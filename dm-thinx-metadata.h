@@ -243,6 +243,31 @@ int __must_check thinx_md_lookup_cached(struct thinx_md_dev *dev,
 int __must_check thinx_md_wait(struct thinx_md *md, u64 block);
 
 /**
+ * thinx_md_read_ahead_remove() - read what unmapping will read
+ * @dev: the device
+ * @begin: first virtual block
+ * @end: one past the last
+ *
+ * For the next step of thinx_md_remove_range_locked(): so that it need not read
+ * with the lock held, while everybody waits.
+ *
+ * Context: May sleep; no lock held.
+ */
+void thinx_md_read_ahead_remove(struct thinx_md_dev *dev, thinx_vblock_t begin,
+				thinx_vblock_t end);
+
+/**
+ * thinx_md_read_ahead_write() - the same for inserting or restamping a run
+ * @dev: the device
+ * @begin: first virtual block
+ * @nr: how many, >= 1
+ *
+ * Context: May sleep; no lock held.
+ */
+void thinx_md_read_ahead_write(struct thinx_md_dev *dev, thinx_vblock_t begin,
+			       u64 nr);
+
+/**
  * thinx_md_find_run_locked() - find and hold free neighbouring data blocks
  * @md: metadata
  * @want: preferred number, >= 1

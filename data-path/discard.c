@@ -149,6 +149,7 @@ static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
 	bool done;
 	int r;
 
+	thinx_md_read_ahead_remove(v->dev, d->next, d->end);
 	thinx_md_lock(plane->md);
 	rm->begin = d->next;
 	rm->end = d->end;

@@ -248,6 +248,20 @@ static bool group_needs_plan(struct thinx_group *g)
 	return false;
 }
 
+/* What looks shared may be restamped: have what this reads in memory. */
+static void read_ahead_shared(struct thinx_group *g)
+{
+	u32 i;
+
+	for (i = 0; i < g->nr; i++) {
+		if (g->blocks[i].word == THINX_WORD_HOLE ||
+		    !needs_update(g->volume, g->blocks[i].word))
+			continue;
+		thinx_md_read_ahead_write(g->volume->dev, g->begin, g->nr);
+		return;
+	}
+}
+
 void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_plane *plane = v->plane;
@@ -258,6 +272,9 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 	int r, failed = 0;
 	u32 i;
 
+	list_for_each_entry(g, groups, list)
+		if (g->is_write)
+			read_ahead_shared(g);
 	list_for_each_entry(g, groups, list) {
 		if (!g->is_write)
 			continue;
@@ -449,6 +466,9 @@ static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 	bool inserted = false;
 	int r, failed = 0;
 
+	list_for_each_entry(u, batch, list)
+		if (!u->status)
+			thinx_md_read_ahead_write(v->dev, u->vbegin, u->nr);
 	thinx_md_lock(v->plane->md);
 	list_for_each_entry_safe(u, tmp, batch, list) {
 		r = insert_locked(v, u, inserted);

@@ -601,6 +601,18 @@ static int begin_drop(struct thinx_md *md, struct thinx_roots *roots,
 	return 0;
 }
 
+struct pd_btree_ahead thinx_device_drop_ahead(const struct thinx_drop *drop)
+{
+	return (struct pd_btree_ahead){
+		.begin = drop->next,
+		.last = U64_MAX,
+		.max_leaves = drop->stage == THINX_DROP_WHOLE ?
+			      THINX_DROP_NODES : THINX_DROP_LEAVES,
+		.own_only = drop->stage != THINX_DROP_COUNTED,
+		.removal = drop->stage == THINX_DROP_COUNTED,
+	};
+}
+
 int thinx_device_drop_step(struct thinx_md *md, struct thinx_roots *roots,
 			   struct thinx_drop *drop, u64 nr_mapped)
 {

@@ -10,6 +10,7 @@
 #define THINX_DEVICE_H
 
 #include "metadata/metadata.h"
+#include "persistent-data/btree-ahead.h"
 
 /** thinx_device_init_kind() - set up the description of the details tree */
 void thinx_device_init_kind(struct thinx_md *md);
@@ -133,6 +134,9 @@ struct thinx_drop {
 int __must_check thinx_device_drop_step(struct thinx_md *md,
 					struct thinx_roots *roots,
 					struct thinx_drop *drop, u64 nr_mapped);
+
+/** thinx_device_drop_ahead() - what the next thinx_device_drop_step() will read */
+struct pd_btree_ahead thinx_device_drop_ahead(const struct thinx_drop *drop);
 
 /**
  * thinx_device_detach() - begin the last stage: take a device out of the trees

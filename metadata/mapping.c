@@ -196,6 +196,36 @@ int thinx_mapping_lookup(struct thinx_md_dev *dev, thinx_vblock_t b,
 	return r ? r : lookup.r;
 }
 
+/* ---- reading ahead ---- */
+
+static void read_ahead_values(void *context, const void *values, u32 nr,
+			      struct pd_ahead *missing)
+{
+	struct thinx_md *md = context;
+	const __le64 *v = values;
+	u64 begin, n;
+	u32 i;
+
+	for (i = 0; i < nr; i += n) {
+		begin = thinx_mapping_block(le64_to_cpu(v[i]));
+		for (n = 1; i + n < nr; n++)
+			if (thinx_mapping_block(le64_to_cpu(v[i + n])) !=
+			    begin + n)
+				break;
+		pd_sm_read_ahead(md->data_sm, begin, begin + n, missing);
+	}
+}
+
+void thinx_mapping_read_ahead(struct thinx_md *md, pd_block_t root, u64 id,
+			      struct pd_btree_ahead *ahead)
+{
+	u64 keys[2] = { id, 0 };
+
+	ahead->values = read_ahead_values;
+	ahead->context = md;
+	pd_btree_read_ahead(&md->mappings, root, keys, ahead);
+}
+
 /* ---- insert ---- */
 
 /*

@@ -11,6 +11,7 @@
 #define THINX_MAPPING_H
 
 #include "metadata/metadata.h"
+#include "persistent-data/btree-ahead.h"
 
 /**
  * thinx_mapping_init_kinds() - set up the three views of the mapping tree
@@ -47,5 +48,17 @@ int __must_check thinx_mapping_restamp(struct thinx_md_dev *dev,
 /** thinx_mapping_remove_step() - thinx_md_remove_range_locked() */
 int __must_check thinx_mapping_remove_step(struct thinx_md_dev *dev,
 					   struct thinx_md_removal *r);
+
+/**
+ * thinx_mapping_read_ahead() - begin to read what a change of mappings will read
+ * @md: metadata
+ * @root: top-level mapping tree
+ * @id: device
+ * @ahead: which mappings; the result
+ *
+ * Context: metadata lock held for reading.
+ */
+void thinx_mapping_read_ahead(struct thinx_md *md, pd_block_t root, u64 id,
+			      struct pd_btree_ahead *ahead);
 
 #endif /* THINX_MAPPING_H */

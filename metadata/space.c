@@ -145,8 +145,8 @@ static u64 node_blocks(u64 nr_leaves, u64 all, u32 depth)
 	return total;
 }
 
-/* May a leaf or node be reachable by two paths (I4)? */
-static bool may_share(const struct thinx_md *md)
+/* I4. */
+bool thinx_space_may_share(const struct thinx_md *md)
 {
 	return md->time || md->held_root;
 }
@@ -163,7 +163,7 @@ static u64 overflow_blocks(const struct thinx_md *md, struct pd_sm *sm,
 	struct pd_sm_overflow o;
 	u64 touched, moved, changed, copied, split;
 
-	if (!may_share(md))	/* I4 */
+	if (!thinx_space_may_share(md))	/* I4 */
 		return 0;
 	pd_sm_get_overflow(sm, &o);
 	touched = min(o.nr_leaves, o.nr_touched + nr_values);
@@ -179,7 +179,7 @@ static u64 overflow_blocks(const struct thinx_md *md, struct pd_sm *sm,
 
 u64 thinx_space_copied_values(const struct thinx_md *md, u64 nr_leaves)
 {
-	return may_share(md) ? nr_leaves * THINX_LEAF_ENTRIES : 0;
+	return thinx_space_may_share(md) ? nr_leaves * THINX_LEAF_ENTRIES : 0;
 }
 
 /* Blocks for closing the data space map. */

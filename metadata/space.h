@@ -94,6 +94,12 @@ u32 thinx_space_mapping_depth(const struct thinx_md *md, u64 nr_mapped);
 u64 thinx_space_mapping_nodes(u64 nr_mapped);
 
 /**
+ * thinx_space_may_share() - may a leaf or node be reachable by two paths?
+ * @md: metadata; the lock held for reading is enough
+ */
+bool thinx_space_may_share(const struct thinx_md *md);
+
+/**
  * thinx_space_copied_values() - references gained by copying mapping leaves
  * @md: metadata
  * @nr_leaves: how many leaves

@@ -595,11 +595,11 @@ static bool is_moved(unsigned int value, s64 delta)
 					 value + delta >= PD_BITMAP_MANY;
 }
 
-int pd_sm_is_shared(struct pd_sm *sm, pd_block_t b, bool *shared)
+int pd_sm_get_small_count(struct pd_sm *sm, pd_block_t b, u32 *count)
 {
 	const struct pd_sm_word *w;
 	unsigned int value = 0;
-	s64 bound;
+	s64 delta = 0, bound;
 	int r;
 
 	r = check_range(sm, b, b + 1);
@@ -607,13 +607,23 @@ int pd_sm_is_shared(struct pd_sm *sm, pd_block_t b, bool *shared)
 		return r;
 
 	w = pd_sm_word_of(pd_sm_open_overlay(sm), b);
+	if (w)
+		delta = pd_sm_word_delta(w, b % PD_SM_WORD_BLOCKS);
 	if (!is_new_unapplied(sm, w, b))
 		r = read_entry(sm, b, &value);
 	if (!r)
-		r = lower_bound_of(sm, b, value, w ? pd_sm_word_delta(w,
-				   b % PD_SM_WORD_BLOCKS) : 0, &bound);
+		r = lower_bound_of(sm, b, value, delta, &bound);
 	if (!r)
-		*shared = bound > 1;
+		*count = clamp_t(s64, bound, 0, 2);
+	return r;
+}
+
+int pd_sm_is_shared(struct pd_sm *sm, pd_block_t b, bool *shared)
+{
+	u32 count;
+	int r = pd_sm_get_small_count(sm, b, &count);
+
+	*shared = !r && count > 1;
 	return r;
 }
 

@@ -84,12 +84,23 @@ pd_block_t pd_sm_nr_allocatable(const struct pd_sm *sm);
 int __must_check pd_sm_get_count(struct pd_sm *sm, pd_block_t b, u32 *count);
 
 /**
+ * pd_sm_get_small_count() - working count, if it is less than two; (R)
+ * @sm: space map
+ * @b: block
+ * @count: result: 0 or 1; 2 stands for two or more
+ *
+ * Cheaper than pd_sm_get_count(), which looks large counts up.
+ *
+ * Return: as pd_sm_get_count().
+ */
+int __must_check pd_sm_get_small_count(struct pd_sm *sm, pd_block_t b,
+				       u32 *count);
+
+/**
  * pd_sm_is_shared() - is the working count two or more? (R)
  * @sm: space map
  * @b: block
  * @shared: result
- *
- * Cheaper than pd_sm_get_count(), which looks large counts up.
  *
  * Return: as pd_sm_get_count().
  */

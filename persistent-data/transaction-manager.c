@@ -71,7 +71,7 @@ int pd_tm_shadow(struct pd_tm *tm, pd_block_t orig,
 	u32 count;
 	int r;
 
-	r = pd_sm_get_count(tm->sm, orig, &count);
+	r = pd_sm_get_small_count(tm->sm, orig, &count);
 	if (r)
 		return r;
 
