@@ -301,6 +301,22 @@ void thinx_md_read_ahead_write(struct thinx_md_dev *dev, thinx_vblock_t begin,
 /* ---- removing devices ---- */
 
 /*
+ * Commit, and wait for it; if @soon, and another thread can do it, only until the
+ * generation is closed, or cannot be.  @nr_closings: as it was under the lock.
+ */
+static int commit_between(struct thinx_md *md, bool soon, u64 nr_closings)
+{
+	const struct thinx_md_hooks *hooks = md->hooks;
+
+	if (!soon || !hooks->commit_soon)
+		return hooks->commit(md->hook_context);
+	hooks->commit_soon(md->hook_context);
+	/* Pairs with commit_mutex_held(). */
+	wait_event(md->closings, READ_ONCE(md->nr_closings) != nr_closings);
+	return 0;
+}
+
+/*
  * Let others in between two steps of a removal, of which the last one ended with
  * @r, and read what the next one needs.  Commit if it became heavy, or if the
  * step found no room: that gives back what was freed, once; then a step has to
@@ -313,13 +329,14 @@ static int between_steps(struct thinx_md *md, int r, bool *committed,
 {
 	bool full = r == -ENOSPC && !md->broken;
 	bool commit = (full || md->heavy) && md->hooks->commit;
+	u64 nr_closings = md->nr_closings;
 
 	if (r && (!full || !commit || *committed))
 		return r;
 	*committed = full;
 	thinx_md_unlock(md);
 	cond_resched();
-	r = commit ? md->hooks->commit(md->hook_context) : 0;
+	r = commit ? commit_between(md, !full, nr_closings) : 0;
 	if (!r && drop->stage != THINX_DROP_REST)
 		read_ahead_drop(md, drop, held);
 	thinx_md_lock(md);
@@ -771,6 +788,7 @@ static struct thinx_md *alloc_md(void)
 	mutex_init(&md->commit_mutex);
 	mutex_init(&md->close_mutex);
 	init_rwsem(&md->lock);
+	init_waitqueue_head(&md->closings);
 	xa_init(&md->devices);
 	INIT_LIST_HEAD(&md->changed);
 	INIT_LIST_HEAD(&md->closing_devices);

@@ -62,6 +62,11 @@ static int commit_between(void *context)
 	return thinx_commit_now(context);
 }
 
+static void commit_soon(void *context)
+{
+	thinx_commit_soon(context);
+}
+
 static void metadata_low(void *context)
 {
 	struct thinx_plane *plane = context;
@@ -73,6 +78,7 @@ static const struct thinx_md_hooks hooks = {
 	.start_flush = start_flush,
 	.end_flush = end_flush,
 	.commit = commit_between,
+	.commit_soon = commit_soon,
 	.space_low = metadata_low,
 };
 

@@ -172,6 +172,9 @@ struct thinx_md_query {
  * @commit: commit between two steps of a change that takes many, when the
  *	transaction has become heavy or the next step has no room; called with no
  *	lock held
+ * @commit_soon: have another thread commit: then a removal that has become heavy
+ *	goes on as soon as its generation is closed, while that is written.
+ *	Without it, or where there is no room, @commit is called
  * @space_low: metadata space is low, see thinx_md_set_threshold(); called with
  *	the metadata lock held: must not sleep
  *
@@ -181,6 +184,7 @@ struct thinx_md_hooks {
 	int (*start_flush)(void *context);
 	int (*end_flush)(void *context);
 	int (*commit)(void *context);
+	void (*commit_soon)(void *context);
 	void (*space_low)(void *context);
 };
 

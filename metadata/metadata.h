@@ -28,6 +28,7 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "include/thinx-log.h"
@@ -139,6 +140,9 @@ struct thinx_md_dev {
  * @completed_gen: L, read lock-free
  * @dirty: L, read lock-free; the open generation has changes
  * @heavy: L, read lock-free; it has many of them
+ * @nr_closings: L, read lock-free; how often a commit closed a generation, or
+ *	found that it could not, or need not
+ * @closings: woken by each
  * @changing: L; inside a change: an error now breaks the transaction
  * @broken: L, read lock-free; changes and commits are refused until an abort
  * @torn: L; implies @broken: trees may be malformed, look-ups are refused too
@@ -196,6 +200,8 @@ struct thinx_md {
 	u64 completed_gen;
 	bool dirty;
 	bool heavy;
+	u64 nr_closings;
+	wait_queue_head_t closings;
 	bool changing;
 	bool broken;
 	bool torn;

@@ -171,8 +171,10 @@ static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 	*wrote = !r && md->dirty;
 	if (*wrote)
 		r = thinx_transaction_end_change(md, close_generation(md));
+	WRITE_ONCE(md->nr_closings, md->nr_closings + 1);
 	thinx_metadata_unlock(md);
 	mutex_unlock(&md->close_mutex);
+	wake_up(&md->closings);		/* see commit_between() */
 	if (r || !*wrote) {
 		*wrote = false;
 		return r;

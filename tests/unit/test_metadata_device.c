@@ -9,9 +9,11 @@
 #include <asm/byteorder.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -443,6 +445,78 @@ static void test_heavy_delete_is_committed_between_steps(void **state)
 	md_end(&e);
 }
 
+/* A thread that commits, and whose writes end when the next changes are there. */
+static struct {
+	struct md_env *e;
+	sem_t asked;
+	bool ends;
+	int nr, nr_overtaken;
+} background;
+
+static void ask_background(void *context)
+{
+	sem_post(&background.asked);
+}
+
+static int no_commit(void *context)
+{
+	md_insist(!"another thread commits");
+	return -EIO;
+}
+
+static int slow_flush(void *context)
+{
+	int ms;
+
+	for (ms = 0; ms < 1000; ms++) {
+		if (thinx_md_is_dirty(background.e->md)) {
+			background.nr_overtaken++;
+			break;
+		}
+		usleep(1000);
+	}
+	return 0;
+}
+
+static void *commit_in_background(void *context)
+{
+	for (;;) {
+		sem_wait(&background.asked);
+		if (background.ends)
+			return NULL;
+		md_commit(background.e);
+		background.nr++;
+	}
+}
+
+static void test_delete_goes_on_while_a_generation_is_written(void **state)
+{
+	static const struct thinx_md_hooks hooks = {
+		.start_flush = slow_flush,
+		.commit = no_commit,
+		.commit_soon = ask_background,
+	};
+	struct md_env e;
+	pthread_t thread;
+
+	begin_with_heavy_device(&e);
+	background.e = &e;
+	assert_int_equal(sem_init(&background.asked, 0, 0), 0);
+	thinx_md_set_hooks(e.md, &hooks, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, commit_in_background,
+					NULL), 0);
+	assert_int_equal(thinx_md_delete(e.md, 1), 0);
+	background.ends = true;
+	sem_post(&background.asked);
+	pthread_join(thread, NULL);
+	thinx_md_set_hooks(e.md, NULL, NULL);
+	assert_in_range(background.nr, 2, 5);
+	assert_int_equal(background.nr_overtaken, background.nr);
+	assert_int_equal(data_used(&e), 0);
+	md_commit(&e);
+	md_end(&e);
+}
+
 static void test_delete_whose_commit_fails_can_be_repeated(void **state)
 {
 	struct md_env e;
@@ -759,6 +833,7 @@ int main(void)
 		cmocka_unit_test(test_deleted_and_made_again_it_is_empty),
 		cmocka_unit_test(test_large_device_is_deleted_in_steps),
 		cmocka_unit_test(test_heavy_delete_is_committed_between_steps),
+		cmocka_unit_test(test_delete_goes_on_while_a_generation_is_written),
 		cmocka_unit_test(test_delete_whose_commit_fails_can_be_repeated),
 		cmocka_unit_test(test_many_neighbours_are_not_heavy),
 		cmocka_unit_test(test_heavy_release_is_committed_between_steps),
