@@ -29,6 +29,7 @@
 
 #include "data-path/commit.h"
 #include "data-path/passdown.h"
+#include "include/thinx-memory.h"
 #include "include/trace/events/thinx.h"
 
 /* Steps of all discards of a volume before other bios get their turn. */
@@ -81,7 +82,7 @@ void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb)
 		thinx_bio_end(bio, BLK_STS_OK);
 		return;
 	}
-	d = kmalloc(sizeof(*d), GFP_NOIO);
+	d = thinx_alloc(sizeof(*d));
 	if (!d) {
 		thinx_bio_end(bio, BLK_STS_RESOURCE);
 		return;

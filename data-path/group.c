@@ -11,6 +11,8 @@
 
 #include <linux/slab.h>
 
+#include "include/thinx-memory.h"
+
 size_t thinx_group_size(unsigned int nr)
 {
 	return offsetof(struct thinx_group, blocks) +
@@ -24,7 +26,7 @@ struct thinx_group *thinx_group_alloc(struct thinx_volume *v, u32 nr)
 	bool pooled = false;
 
 	g = kmalloc(thinx_group_size(nr),
-		    GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+		    THINX_GFP_TRY);
 	if (!g) {
 		g = mempool_alloc(&plane->groups, GFP_NOWAIT);
 		pooled = true;

@@ -77,6 +77,7 @@
  */
 #include "map-cache.h"
 
+#include "include/thinx-memory.h"
 #include "range-lock.h"
 
 #include <linux/errno.h>
@@ -368,7 +369,8 @@ int thinx_map_cache_fill(struct thinx_map_cache *mc, thinx_vblock_t begin,
 	while (nr) {
 		unsigned int n = min(nr, left_in_chunk(begin));
 
-		ensure_chunk(mc, begin >> THINX_MAP_CHUNK_SHIFT, GFP_NOIO);
+		ensure_chunk(mc, begin >> THINX_MAP_CHUNK_SHIFT,
+			     THINX_GFP_TRY);
 		nr_stored += fill_chunk(mc, begin, words, n);
 		begin += n;
 		words += n;

@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 
 #include "data-path/volume.h"
+#include "include/thinx-memory.h"
 #include "include/trace/events/thinx.h"
 
 /* Runs issued before those that have ended are released. */
@@ -181,7 +182,7 @@ void thinx_passdown_add(struct thinx_plane *plane,
 
 	thinx_md_assert_locked(plane->md);
 	for (i = 0; i < nr; i++) {
-		run = kmalloc(sizeof(*run), GFP_NOIO);
+		run = thinx_alloc(sizeof(*run));
 		if (!run) {
 			thinx_md_unhold_locked(plane->md, runs[i].begin,
 					       runs[i].end);

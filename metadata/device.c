@@ -32,6 +32,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "include/thinx-memory.h"
 #include "metadata/limits.h"
 #include "metadata/space.h"
 
@@ -87,8 +88,8 @@ static void remember_change(struct thinx_md_dev *dev)
 	if (dev->change <= md->change_floor)
 		return;
 	/* Without memory, it is as if all devices had changed. */
-	if (xa_err(xa_store(&md->idle_changes, dev->id,
-			    xa_mk_value(dev->change), GFP_NOIO)))
+	if (thinx_xa_store(&md->idle_changes, dev->id,
+			   xa_mk_value(dev->change)))
 		md->change_floor = ++md->nr_changes;
 }
 

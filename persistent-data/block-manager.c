@@ -35,6 +35,7 @@
 
 #include "block-io.h"
 #include "include/pd-format.h"
+#include "include/thinx-memory.h"
 
 #include <linux/atomic.h>
 #include <linux/crc32c.h>
@@ -99,7 +100,7 @@ static void *seal_entry(const void *data)
 
 static int note_made(struct pd_bm *bm, pd_block_t b)
 {
-	return xa_err(xa_store(&bm->made[bm->open], b, UNSEALED, GFP_NOIO));
+	return thinx_xa_store(&bm->made[bm->open], b, UNSEALED);
 }
 
 /* The entry exists, so this needs no memory. */

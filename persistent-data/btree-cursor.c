@@ -18,6 +18,8 @@
  */
 #include "btree-walk.h"
 
+#include "include/thinx-memory.h"
+
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
@@ -103,12 +105,12 @@ int pd_btree_cursor_begin(const struct pd_btree *t, pd_block_t root,
 	struct pd_btree_cursor *c;
 	int r;
 
-	c = kzalloc(sizeof(*c), GFP_NOIO);
+	c = thinx_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->tree = pd_tree_lowest(t);
 	c->prefetch = prefetch;
-	c->leaf = kmalloc(PD_BLOCK_SIZE, GFP_NOIO);
+	c->leaf = thinx_alloc(PD_BLOCK_SIZE);
 	if (!c->leaf) {
 		r = -ENOMEM;
 		goto err_free_cursor;

@@ -27,6 +27,7 @@
 #include "space-map-counts.h"
 
 #include "block-manager.h"
+#include "include/thinx-memory.h"
 #include "space-map-bitmap.h"
 
 #include <linux/bitmap.h>
@@ -262,10 +263,10 @@ static int get_held(struct pd_sm *sm, u32 i, struct pd_sm_held **result)
 	int r;
 
 	if (!held) {
-		held = kzalloc(sizeof(*held), GFP_NOIO);
+		held = thinx_zalloc(sizeof(*held));
 		if (!held)
 			return -ENOMEM;
-		r = xa_err(xa_store(&sm->held, i, held, GFP_NOIO));
+		r = thinx_xa_store(&sm->held, i, held);
 		if (r) {
 			kfree(held);
 			return r;

@@ -26,6 +26,7 @@
 #include "space-map-counts.h"
 
 #include "block-manager.h"
+#include "include/thinx-memory.h"
 #include "space-map-bitmap.h"
 
 #include <linux/bitops.h>
@@ -357,7 +358,7 @@ static int note_window(struct pd_sm *sm, pd_block_t w)
 
 	if (xa_load(&sm->windows, w))
 		return 0;
-	r = xa_err(xa_store(&sm->windows, w, xa_mk_value(1), GFP_NOIO));
+	r = thinx_xa_store(&sm->windows, w, xa_mk_value(1));
 	if (r)
 		return r;
 	sm->nr_windows++;

@@ -14,6 +14,7 @@
  */
 #include "space-map-overlay.h"
 
+#include "include/thinx-memory.h"
 #include "space-map-bitmap.h"
 
 #include <linux/bitops.h>
@@ -33,10 +34,10 @@ struct pd_sm_word *pd_sm_word_make(struct xarray *overlay, pd_block_t b,
 	*made = false;
 	if (w)
 		return w;
-	w = kzalloc(sizeof(*w), GFP_NOIO);
+	w = thinx_zalloc(sizeof(*w));
 	if (!w)
 		return NULL;
-	if (xa_err(xa_store(overlay, b / PD_SM_WORD_BLOCKS, w, GFP_NOIO))) {
+	if (thinx_xa_store(overlay, b / PD_SM_WORD_BLOCKS, w)) {
 		kfree(w);
 		return NULL;
 	}
@@ -69,7 +70,7 @@ u64 pd_sm_word_changed(const struct pd_sm_word *w)
 
 static int widen(struct pd_sm_word *w)
 {
-	s32 *wide = kmalloc_array(PD_SM_WORD_BLOCKS, sizeof(*wide), GFP_NOIO);
+	s32 *wide = thinx_alloc(PD_SM_WORD_BLOCKS * sizeof(*wide));
 	u32 n;
 
 	if (!wide)

@@ -63,18 +63,24 @@ long shim_nr_allocs(void)
 	return __atomic_load_n(&nr_allocs, __ATOMIC_RELAXED);
 }
 
-static bool shim_alloc_fails(void)
+static bool is_to_fail(long n)
 {
-	long n = __atomic_fetch_add(&nr_allocs, 1, __ATOMIC_RELAXED);
-
 	return fail_at >= 0 && (n == fail_at || (fail_later && n > fail_at));
+}
+
+static bool shim_alloc_fails(gfp_t gfp)
+{
+	if ((gfp & __GFP_NORETRY) &&
+	    is_to_fail(__atomic_load_n(&nr_allocs, __ATOMIC_RELAXED)))
+		return true;
+	return is_to_fail(__atomic_fetch_add(&nr_allocs, 1, __ATOMIC_RELAXED));
 }
 
 void *shim_alloc(size_t size, gfp_t gfp)
 {
 	void *p;
 
-	if (size == SIZE_MAX || shim_alloc_fails())
+	if (size == SIZE_MAX || shim_alloc_fails(gfp))
 		return NULL;
 	p = malloc(size);
 	if (p)
@@ -84,7 +90,7 @@ void *shim_alloc(size_t size, gfp_t gfp)
 
 void *shim_realloc(const void *p, size_t size)
 {
-	if (size == SIZE_MAX || shim_alloc_fails())
+	if (size == SIZE_MAX || shim_alloc_fails(0))
 		return NULL;
 	return realloc((void *)p, size);
 }

@@ -13,6 +13,7 @@
 #define __GFP_NOFAIL		0x8u
 #define __GFP_NOMEMALLOC	0x10u
 #define __GFP_HIGH		0x20u
+#define __GFP_MEMALLOC		0x40u
 #define GFP_KERNEL		0x100u
 #define GFP_NOIO		0x200u
 #define GFP_NOFS		0x400u
@@ -21,7 +22,8 @@
 
 /*
  * Allocation number @n from now (0 is the next one) and, if @and_later, all
- * after it return NULL.  Negative: nothing fails.
+ * after it return NULL.  Negative: nothing fails.  With __GFP_NORETRY one that
+ * is to fail is not counted: the caller tries again, and that fails.
  */
 void shim_fail_alloc(long n, bool and_later);
 
