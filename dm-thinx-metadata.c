@@ -85,6 +85,11 @@ u64 thinx_md_completed_generation(const struct thinx_md *md)
 	return READ_ONCE(md->completed_gen);
 }
 
+u32 thinx_md_nr_aborts(const struct thinx_md *md)
+{
+	return READ_ONCE(md->nr_aborts);	/* pairs with an abort */
+}
+
 bool thinx_md_is_dirty(const struct thinx_md *md)
 {
 	return READ_ONCE(md->dirty);	/* pairs with thinx_md_begin_change() */
@@ -201,14 +206,34 @@ int thinx_md_create_thin(struct thinx_md *md, u32 id)
 	return r;
 }
 
-int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
+int thinx_md_create_snaps(struct thinx_md *md, const struct thinx_md_pair *pairs,
+			  u32 nr)
 {
 	int r;
 
 	thinx_md_lock(md);
 	r = thinx_transaction_may_change(md);
 	if (!r)
-		r = thinx_transaction_end_change(md, thinx_device_create_snap(md, id, origin));
+		r = thinx_transaction_end_change(md, thinx_device_create_snaps(md, pairs, nr));
+	thinx_md_unlock(md);
+	return r;
+}
+
+int thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin)
+{
+	struct thinx_md_pair pair = { .id = id, .other = origin };
+
+	return thinx_md_create_snaps(md, &pair, 1);
+}
+
+int thinx_md_swap(struct thinx_md *md, const struct thinx_md_pair *pairs, u32 nr)
+{
+	int r;
+
+	thinx_md_lock(md);
+	r = thinx_transaction_may_change(md);
+	if (!r)
+		r = thinx_transaction_end_change(md, thinx_device_swap(md, pairs, nr));
 	thinx_md_unlock(md);
 	return r;
 }

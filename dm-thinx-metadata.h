@@ -123,6 +123,42 @@ int __must_check thinx_md_create_thin(struct thinx_md *md, u32 id);
 int __must_check thinx_md_create_snap(struct thinx_md *md, u32 id, u32 origin);
 
 /**
+ * thinx_md_create_snaps() - the same for many, all of one moment, or none
+ * @md: metadata
+ * @pairs: new devices and their origins; an origin may be named several times,
+ *	but must have been there before
+ * @nr: how many, 1 .. THINX_MD_PAIRS_MAX
+ *
+ * The gates of all open origins are closed, and were drained after that.
+ *
+ * Return: as thinx_md_create_snap(), -EINVAL a new device is named twice; all
+ * logged.
+ */
+int __must_check thinx_md_create_snaps(struct thinx_md *md,
+				       const struct thinx_md_pair *pairs, u32 nr);
+
+/**
+ * thinx_md_swap() - exchange the contents of devices, of all pairs or of none
+ * @md: metadata
+ * @pairs: the devices; none is named twice
+ * @nr: how many, 1 .. THINX_MD_PAIRS_MAX
+ *
+ * What goes with the contents: mappings and how many there are, the times of
+ * their creation and of the last snapshot.  What stays with the id: the
+ * transaction id, which is user space's number for when it made the device.  If
+ * one of them has lost changes, both have from then on.
+ *
+ * Nobody is at work on an open device, and its gate is closed until the caller
+ * has dropped its map cache and committed: before that a crash would show in one
+ * device what was written to the other.
+ *
+ * Return: 0, -EINVAL one is named twice, -ENODATA no such device, -EBUSY it is
+ * being deleted, -ENOSPC, common errors; all but the last two are logged.
+ */
+int __must_check thinx_md_swap(struct thinx_md *md,
+			       const struct thinx_md_pair *pairs, u32 nr);
+
+/**
  * thinx_md_delete() - delete a device
  * @md: metadata
  * @id: device
@@ -379,6 +415,15 @@ u64 thinx_md_open_generation(const struct thinx_md *md);
 
 /** thinx_md_completed_generation() - the last durable one; lock-free */
 u64 thinx_md_completed_generation(const struct thinx_md *md);
+
+/**
+ * thinx_md_nr_aborts() - how often changes were undone; lock-free
+ * @md: metadata
+ *
+ * What was changed and then committed is durable if the number is afterwards
+ * what it was before: a commit also succeeds if an abort left it nothing to do.
+ */
+u32 thinx_md_nr_aborts(const struct thinx_md *md);
 
 /** thinx_md_is_dirty() - does the open generation have changes?  Lock-free */
 bool thinx_md_is_dirty(const struct thinx_md *md);

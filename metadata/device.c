@@ -19,6 +19,29 @@
  * I4  The number of a device's last change outlives its object; a deletion forgets
  *     it, and an abort raises that of all devices.
  * I5  We never make time exceed 24 bits (docs/format.md 9.4).
+ * I6  A snapshot gets the next time, or the present one if no mapping has that.
+ *
+ * Why I6 is right.  A block counts as shared if its mapping is older than its
+ * device's last snapshot, so when a snapshot gets time T,
+ *   (a) every mapping in the origin's tree must be older than T, since from now
+ *       on two devices have it; and
+ *   (b) every mapping that one of them gets later must not be older than T, or
+ *       else it would be copied in vain, which is harmless.
+ * (b) is so because times never fall.  (a) is clear if T is new.  If T is the
+ * present time, it says that nothing in the origin's tree was mapped, or claimed
+ * by restamping, at T.  The tree may have come from another device, by a snapshot
+ * or a swap, so it is asked of all devices together: time_used is set whenever a
+ * mapping of any device gets the present time, and cleared only when the time
+ * becomes one that no mapping has yet; both under the lock that the snapshot
+ * holds.  A mapping that has its time by then but is not inserted does not
+ * exist: it gets its time when it is inserted.
+ * After a crash or an abort the trees are those of an earlier moment, and the
+ * time with them: what they have was right at that moment.  But what had been
+ * mapped at the present time by then is not known, so time_used is set.  So is
+ * it after opening; the first snapshot ever thus gets time 1, and a time of 0
+ * still says that nothing is shared (I4 of metadata/space.c).
+ * Snapshots that are made together get the same time: nothing is mapped between
+ * them.
  *
  * Context: metadata lock held for writing.
  * Crash: between two of its steps, a deletion leaves a device with fewer
@@ -311,14 +334,18 @@ void thinx_device_free_all(struct thinx_md *md)
 
 /* ---- create ---- */
 
-/* Upper trees: a copy and a split for each level of both, and a new root. */
-static u64 upper_insert_blocks(const struct thinx_md *md)
+/*
+ * Upper trees: a copy and a split for each level of both, and a new root.  Trees
+ * of a single leaf get no third level from THINX_MD_PAIRS_MAX more entries.
+ */
+static u64 upper_insert_blocks(const struct thinx_md *md, u32 nr)
 {
-	return 2 * (3 * thinx_space_upper_depth(md) + 1);
+	if (md->few_devices && nr > 1)
+		return 2 * (3 * 2 + 1);
+	return 2 * nr * (3 * thinx_space_upper_depth(md) + 1);
 }
 
-/* Check that the id is free and create the object that goes with it. */
-static int begin_create(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
+static int check_id_is_free(struct thinx_md *md, u32 id)
 {
 	struct thinx_disk_device_details disk;
 	u64 key = id;
@@ -333,9 +360,7 @@ static int begin_create(struct thinx_md *md, u32 id, struct thinx_md_dev **dev)
 	if (r != -ENODATA)
 		return r ? r : -EEXIST;
 	r = pd_btree_lookup(&md->details, md->roots.details, &key, &disk);
-	if (r != -ENODATA)
-		return r ? r : -EEXIST;
-	return make_object(md, id, dev);
+	return r == -ENODATA ? 0 : r ? r : -EEXIST;
 }
 
 /* Enter the device into both trees (I1), which takes over @root. */
@@ -363,7 +388,7 @@ static int create_empty(struct thinx_md_dev *dev)
 	pd_block_t root;
 	int r;
 
-	r = thinx_space_ensure_growth(md, upper_insert_blocks(md) + 1, 0);
+	r = thinx_space_ensure_growth(md, upper_insert_blocks(md, 1) + 1, 0);
 	if (r)
 		return r;
 	dev->creation_time = md->time;
@@ -381,7 +406,10 @@ int thinx_device_create_thin(struct thinx_md *md, u32 id)
 	struct thinx_md_dev *dev;
 	int r;
 
-	r = begin_create(md, id, &dev);
+	r = check_id_is_free(md, id);
+	if (r)
+		return r;
+	r = make_object(md, id, &dev);
 	if (r)
 		return r;
 	r = create_empty(dev);
@@ -390,35 +418,99 @@ int thinx_device_create_thin(struct thinx_md *md, u32 id)
 	return r;
 }
 
-static int share_origin(struct thinx_md_dev *dev, struct thinx_md_dev *origin)
+/* The root of a device's mapping tree. */
+static int look_up_root(struct thinx_md *md, u32 id, u64 *root)
 {
-	struct thinx_md *md = dev->md;
-	u64 key = origin->id;
-	__le64 root;
+	u64 key = id;
+	__le64 disk;
 	int r;
 
-	if (md->time >= THINX_TIME_MAX) {
-		md_err(md, "cannot create snapshot %u of device %u: all %u snapshot times are used up",
-		       dev->id, origin->id, THINX_TIME_MAX);
-		return -EOVERFLOW;
-	}
-	r = pd_btree_lookup(&md->top, md->roots.mappings, &key, &root);
-	if (r)
-		return r;
-	r = thinx_space_ensure_growth(md, upper_insert_blocks(md), 0);
-	if (r)
-		return r;
+	r = pd_btree_lookup(&md->top, md->roots.mappings, &key, &disk);
+	if (!r)
+		*root = le64_to_cpu(disk);
+	return r;
+}
 
-	thinx_md_begin_change(md);
-	r = pd_tm_inc(md->tm, le64_to_cpu(root));
+/* Free the objects of the devices of @pairs that nobody needs. */
+static void put_idle_pairs(struct thinx_md *md,
+			   const struct thinx_md_pair *pairs, u32 nr)
+{
+	struct thinx_md_dev *dev;
+	u32 i;
+
+	for (i = 0; i < 2 * nr; i++) {
+		dev = xa_load(&md->devices, i % 2 ? pairs[i / 2].other :
+						    pairs[i / 2].id);
+		if (dev)
+			thinx_device_put_idle(dev);
+	}
+}
+
+/* ---- snapshots ---- */
+
+/* The time of a snapshot made now (I6). */
+static int next_time(struct thinx_md *md, u32 *time)
+{
+	*time = md->time;
+	if (!md->time_used)
+		return 0;
+	if (md->time >= THINX_TIME_MAX)
+		return -EOVERFLOW;
+	*time = md->time + 1;
+	return 0;
+}
+
+static int check_snap(struct thinx_md *md, const struct thinx_md_pair *pairs,
+		      u32 i, u64 *root)
+{
+	struct thinx_md_dev *origin;
+	u32 k;
+	int r;
+
+	for (k = 0; k < i; k++)
+		if (pairs[k].id == pairs[i].id)
+			return -EINVAL;
+	r = check_id_is_free(md, pairs[i].id);
 	if (r)
 		return r;
-	md->time++;
+	/* Finds none of the new devices: they are in no tree yet. */
+	r = thinx_device_get(md, pairs[i].other, &origin);
+	if (!r && origin->deleting)
+		r = -ENODATA;
+	return r ? r : look_up_root(md, pairs[i].other, root);
+}
+
+static const char *why_no_snap(int r)
+{
+	switch (r) {
+	case -EINVAL:
+		return "its id is too large, or is wanted twice";
+	case -EEXIST:
+		return "its id is in use";
+	case -ENODATA:
+		return "there is no such origin";
+	case -EOVERFLOW:
+		return "all snapshot times are used up";
+	default:
+		return "error";
+	}
+}
+
+static int make_snap(struct thinx_md *md, const struct thinx_md_pair *pair,
+		     u64 root)
+{
+	struct thinx_md_dev *dev = xa_load(&md->devices, pair->id);
+	struct thinx_md_dev *origin = xa_load(&md->devices, pair->other);
+	int r;
+
+	r = pd_tm_inc(md->tm, root);
+	if (r)
+		return r;
 	dev->creation_time = md->time;
 	dev->snapshotted_time = md->time;
 	dev->transaction_id = md->trans_id;
 	dev->mapped_blocks = origin->mapped_blocks;
-	r = enter_device(dev, le64_to_cpu(root));
+	r = enter_device(dev, root);
 	if (r)
 		return r;
 	WRITE_ONCE(origin->snapshotted_time, md->time);
@@ -427,30 +519,181 @@ static int share_origin(struct thinx_md_dev *dev, struct thinx_md_dev *origin)
 	return 0;
 }
 
-int thinx_device_create_snap(struct thinx_md *md, u32 id, u32 origin_id)
+/* All objects are there, md->scratch has the roots of the origins. */
+static int make_snaps(struct thinx_md *md, const struct thinx_md_pair *pairs,
+		      u32 nr, u32 time)
 {
-	struct thinx_md_dev *dev, *origin;
+	u64 wanted = md->wanted;
+	u32 i;
 	int r;
 
-	r = begin_create(md, id, &dev);
+	/* The details of origins, one more than is counted anyway. */
+	r = thinx_space_ensure_growth(md, upper_insert_blocks(md, nr) +
+				      (nr - 1) * thinx_space_upper_depth(md), 0);
+	if (r) {
+		/* The others need not wait for as much. */
+		if (nr > 1)
+			md->wanted = wanted;
+		return r;
+	}
+	thinx_md_begin_change(md);
+	md->time = time;
+	md->time_used = false;
+	for (i = 0; !r && i < nr; i++)
+		r = make_snap(md, &pairs[i], md->scratch[i]);
+	return r;
+}
+
+int thinx_device_create_snaps(struct thinx_md *md,
+			      const struct thinx_md_pair *pairs, u32 nr)
+{
+	struct thinx_md_dev *dev;
+	u32 i = 0, made = 0, time;
+	int r = nr && nr <= THINX_MD_PAIRS_MAX ? 0 : -EINVAL;
+
 	if (r)
 		return r;
-	/* Must not find @dev itself: it is in no tree yet. */
-	r = origin_id == id ? -ENODATA : thinx_device_get(md, origin_id,
-							  &origin);
-	if (!r && origin->deleting)
-		r = -ENODATA;
+	for (; !r && i < nr; i++)
+		r = check_snap(md, pairs, i, &md->scratch[i]);
+	if (!r)
+		r = next_time(md, &time);
 	if (r)
-		goto err_free_object;
-	r = share_origin(dev, origin);
-	if (r)
-		goto err_put_origin;
-	return 0;
+		md_err(md, "cannot create snapshot %u of device %u: %s (%d)",
+		       pairs[i - 1].id, pairs[i - 1].other, why_no_snap(r), r);
+	while (!r && made < nr) {
+		r = make_object(md, pairs[made].id, &dev);
+		made += !r;
+	}
+	if (!r)
+		r = make_snaps(md, pairs, nr, time);
+	if (!r)
+		return 0;
+	while (made--)
+		free_object(xa_load(&md->devices, pairs[made].id));
+	put_idle_pairs(md, pairs, nr);
+	return r;
+}
 
-err_put_origin:
-	thinx_device_put_idle(origin);
-err_free_object:
-	free_object(dev);
+/* ---- swap ---- */
+
+static bool is_twice(const struct thinx_md_pair *pairs, u32 i)
+{
+	u32 k;
+
+	if (pairs[i].id == pairs[i].other)
+		return true;
+	for (k = 0; k < i; k++)
+		if (pairs[k].id == pairs[i].id ||
+		    pairs[k].id == pairs[i].other ||
+		    pairs[k].other == pairs[i].id ||
+		    pairs[k].other == pairs[i].other)
+			return true;
+	return false;
+}
+
+static int check_swap_one(struct thinx_md *md, u32 id, u64 *root)
+{
+	struct thinx_md_dev *dev;
+	int r;
+
+	r = thinx_device_get(md, id, &dev);
+	if (!r && dev->deleting)
+		r = -EBUSY;
+	if (!r)
+		r = look_up_root(md, id, root);
+	if (r)
+		md_err(md, "cannot swap device %u: %s (%d)", id,
+		       r == -ENODATA ? "there is none" :
+		       r == -EBUSY ? "it is being deleted" : "error", r);
+	return r;
+}
+
+static int check_swap(struct thinx_md *md, const struct thinx_md_pair *pairs,
+		      u32 i, u64 *roots)
+{
+	int r;
+
+	if (is_twice(pairs, i)) {
+		md_err(md, "cannot swap devices %u and %u: one of them is named twice",
+		       pairs[i].id, pairs[i].other);
+		return -EINVAL;
+	}
+	r = check_swap_one(md, pairs[i].id, &roots[0]);
+	return r ? r : check_swap_one(md, pairs[i].other, &roots[1]);
+}
+
+/* In each of the upper trees, the paths to @nr entries that are there. */
+static u64 upper_update_blocks(const struct thinx_md *md, u32 nr)
+{
+	return md->few_devices ? 2 : 2 * nr * thinx_space_upper_depth(md);
+}
+
+static int set_root(struct thinx_md *md, u32 id, u64 root)
+{
+	__le64 value = cpu_to_le64(root);
+	u64 key = id;
+
+	return pd_btree_insert(&md->top, &md->roots.mappings, &key, &value,
+			       NULL);
+}
+
+/*
+ * What was known of @dev is now true of the device that has @old's contents.
+ * Whoever uses either may have lost writes.
+ */
+static void take_over(struct thinx_md_dev *dev, const struct thinx_md_dev *old)
+{
+	dev->creation_time = old->creation_time;
+	WRITE_ONCE(dev->snapshotted_time, old->snapshotted_time);
+	WRITE_ONCE(dev->mapped_blocks, old->mapped_blocks);
+	if (old->lost_changes)
+		WRITE_ONCE(dev->lost_changes, true);
+	dev->details_changed = true;
+	thinx_device_mark_changed(dev);
+}
+
+static int swap_pair(struct thinx_md *md, const struct thinx_md_pair *pair,
+		     const u64 *roots)
+{
+	struct thinx_md_dev *a = xa_load(&md->devices, pair->id);
+	struct thinx_md_dev *b = xa_load(&md->devices, pair->other);
+	struct thinx_md_dev old = *a;
+	int r;
+
+	r = set_root(md, pair->id, roots[1]);
+	if (!r)
+		r = set_root(md, pair->other, roots[0]);
+	if (r)
+		return r;
+	take_over(a, b);
+	take_over(b, &old);
+	return 0;
+}
+
+int thinx_device_swap(struct thinx_md *md, const struct thinx_md_pair *pairs,
+		      u32 nr)
+{
+	int r = nr && nr <= THINX_MD_PAIRS_MAX ? 0 : -EINVAL;
+	u64 wanted = md->wanted;
+	u32 i;
+
+	if (r)
+		return r;
+	for (i = 0; !r && i < nr; i++)
+		r = check_swap(md, pairs, i, &md->scratch[2 * i]);
+	if (!r)
+		r = thinx_space_ensure_growth(md, upper_update_blocks(md, 2 * nr),
+					      0);
+	if (r) {
+		md->wanted = wanted;
+		goto out;
+	}
+	thinx_md_begin_change(md);
+	for (i = 0; !r && i < nr; i++)
+		r = swap_pair(md, &pairs[i], &md->scratch[2 * i]);
+out:
+	if (r)
+		put_idle_pairs(md, pairs, nr);
 	return r;
 }
 

@@ -52,9 +52,14 @@ void thinx_device_sub_mapped(struct thinx_md_dev *dev, u64 nr);
 /** thinx_device_create_thin() - thinx_md_create_thin() */
 int __must_check thinx_device_create_thin(struct thinx_md *md, u32 id);
 
-/** thinx_device_create_snap() - thinx_md_create_snap() */
-int __must_check thinx_device_create_snap(struct thinx_md *md, u32 id,
-					  u32 origin_id);
+/** thinx_device_create_snaps() - thinx_md_create_snaps() */
+int __must_check thinx_device_create_snaps(struct thinx_md *md,
+					   const struct thinx_md_pair *pairs,
+					   u32 nr);
+
+/** thinx_device_swap() - thinx_md_swap() */
+int __must_check thinx_device_swap(struct thinx_md *md,
+				   const struct thinx_md_pair *pairs, u32 nr);
 
 /**
  * thinx_device_flush() - write changed details into the details tree

@@ -268,6 +268,7 @@ int thinx_mapping_insert_run(struct thinx_md_dev *dev, thinx_vblock_t vbegin,
 	for (i = 0; i < nr; i++)
 		values[i] = cpu_to_le64(thinx_mapping_pack(dbegin + i, time));
 	thinx_md_begin_change(md);
+	md->time_used = true;
 	r = pd_sm_inc(md->data_sm, dbegin, dbegin + nr);
 	if (r)
 		return r;
@@ -321,6 +322,7 @@ static int restamp_one(void *context, u64 key, void *value)
 		if (md->unshared_gen > md->completed_gen)
 			ours = false;
 		if (ours) {
+			md->time_used = true;
 			m = thinx_mapping_pack(thinx_mapping_block(m),
 					       rs->time);
 			disk = cpu_to_le64(m);

@@ -59,6 +59,19 @@ struct thinx_md_removal {
 	struct thinx_md_run freed[THINX_MD_RUN_MAX];
 };
 
+/* Most pairs of devices in one change. */
+#define THINX_MD_PAIRS_MAX 64
+
+/**
+ * struct thinx_md_pair - two devices of a change
+ * @id: a device; the one to be made, if it is a snapshot
+ * @other: the other one; its origin, if it is a snapshot
+ */
+struct thinx_md_pair {
+	u32 id;
+	u32 other;
+};
+
 /**
  * struct thinx_md_space - for status lines and decisions
  * @meta_total: metadata blocks

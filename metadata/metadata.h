@@ -121,6 +121,7 @@ struct thinx_md_dev {
  *
  * @roots: L; working roots
  * @time: L; snapshot counter
+ * @time_used: L; there may be a mapping with that time (I6 of metadata/device.c)
  * @trans_id: L; user space's transaction id
  * @held_root: L; block of the metadata snapshot, or 0
  * @releasing: L; thinx_md_release_snap() is in progress, perhaps between steps
@@ -138,6 +139,7 @@ struct thinx_md_dev {
  *
  * @open_gen: L, read lock-free
  * @completed_gen: L, read lock-free
+ * @nr_aborts: commit mutex, read lock-free
  * @dirty: L, read lock-free; the open generation has changes
  * @heavy: L, read lock-free; it has many of them
  * @nr_closings: L, read lock-free; how often a commit closed a generation, or
@@ -185,6 +187,7 @@ struct thinx_md {
 
 	struct thinx_roots roots;
 	u32 time;
+	bool time_used;
 	u64 trans_id;
 	u64 held_root;
 	bool releasing;
@@ -198,6 +201,7 @@ struct thinx_md {
 
 	u64 open_gen;
 	u64 completed_gen;
+	u32 nr_aborts;
 	bool dirty;
 	bool heavy;
 	u64 nr_closings;

@@ -124,6 +124,8 @@ int thinx_open_load(struct thinx_md *md)
 	}
 	thinx_superblock_unpack(md, sb);
 	md->grown = false;
+	/* Nobody can tell without reading all mappings. */
+	md->time_used = true;
 	md->unshared_gen = 0;
 	/* Pairs with thinx_md_needs_check(). */
 	WRITE_ONCE(md->needs_check, thinx_superblock_needs_check(sb));

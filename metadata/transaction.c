@@ -300,6 +300,7 @@ int thinx_transaction_abort(struct thinx_md *md)
 	if (r)
 		goto out;
 	WRITE_ONCE(md->open_gen, md->open_gen + 1);	/* I2 */
+	WRITE_ONCE(md->nr_aborts, md->nr_aborts + 1);
 	r = reload_committed(md);
 	if (r) {
 		md_err(md, "abort failed: error %d; the metadata can no longer be used",

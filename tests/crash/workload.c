@@ -232,6 +232,26 @@ static void set_trans_id(struct workload *w)
 						 ++w->next_trans_id));
 }
 
+/* Two at once: what a crash leaves has both or none. */
+static int snaps(struct workload *w, u32 id)
+{
+	struct thinx_md_pair p[2] = {
+		{ id, rnd(w, WL_NR_DEVS) },
+		{ (id + 1) % WL_NR_DEVS, rnd(w, WL_NR_DEVS) },
+	};
+
+	return thinx_md_create_snaps(w->e.md, p, 2);
+}
+
+static int swap_devices(struct workload *w, u32 id)
+{
+	struct thinx_md_pair p = {
+		id, (id + 1 + rnd(w, WL_NR_DEVS - 1)) % WL_NR_DEVS,
+	};
+
+	return thinx_md_swap(w->e.md, &p, 1);
+}
+
 static void change(struct workload *w)
 {
 	u32 id = rnd(w, WL_NR_DEVS);
@@ -247,6 +267,12 @@ static void change(struct workload *w)
 		break;
 	case 7 ... 8:
 		ended(w, thinx_md_delete(w->e.md, id));
+		break;
+	case 13:
+		(void)worked(w, snaps(w, id));
+		break;
+	case 14:
+		(void)worked(w, swap_devices(w, id));
 		break;
 	case 9:
 		set_trans_id(w);

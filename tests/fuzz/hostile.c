@@ -228,6 +228,14 @@ static int beneath(void *context)
 	return r > 0;
 }
 
+static int snap_or_swap(struct md_env *e, u8 what, u32 id)
+{
+	struct thinx_md_pair p = { what % 12, id };
+
+	return what & 0x80 ? thinx_md_swap(e->md, &p, 1) :
+			     thinx_md_create_snaps(e->md, &p, 1);
+}
+
 static int live_step(struct md_env *e, struct input *in)
 {
 	u32 what = in_u8(in), id = in_u8(in) % 12;
@@ -239,7 +247,7 @@ static int live_step(struct md_env *e, struct input *in)
 	case 0:
 		return thinx_md_create_thin(e->md, id);
 	case 1:
-		return thinx_md_create_snap(e->md, in_u8(in) % 12, id);
+		return snap_or_swap(e, in_u8(in), id);
 	case 2:
 		return md_delete_with(e->md, id, commit_between, e);
 	case 3:

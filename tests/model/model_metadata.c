@@ -63,6 +63,7 @@
 struct twin_dev {
 	bool exists;
 	u32 snapshotted_time;
+	u64 swapped_gen;	/* generation of its last swap */
 	u64 map[NR_VBLOCKS];
 };
 
@@ -70,6 +71,7 @@ struct twin {
 	struct twin_dev devs[NR_DEVS];
 	u8 nr_users[NR_DATA];	/* mappings to a data block */
 	u32 time;
+	bool time_used;		/* perhaps, by a mapping */
 	u64 trans_id;
 	bool held;
 	u64 nr_data;
@@ -86,8 +88,8 @@ struct model {
 	struct thinx_md_dev *open[NR_DEVS];
 	u64 rng;
 	unsigned long nr_ops, nr_checks, nr_commits, nr_pipelined, nr_undone,
-		      nr_snaps, nr_mapped, nr_restamped, nr_refused, nr_between,
-		      nr_stopped;
+		      nr_snaps, nr_swaps, nr_mapped, nr_restamped, nr_refused,
+		      nr_between, nr_stopped;
 };
 
 static u32 rnd(struct model *m, u32 n)
@@ -293,25 +295,105 @@ static void op_create(struct model *m, u32 id)
 	}
 }
 
-static void op_snap(struct model *m, u32 id, u32 origin)
+static void twin_snap(struct model *m, u32 id, u32 origin)
 {
 	struct twin_dev *t = &m->now.devs[id], *o = &m->now.devs[origin];
-	int r = thinx_md_create_snap(m->e.md, id, origin);
 	u32 v;
 
-	if (t->exists) {
-		insist(r == -EEXIST);
-	} else if (!o->exists) {
-		insist(r == -ENODATA);
-	} else if (worked(m, r)) {
-		m->now.time++;
-		o->snapshotted_time = m->now.time;
-		t->exists = true;
-		t->snapshotted_time = m->now.time;
-		for (v = 0; v < NR_VBLOCKS; v++)
-			set_mapping(&m->now, id, v, o->map[v]);
-		m->nr_snaps++;
+	o->snapshotted_time = m->now.time;
+	t->exists = true;
+	t->snapshotted_time = m->now.time;
+	for (v = 0; v < NR_VBLOCKS; v++)
+		set_mapping(&m->now, id, v, o->map[v]);
+	m->nr_snaps++;
+}
+
+#define MOST_PAIRS 3
+
+/* Devices that nobody is at work on. */
+static u32 pick_pairs(struct model *m, struct thinx_md_pair *p)
+{
+	u32 nr = rnd(m, MOST_PAIRS) + 1, i;
+
+	for (i = 0; i < nr; i++)
+		p[i] = (struct thinx_md_pair){ pick(m), pick(m) };
+	return nr;
+}
+
+/* What is wrong with the first pair that is wrong. */
+static int wanted_of_snaps(struct model *m, const struct thinx_md_pair *p, u32 nr)
+{
+	u32 i, k;
+
+	for (i = 0; i < nr; i++) {
+		for (k = 0; k < i; k++)
+			if (p[k].id == p[i].id)
+				return -EINVAL;
+		if (m->now.devs[p[i].id].exists)
+			return -EEXIST;
+		if (!m->now.devs[p[i].other].exists)
+			return -ENODATA;
 	}
+	return 0;
+}
+
+static void op_snaps(struct model *m)
+{
+	struct thinx_md_pair p[MOST_PAIRS];
+	u32 nr = pick_pairs(m, p), i;
+	int wanted = wanted_of_snaps(m, p, nr), r;
+
+	r = nr == 1 ? thinx_md_create_snap(m->e.md, p->id, p->other) :
+		      thinx_md_create_snaps(m->e.md, p, nr);
+	if (wanted) {
+		insist(r == wanted);
+	} else if (worked(m, r)) {
+		m->now.time += m->now.time_used;
+		m->now.time_used = false;
+		for (i = 0; i < nr; i++)
+			twin_snap(m, p[i].id, p[i].other);
+	}
+}
+
+static int wanted_of_swap(struct model *m, const struct thinx_md_pair *p, u32 nr)
+{
+	u32 seen = 0, i, bits;
+
+	for (i = 0; i < nr; i++) {
+		bits = 1U << p[i].id | 1U << p[i].other;
+		if (p[i].id == p[i].other || (seen & bits))
+			return -EINVAL;
+		seen |= bits;
+		if (!m->now.devs[p[i].id].exists ||
+		    !m->now.devs[p[i].other].exists)
+			return -ENODATA;
+	}
+	return 0;
+}
+
+static void op_swap(struct model *m)
+{
+	static struct twin_dev tmp;
+	struct thinx_md_pair p[MOST_PAIRS];
+	u32 nr = pick_pairs(m, p), i;
+	int wanted = wanted_of_swap(m, p, nr);
+	int r = thinx_md_swap(m->e.md, p, nr);
+
+	if (wanted) {
+		insist(r == wanted);
+		return;
+	}
+	if (!worked(m, r))
+		return;
+	for (i = 0; i < nr; i++) {
+		tmp = m->now.devs[p[i].id];
+		m->now.devs[p[i].id] = m->now.devs[p[i].other];
+		m->now.devs[p[i].other] = tmp;
+		m->now.devs[p[i].id].swapped_gen =
+		m->now.devs[p[i].other].swapped_gen =
+			thinx_md_open_generation(m->e.md);
+	}
+	m->nr_swaps++;
 }
 
 static void op_delete(struct model *m, u32 id)
@@ -358,6 +440,7 @@ static void op_map(struct model *m, struct thinx_md_dev *dev, u32 id, u64 v,
 		for (i = 0; i < got; i++)
 			set_mapping(&m->now, id, v + i,
 				    thinx_mapping_pack(begin + i, m->now.time));
+		m->now.time_used = true;
 		m->nr_mapped += got;
 		v += got;
 		nr -= got;
@@ -441,6 +524,7 @@ static void op_restamp(struct model *m, struct thinx_md_dev *dev, u32 id,
 		insist(now[i] == old ||
 		       thinx_mapping_time(now[i]) == m->now.time);
 		m->nr_restamped += now[i] != old;
+		m->now.time_used |= now[i] != old;
 		t->map[v + i] = now[i];
 		if (ex[i]) {
 			insist(!used_by_others(&m->now, id, v + i, b));
@@ -460,6 +544,10 @@ static void op_device(struct model *m, u32 id)
 	struct thinx_md_dev *dev;
 
 	if (!m->now.devs[id].exists)
+		return;
+	/* Its gate is closed until its swap is durable. */
+	if (m->now.devs[id].swapped_gen >
+	    thinx_md_completed_generation(m->e.md))
 		return;
 	insist(!thinx_md_open_device(m->e.md, id, &dev));
 	if (v + nr > NR_VBLOCKS)
@@ -540,10 +628,13 @@ static void change(struct model *m)
 		op_create(m, id);
 		break;
 	case 2 ... 4:
-		op_snap(m, id, pick(m));
+		op_snaps(m);
 		break;
 	case 5:
 		op_delete(m, id);
+		break;
+	case 11:
+		op_swap(m);
 		break;
 	case 6:
 		op_others(m);
@@ -669,6 +760,9 @@ static void op_undo(struct model *m, bool crash)
 	}
 	set_up(m);
 	m->now = m->committed;
+	m->now.time_used = true;
+	for (id = 0; id < NR_DEVS; id++)
+		m->now.devs[id].swapped_gen = 0;
 	m->pinned = m->committed_pinned;
 	close_gone(m);
 	m->nr_undone++;
@@ -717,6 +811,7 @@ static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta,
 	set_up(m);
 	ram_store_shake(m->e.io, seed, 20);
 	m->now.nr_data = NR_DATA / 2;
+	m->now.time_used = true;
 	for (id = 0; id < NR_DEVS; id++)
 		for (v = 0; v < NR_VBLOCKS; v++)
 			m->now.devs[id].map[v] = NONE;
@@ -731,9 +826,9 @@ static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta,
 			compare_all(m);
 	}
 	compare_all(m);
-	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu commits (%lu with changes beneath, %lu between steps), %lu undone, %lu stopped, %lu refused, %lu full checks\n",
+	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu swaps, %lu commits (%lu with changes beneath, %lu between steps), %lu undone, %lu stopped, %lu refused, %lu full checks\n",
 	       (unsigned long long)seed, (unsigned long long)nr_meta, nr_ops,
-	       m->nr_mapped, m->nr_restamped, m->nr_snaps, m->nr_commits,
+	       m->nr_mapped, m->nr_restamped, m->nr_snaps, m->nr_swaps, m->nr_commits,
 	       m->nr_pipelined, m->nr_between, m->nr_undone, m->nr_stopped,
 	       m->nr_refused, m->nr_checks);
 	fflush(stdout);

@@ -129,6 +129,20 @@ static int evict(struct md_env *e)
 	return 0;
 }
 
+static int snaps_56(struct md_env *e)
+{
+	static const struct thinx_md_pair p[] = { { 5, 4 }, { 6, 2 } };
+
+	return thinx_md_create_snaps(e->md, p, 2);
+}
+
+static int swap_245(struct md_env *e)
+{
+	static const struct thinx_md_pair p[] = { { 2, 4 }, { 6, 5 } };
+
+	return thinx_md_swap(e->md, p, 2);
+}
+
 #define STEP(name, call) \
 	static int name(struct md_env *e) { return call; }
 
@@ -166,7 +180,8 @@ static int (*const script[])(struct md_env *e) = {
 	map_1_scattered, map_2, snap_3, commit, evict, map_3, snap_4, map_4,
 	unmap_1, commit, evict, look_1, reserve, commit, unmap_3, delete_1,
 	commit, evict, restamp_4, grow, commit, resize_more, delete_3, commit,
-	evict, release, restamp_2, check, commit, evict, check,
+	evict, snaps_56, commit, evict, swap_245, release, restamp_2, check,
+	commit, evict, check,
 };
 
 /* ---- the machinery ---- */
