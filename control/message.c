@@ -12,24 +12,15 @@
 #include <linux/wait_bit.h>
 
 #include "control/mode.h"
+#include "control/pairs.h"
 #include "control/query.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
 
-static int parse_id(struct thinx_pool *pool, const char *word, u32 *id)
-{
-	int r = thinx_parse_device_id(word, id);
-
-	if (r)
-		pool_warn(pool, "Message received with invalid device id: %s",
-			  word);
-	return r;
-}
-
 static int create_thin(struct thinx_pool *pool, char **argv)
 {
 	u32 id;
-	int r = parse_id(pool, argv[1], &id);
+	int r = thinx_pairs_parse_id(pool, argv[1], &id);
 
 	return r ?: thinx_md_create_thin(pool->md, id);
 }
@@ -37,25 +28,25 @@ static int create_thin(struct thinx_pool *pool, char **argv)
 static int create_snap(struct thinx_pool *pool, char **argv)
 {
 	struct thinx_stop stop;
-	u32 id, origin;
+	u32 id;
 	int r;
 
-	r = parse_id(pool, argv[1], &id);
+	r = thinx_pairs_parse_id(pool, argv[1], &id);
 	if (r)
 		return r;
-	r = parse_id(pool, argv[2], &origin);
+	r = thinx_pairs_parse_id(pool, argv[2], &stop.id);
 	if (r)
 		return r;
-	thinx_volume_stop_writes(&pool->plane, origin, &stop);
-	r = thinx_md_create_snap(pool->md, id, origin);
-	thinx_volume_allow_writes(&pool->plane, &stop);
+	thinx_volume_stop_writes(&pool->plane, &stop, 1);
+	r = thinx_md_create_snap(pool->md, id, stop.id);
+	thinx_volume_allow_writes(&pool->plane, &stop, 1);
 	return r;
 }
 
 static int delete_thin(struct thinx_pool *pool, char **argv)
 {
 	u32 id;
-	int r = parse_id(pool, argv[1], &id);
+	int r = thinx_pairs_parse_id(pool, argv[1], &id);
 
 	return r ?: thinx_md_delete(pool->md, id);
 }
@@ -91,6 +82,9 @@ static const struct message {
 	unsigned int argc;
 	bool grows;
 	int (*handle)(struct thinx_pool *pool, char **argv);
+	/* Instead of @argc and @handle: any number of pairs; see pairs.h. */
+	int (*handle_pairs)(struct thinx_pool *pool, unsigned int argc,
+			    char **argv);
 } messages[] = {
 	{ "create_thin", 2, true, create_thin },
 	{ "create_snap", 3, true, create_snap },
@@ -98,6 +92,8 @@ static const struct message {
 	{ "set_transaction_id", 3, false, set_transaction_id },
 	{ "reserve_metadata_snap", 1, true, reserve_metadata_snap },
 	{ "release_metadata_snap", 1, false, release_metadata_snap },
+	{ "create_snaps", 0, true, NULL, thinx_pairs_create_snaps },
+	{ "swap", 0, false, NULL, thinx_pairs_swap },
 };
 
 static const struct message *find_message(struct thinx_pool *pool,
@@ -108,7 +104,7 @@ static const struct message *find_message(struct thinx_pool *pool,
 	for (i = 0; i < ARRAY_SIZE(messages); i++) {
 		if (strcasecmp(argv[0], messages[i].name))
 			continue;
-		if (argc == messages[i].argc)
+		if (messages[i].handle_pairs || argc == messages[i].argc)
 			return &messages[i];
 		pool_warn(pool, "Message received with %u arguments instead of %u.",
 			  argc, messages[i].argc);
@@ -125,8 +121,9 @@ static bool is_clean_refusal(struct thinx_pool *pool, const struct message *m,
 {
 	if (thinx_md_is_broken(pool->md))
 		return false;
+	/* What wants much room at once says nothing about what others want. */
 	if (r == -ENOSPC)
-		return !m->grows;
+		return !m->grows || m->handle_pairs;
 	return r == -EINVAL || r == -EEXIST || r == -ENODATA || r == -EBUSY ||
 	       r == -EOVERFLOW || r == -ENOMEM;
 }
@@ -137,18 +134,33 @@ static int refuse_message(struct thinx_pool *pool)
 	return -EOPNOTSUPP;
 }
 
-static int handle_message(struct thinx_pool *pool, const struct message *m, char **argv)
+static int run_handler(struct thinx_pool *pool, const struct message *m,
+		       unsigned int argc, char **argv)
 {
+	return m->handle_pairs ? m->handle_pairs(pool, argc, argv) :
+				 m->handle(pool, argv);
+}
+
+static int handle_message(struct thinx_pool *pool, const struct message *m,
+			  unsigned int argc, char **argv)
+{
+	u32 nr_aborts = thinx_md_nr_aborts(pool->md);
 	int r;
 
-	r = m->handle(pool, argv);
+	r = run_handler(pool, m, argc, argv);
 	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
 		/* A commit gives back what this transaction freed. */
 		thinx_commit_now(&pool->plane);
-		r = m->handle(pool, argv);
+		r = run_handler(pool, m, argc, argv);
 	}
 	if (!r)
-		return thinx_commit_now(&pool->plane);
+		r = thinx_commit_now(&pool->plane);
+	if (!r && nr_aborts != thinx_md_nr_aborts(pool->md)) {
+		pool_err(pool, "'%s' may have been undone by an abort", m->name);
+		return -EIO;
+	}
+	if (!r)
+		return 0;
 	/* The steps it did before it failed must be committed in time. */
 	thinx_commit_note_change(&pool->plane);
 	/* Meanwhile the mode changed, or something else failed. */
@@ -183,7 +195,7 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);
 	r = query ? thinx_query(pool, argc, argv, result, maxlen) :
-		    handle_message(pool, m, argv);
+		    handle_message(pool, m, argc, argv);
 	atomic_dec(nr);
 	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();

@@ -271,6 +271,23 @@ static void thin_stop_requeue(struct dm_target *ti)
 	thinx_port_requeue(&tc->port, false);
 }
 
+static void thin_postsuspend(struct dm_target *ti)
+{
+	struct thinx_thin *tc = ti->private;
+
+	thin_stop_requeue(ti);
+	/* No resume follows if it was dm core that suspended for itself. */
+	if (dm_suspended(ti))
+		thinx_port_set_live(&tc->port, false);
+}
+
+static void thin_resume(struct dm_target *ti)
+{
+	struct thinx_thin *tc = ti->private;
+
+	thinx_port_set_live(&tc->port, true);
+}
+
 /* ---- status ---- */
 
 static unsigned int emit_info(struct thinx_thin *tc, char *result,
@@ -386,8 +403,9 @@ static struct target_type thin_target = {
 	.end_io = thin_end_io,
 	.presuspend = thin_presuspend,
 	.presuspend_undo = thin_stop_requeue,
-	.postsuspend = thin_stop_requeue,
+	.postsuspend = thin_postsuspend,
 	.preresume = thin_preresume,
+	.resume = thin_resume,
 	.status = thin_status,
 	.iterate_devices = thin_iterate_devices,
 	.io_hints = thin_io_hints,

@@ -305,6 +305,15 @@ void thinx_port_requeue(struct thinx_port *port, bool on)
 		flush_work(&v->work);
 }
 
+void thinx_port_set_live(struct thinx_port *port, bool live)
+{
+	struct thinx_plane *plane = port->volume->plane;
+
+	mutex_lock(&plane->volumes_lock);
+	port->live = live;
+	mutex_unlock(&plane->volumes_lock);
+}
+
 void thinx_volume_pin(struct thinx_volume *v)
 {
 	lockdep_assert_held(&v->plane->volumes_lock);
@@ -322,36 +331,141 @@ void thinx_volume_unpin(struct thinx_volume *v)
 }
 
 /*
- * The drain waits for the data device, however slow: not under the lock.  The
- * pin keeps the volume there, and a volume that appears meanwhile begins with a
- * closed gate; see add_volume().
+ * How writes are stopped
+ *
+ * S1  Gates are closed under the lock and drained without it: a drain waits for
+ *     the data device, however slow.  The pin keeps the volume there, and a
+ *     volume that appears meanwhile begins with a closed gate; see add_volume().
+ * S2  All gates are closed before the first is drained, and stay closed until
+ *     all snapshots are made, in one section of the metadata lock.  A write that
+ *     ends after that section began is in no snapshot, so neither is one that
+ *     was submitted after it ended: it meets a closed gate, or is inserted
+ *     later.  What was inserted before that section, by a worker that goes on
+ *     with its updates behind a closed gate, is in its snapshot whichever volume
+ *     it was written to.  So the snapshots have the order that writes had.
+ * S3  No deadlock: closing waits for nobody, so only drains wait, one at a time
+ *     and holding no lock.  Those inside a gate wait for nothing but the data
+ *     device, so it does not matter who else has closed which gates, for
+ *     snapshots, a quiesce or an abort; an abort, which drains under the lock,
+ *     waits for no pin.
  */
-void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id,
-			      struct thinx_stop *stop)
+static void add_stops(struct thinx_plane *plane, struct thinx_stop *stops,
+		      unsigned int nr)
+{
+	struct thinx_volume *v;
+	unsigned int i;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	for (i = 0; i < nr; i++) {
+		stops[i].volume = NULL;
+		list_add_tail(&stops[i].list, &plane->stops);
+		v = find_volume(plane, stops[i].id);
+		if (v)
+			stop_volume(&stops[i], v);
+	}
+}
+
+static struct thinx_volume *stopped_volume(struct thinx_plane *plane,
+					   struct thinx_stop *stop)
 {
 	struct thinx_volume *v;
 
-	stop->id = id;
-	stop->volume = NULL;
 	mutex_lock(&plane->volumes_lock);
-	list_add_tail(&stop->list, &plane->stops);
-	v = find_volume(plane, id);
-	if (v)
-		stop_volume(stop, v);
+	v = stop->volume;
 	mutex_unlock(&plane->volumes_lock);
+	return v;
+}
+
+static void drain_stops(struct thinx_plane *plane, struct thinx_stop *stops,
+			unsigned int nr)
+{
+	struct thinx_volume *v;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		v = stopped_volume(plane, &stops[i]);
+		if (v)
+			thinx_gate_drain(&v->gate);
+	}
+}
+
+void thinx_volume_stop_writes(struct thinx_plane *plane,
+			      struct thinx_stop *stops, unsigned int nr)
+{
+	mutex_lock(&plane->volumes_lock);
+	add_stops(plane, stops, nr);
+	mutex_unlock(&plane->volumes_lock);
+	drain_stops(plane, stops, nr);
+}
+
+static bool is_live(struct thinx_plane *plane, u32 id)
+{
+	struct thinx_volume *v = find_volume(plane, id);
+	struct thinx_port *port;
+
 	if (v)
-		thinx_gate_drain(&v->gate);
+		list_for_each_entry(port, &v->ports, list)
+			if (port->live)
+				return true;
+	return false;
+}
+
+/*
+ * No port is live: all its bios have ended, and an update inserts its mappings
+ * before it ends its bios.  So what a worker may still have to do is to free
+ * groups and release their ranges.  A port that is resumed after the gates were
+ * closed has its bios deferred, discards and flushes included.
+ */
+int thinx_volume_stop_all(struct thinx_plane *plane, struct thinx_stop *stops,
+			  unsigned int nr, u32 *busy)
+{
+	struct thinx_volume *v;
+	unsigned int i;
+
+	mutex_lock(&plane->volumes_lock);
+	for (i = 0; i < nr; i++) {
+		if (is_live(plane, stops[i].id)) {
+			*busy = stops[i].id;
+			mutex_unlock(&plane->volumes_lock);
+			return -EBUSY;
+		}
+	}
+	add_stops(plane, stops, nr);
+	mutex_unlock(&plane->volumes_lock);
+	drain_stops(plane, stops, nr);
+	for (i = 0; i < nr; i++) {
+		v = stopped_volume(plane, &stops[i]);
+		if (v)
+			flush_work(&v->work);
+	}
+	return 0;
+}
+
+void thinx_volume_forget(struct thinx_plane *plane, struct thinx_stop *stops,
+			 unsigned int nr)
+{
+	struct thinx_volume *v;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		v = stopped_volume(plane, &stops[i]);
+		if (v)
+			thinx_map_cache_drop_all(&v->cache);
+	}
 }
 
 void thinx_volume_allow_writes(struct thinx_plane *plane,
-			       struct thinx_stop *stop)
+			       struct thinx_stop *stops, unsigned int nr)
 {
 	struct thinx_volume *v;
+	unsigned int i;
 
 	mutex_lock(&plane->volumes_lock);
-	list_del(&stop->list);
-	v = stop->volume;
-	if (v) {
+	for (i = 0; i < nr; i++) {
+		list_del(&stops[i].list);
+		v = stops[i].volume;
+		if (!v)
+			continue;
 		thinx_gate_open(&v->gate);
 		thinx_volume_kick(v);
 		thinx_volume_unpin(v);

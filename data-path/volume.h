@@ -25,7 +25,8 @@
  * I2  A deferred READ or WRITE holds a range over its blocks while the slow
  *     path decides about it, so what it finds cannot change meanwhile.
  * I3  Every mapping change of the volume is made by its worker with the range
- *     held (creating a snapshot changes no mapping).
+ *     held (creating a snapshot changes no mapping).  Exchanging its contents
+ *     with another volume's is not one either: nobody is at work on it then.
  */
 #ifndef THINX_VOLUME_H
 #define THINX_VOLUME_H
@@ -106,6 +107,7 @@ struct thinx_volume {
  * @volume: I
  * @ti: I; the table's target
  * @requeue: A; a noflush suspend: give bios back to dm core
+ * @live: L:thinx_plane.volumes_lock; bios may be under way in it
  * @origin: I; external origin, which holes show; NULL: zeros
  * @origin_sectors: its size, read at each resume; zeros past it
  */
@@ -116,6 +118,7 @@ struct thinx_port {
 	struct thinx_volume *volume;
 	struct dm_target *ti;
 	bool requeue;
+	bool live;
 	struct block_device *origin;
 	sector_t origin_sectors;
 };
@@ -164,6 +167,15 @@ void thinx_port_close(struct thinx_port *port);
 void thinx_port_requeue(struct thinx_port *port, bool on);
 
 /**
+ * thinx_port_set_live() - the table is resumed, or all its bios are out
+ * @port: port
+ * @live: may bios come in from now on?
+ *
+ * Context: May sleep.
+ */
+void thinx_port_set_live(struct thinx_port *port, bool live);
+
+/**
  * thinx_volume_pin() - keep a volume from being destroyed
  * @v: volume; stays in thinx_plane.volumes until thinx_volume_unpin()
  *
@@ -188,22 +200,50 @@ struct thinx_stop {
 };
 
 /**
- * thinx_volume_stop_writes() - stop writes before a snapshot is made
+ * thinx_volume_stop_writes() - stop writes before snapshots are made
  * @plane: plane
- * @id: device
- * @stop: memory until thinx_volume_allow_writes()
+ * @stops: devices, their ids set; memory until thinx_volume_allow_writes()
+ * @nr: how many
  *
- * On return no bio uses a mapping of the device, and none will until
- * thinx_volume_allow_writes(), not even if a table begins to use it only then.
+ * On return no bio uses a mapping of the devices, and none will until
+ * thinx_volume_allow_writes(), not even if a table begins to use one only then.
  *
- * Context: May sleep, as long as the slowest bio under way to the device takes.
+ * Context: May sleep, as long as the slowest bio under way to the devices takes.
  */
-void thinx_volume_stop_writes(struct thinx_plane *plane, u32 id,
-			      struct thinx_stop *stop);
+void thinx_volume_stop_writes(struct thinx_plane *plane,
+			      struct thinx_stop *stops, unsigned int nr);
 
-/** thinx_volume_allow_writes() - undo thinx_volume_stop_writes() */
+/**
+ * thinx_volume_stop_all() - stop everything before contents are exchanged
+ * @plane: plane
+ * @stops: as for thinx_volume_stop_writes()
+ * @nr: how many
+ * @busy: on failure: a device that is in use
+ *
+ * On return nobody is at work on the devices, the slow path included; what comes
+ * in when a table is resumed meanwhile waits.
+ *
+ * Context: May sleep.
+ * Return: 0; -EBUSY a table that is not suspended uses one: nothing was stopped.
+ */
+int __must_check thinx_volume_stop_all(struct thinx_plane *plane,
+				       struct thinx_stop *stops,
+				       unsigned int nr, u32 *busy);
+
+/**
+ * thinx_volume_forget() - drop the map caches of what is stopped
+ * @plane: plane
+ * @stops: stopped
+ * @nr: how many
+ *
+ * Context: May sleep.
+ */
+void thinx_volume_forget(struct thinx_plane *plane, struct thinx_stop *stops,
+			 unsigned int nr);
+
+/** thinx_volume_allow_writes() - undo either */
 void thinx_volume_allow_writes(struct thinx_plane *plane,
-			       struct thinx_stop *stop);
+			       struct thinx_stop *stops, unsigned int nr);
 
 /** thinx_volume_kick() - let the worker run */
 void thinx_volume_kick(struct thinx_volume *v);

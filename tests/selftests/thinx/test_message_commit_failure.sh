@@ -38,11 +38,16 @@ make_pool /dev/mapper/meta "$DATA"
 make_thin t1 1 10M
 require blockio write /dev/mapper/t1 0 1M 1
 remove t1
+require msg create_thin 4
 require msg set_transaction_id 0 5
 remove pool
 
 failing "create_thin 2"
 failing "create_snap 2 1"
+if is_thinx; then
+	failing "create_snaps 2 1 3 1"
+	failing "swap 1 4"
+fi
 failing "delete 1"
 failing "set_transaction_id 5 6"
 failing "reserve_metadata_snap"
@@ -63,6 +68,6 @@ ok "and the data" blockio verify /dev/mapper/t1 0 1M 1
 ok "the same messages work now" msg create_thin 2
 ok "one after the other" msg set_transaction_id 5 6
 remove t1 pool
-is "$(thin_ls --no-headers -o DEV /dev/mapper/meta | tr -d ' ' | tr '\n' ' ')" "1 2 " \
+is "$(thin_ls --no-headers -o DEV /dev/mapper/meta | tr -d ' ' | tr '\n' ' ')" "1 2 4 " \
 	"and are there"
 finish

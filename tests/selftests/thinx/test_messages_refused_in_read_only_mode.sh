@@ -15,7 +15,7 @@ remove t1 pool
 make_pool "$META" "$DATA" read_only
 for m in "create_thin 2" "create_snap 2 1" "delete 1" \
 		"set_transaction_id 0 1" reserve_metadata_snap \
-		release_metadata_snap; do
+		release_metadata_snap "create_snaps 2 1 3 1" "swap 1 2"; do
 	log_mark
 	# shellcheck disable=SC2086 # words
 	fails "$m: EOPNOTSUPP" "not supported" msg $m
