@@ -65,10 +65,10 @@ for i in {1..12}; do
 	require msg create_snaps $((100 + i)) 2 $((200 + i)) 3 $((300 + i)) 1
 	last_of $((300 + i)) $((100 + i))
 	require msg delete $((300 + i))
-	[ $i = 1 ] || require msg delete $((199 + i))
+	[ "$i" = 1 ] || require msg delete $((199 + i))
 	seen+="$a/$b "
 	[ "$a" = "$b" ] || [ "$a" = $((b + 1)) ] || bad=$((bad + 1))
-	[ "$a" -ge $before ] || bad=$((bad + 1))
+	[ "$a" -ge "$before" ] || bad=$((bad + 1))
 	before=$a
 done
 diag <<< "$seen"
