@@ -7,7 +7,9 @@
  */
 #include "data-path/bio.h"
 
+#include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/slab.h>
 
 struct bio *thinx_bio_of(struct thinx_bio *tb)
 {
@@ -88,6 +90,48 @@ void thinx_bio_rewind(struct thinx_bio *tb)
 	if (tb->fua)
 		bio->bi_opf |= REQ_FUA;
 	tb->fua = false;
+}
+
+/*
+ * struct thinx_plug - bios that a thread defers while it collects requests
+ * @cb: in the thread's list; its data is the volume
+ * @bios: struct thinx_bio; never empty, so they keep the volume
+ */
+struct thinx_plug {
+	struct blk_plug_cb cb;
+	struct list_head bios;
+};
+
+/* The thread has sent all it has, or goes to sleep. */
+static void unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct thinx_plug *plug = container_of(cb, struct thinx_plug, cb);
+	struct thinx_volume *v = cb->data;
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->lock, flags);
+	list_splice_tail(&plug->bios, &v->deferred);
+	/* Under the lock, as in thinx_bio_defer(). */
+	thinx_volume_kick(v);
+	spin_unlock_irqrestore(&v->lock, flags);
+	kfree(plug);
+}
+
+void thinx_bio_defer_plugged(struct thinx_bio *tb)
+{
+	struct blk_plug_cb *cb = blk_check_plugged(unplug, tb->port->volume,
+						   sizeof(struct thinx_plug));
+	struct thinx_plug *plug;
+
+	if (!cb) {
+		thinx_bio_defer(tb);
+		return;
+	}
+	plug = container_of(cb, struct thinx_plug, cb);
+	/* It comes zeroed. */
+	if (!plug->bios.next)
+		INIT_LIST_HEAD(&plug->bios);
+	list_add_tail(&tb->list, &plug->bios);
 }
 
 /*

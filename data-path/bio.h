@@ -133,6 +133,17 @@ void thinx_bio_remember(struct thinx_bio *tb);
 void thinx_bio_rewind(struct thinx_bio *tb);
 
 /**
+ * thinx_bio_defer_plugged() - the same, for a bio that is being submitted
+ * @tb: its state, outside the gate
+ *
+ * If the submitter collects requests (struct blk_plug), the worker gets the bio
+ * together with those that follow, and is woken once.
+ *
+ * Context: map(); does not sleep.
+ */
+void thinx_bio_defer_plugged(struct thinx_bio *tb);
+
+/**
  * thinx_bio_read_hole() - serve a read where nothing is mapped
  * @port: where it came in
  * @bio: bio or piece, its sectors those of the volume

@@ -196,19 +196,16 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_group *g, *tmp;
 	struct thinx_pass pass = { };
-	struct blk_plug plug;
 
 	if (list_empty(groups))
 		return false;
 	thinx_provision_plan(v, groups);
-	blk_start_plug(&plug);
 	list_for_each_entry_safe(g, tmp, groups, list) {
 		list_del(&g->list);
 		if (!g->is_write)
 			decide_reads(g);
 		thinx_dispatch_group(g, &pass);
 	}
-	blk_finish_plug(&plug);
 	if (pass.starved)
 		ask_for_space(v->plane, pass.coming);
 	return pass.no_memory;
@@ -527,13 +524,17 @@ void thinx_deferred_work(struct work_struct *work)
 	struct thinx_volume *v = container_of(work, struct thinx_volume, work);
 	bool starving_for_memory, more;
 	unsigned int round = 0;
+	struct blk_plug plug;
 
 	thinx_plane_busy(v->plane);
 	do {
 		thinx_provision_copied(v);
 		thinx_provision_prepared(v);
+		/* Metadata reads of the pass go down together, so do data. */
+		blk_start_plug(&plug);
 		starving_for_memory = process_unlearned(v);
 		starving_for_memory |= process_deferred(v);
+		blk_finish_plug(&plug);
 		more = thinx_discard_process(v);
 		if (!list_empty(&v->unlearned))
 			wait_for_metadata(v);

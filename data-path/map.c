@@ -41,7 +41,7 @@ static int defer_bio(struct thinx_bio *tb, struct bio *bio)
 	if (tb->in_gate)
 		thinx_bio_leave_gate(tb->port->volume, tb);
 	bio->bi_opf &= ~(REQ_NOWAIT | REQ_POLLED);
-	thinx_bio_defer(tb);
+	thinx_bio_defer_plugged(tb);
 	return DM_MAPIO_SUBMITTED;
 }
 
