@@ -30,6 +30,8 @@
  * and never waits for a drain; the metadata lock is taken with ranges held,
  * never the other way round.
  */
+#include <linux/limits.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 
 #include "control/pool-target.h"
@@ -38,10 +40,24 @@
 
 static bool drop_in;
 
+/*
+ * A thirty-second part of the memory.  The shrinker takes it back; the limit only
+ * keeps mappings from crowding out everything else in the meantime.
+ */
+#define MAP_CACHE_SHARE 32
+
+static void __init limit_map_cache(void)
+{
+	if (thinx_map_cache_limit_bytes == ULONG_MAX)
+		thinx_map_cache_limit_bytes =
+			(totalram_pages() << PAGE_SHIFT) / MAP_CACHE_SHARE;
+}
+
 static int __init thinx_init(void)
 {
 	int r;
 
+	limit_map_cache();
 	r = thinx_map_cache_setup();
 	if (r)
 		return r;

@@ -81,6 +81,7 @@
 #include "range-lock.h"
 
 #include <linux/errno.h>
+#include <linux/limits.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -104,7 +105,7 @@
 /* A longer set stores into existing chunks and allocates none. */
 #define SET_ALLOC_MAX	1024
 
-unsigned long thinx_map_cache_limit_bytes = 128UL << 20;
+unsigned long thinx_map_cache_limit_bytes = ULONG_MAX;
 
 static struct kmem_cache *chunk_slab;
 static atomic_long_t nr_chunks;

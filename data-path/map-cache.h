@@ -70,8 +70,9 @@ struct thinx_map_cache {
 };
 
 /*
- * What thinx_map_cache_bytes() may grow to; a module parameter.  A new value
- * takes effect gradually, with the fills that follow.
+ * What thinx_map_cache_bytes() may grow to; a module parameter.  At load a share
+ * of the memory, if it is ULONG_MAX.  A new value takes effect gradually, with
+ * the fills that follow.
  */
 extern unsigned long thinx_map_cache_limit_bytes;
 

@@ -20,6 +20,8 @@ t=/dev/mapper/t1
 
 # 200 MiB are 50 chunks of 536 bytes; leave room for three of them.
 default=$(cat "$limit")
+is "$default" "$(awk '$1 == "MemTotal:" { print $2 * 32 }' /proc/meminfo)" \
+	"a thirty-second part of the memory is the limit at first"
 echo 1700 > "$limit"
 drop_caches()
 {
