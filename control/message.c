@@ -85,13 +85,16 @@ static const struct message {
 	/* Instead of @argc and @handle: any number of pairs; see pairs.h. */
 	int (*handle_pairs)(struct thinx_pool *pool, unsigned int argc,
 			    char **argv);
+	/* Takes the metadata lock again and again, for as long as it takes. */
+	bool is_long;
 } messages[] = {
 	{ "create_thin", 2, true, create_thin },
 	{ "create_snap", 3, true, create_snap },
-	{ "delete", 2, false, delete_thin },
+	{ "delete", 2, false, delete_thin, .is_long = true },
 	{ "set_transaction_id", 3, false, set_transaction_id },
 	{ "reserve_metadata_snap", 1, true, reserve_metadata_snap },
-	{ "release_metadata_snap", 1, false, release_metadata_snap },
+	{ "release_metadata_snap", 1, false, release_metadata_snap,
+	  .is_long = true },
 	{ "create_snaps", 0, true, NULL, thinx_pairs_create_snaps },
 	{ "swap", 0, false, NULL, thinx_pairs_swap },
 };
@@ -171,6 +174,38 @@ static int handle_message(struct thinx_pool *pool, const struct message *m,
 	return r == -EUCLEAN ? refuse_message(pool) : r;
 }
 
+struct call {
+	struct work_struct work;
+	struct thinx_pool *pool;
+	const struct message *m;
+	unsigned int argc;
+	char **argv;
+	int r;
+};
+
+static void call_work(struct work_struct *work)
+{
+	struct call *c = container_of(work, struct call, work);
+
+	c->r = handle_message(c->pool, c->m, c->argc, c->argv);
+}
+
+/*
+ * Who holds the metadata lock must not be as slow as whoever sent the message
+ * may be made: by a nice value, or by a quota of processor time.
+ */
+static int handle_in_worker(struct thinx_pool *pool, const struct message *m,
+			    unsigned int argc, char **argv)
+{
+	struct call c = { .pool = pool, .m = m, .argc = argc, .argv = argv };
+
+	INIT_WORK_ONSTACK(&c.work, call_work);
+	queue_work(pool->plane.wq, &c.work);
+	flush_work(&c.work);
+	destroy_work_on_stack(&c.work);
+	return c.r;
+}
+
 int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 		       char *result, unsigned int maxlen)
 {
@@ -194,8 +229,12 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	/* dm core waits for a message that misses the change of epochs. */
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);
-	r = query ? thinx_query(pool, argc, argv, result, maxlen) :
-		    handle_message(pool, m, argc, argv);
+	if (query)
+		r = thinx_query(pool, argc, argv, result, maxlen);
+	else if (m->is_long)
+		r = handle_in_worker(pool, m, argc, argv);
+	else
+		r = handle_message(pool, m, argc, argv);
 	atomic_dec(nr);
 	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();
