@@ -54,7 +54,11 @@ static int commit_and_tell(struct thinx_plane *plane, bool *flushed)
 		thinx_plane_failed(plane, "commit", r);
 		return r;
 	}
-	if (*flushed || thinx_passdown_pending(plane))
+	/*
+	 * A run that this commit made ready was added in the section of the
+	 * metadata lock that freed it, so it is seen here.
+	 */
+	if (thinx_passdown_pending(plane))
 		thinx_passdown_kick(plane);
 	if (*flushed)
 		plane->ops->space_changed(plane->context);
