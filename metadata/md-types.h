@@ -176,12 +176,28 @@ struct thinx_md_query {
 };
 
 /**
+ * struct thinx_md_commit_times - how long the parts of a commit took
+ * @close_ns: closing the generation, under the metadata lock
+ * @write_ns: flush of the data, metadata blocks, superblock
+ * @complete_ns: completing the generation, under the metadata lock
+ * @nr_blocks: metadata blocks made in the generation
+ */
+struct thinx_md_commit_times {
+	u64 close_ns;
+	u64 write_ns;
+	u64 complete_ns;
+	u64 nr_blocks;
+};
+
+/**
  * struct thinx_md_hooks - what the metadata asks of its user
  * @start_flush: start flushing the data device; called by a commit after the
  *	generation is closed and before any metadata is written.  If it fails,
  *	so does the commit
  * @end_flush: wait for that flush; called before the superblock is written.
  *	Both are called with no lock held but the commit mutex
+ * @committed: a commit that wrote something is complete; called with no lock held but
+ *	the commit mutex
  * @commit: commit between two steps of a change that takes many, when the
  *	transaction has become heavy or the next step has no room; called with no
  *	lock held
@@ -196,6 +212,7 @@ struct thinx_md_query {
 struct thinx_md_hooks {
 	int (*start_flush)(void *context);
 	int (*end_flush)(void *context);
+	void (*committed)(void *context, const struct thinx_md_commit_times *t);
 	int (*commit)(void *context);
 	void (*commit_soon)(void *context);
 	void (*space_low)(void *context);

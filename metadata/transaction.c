@@ -28,6 +28,7 @@
  */
 #include "metadata/transaction.h"
 
+#include <linux/ktime.h>
 #include <linux/string.h>
 
 #include "metadata/device.h"
@@ -159,6 +160,8 @@ static void complete_generation(struct thinx_md *md)
 
 static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 {
+	struct thinx_md_commit_times t;
+	u64 began;
 	int r;
 
 	mutex_lock(&md->close_mutex);
@@ -169,10 +172,13 @@ static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 	if (r == -EPERM && !md->dirty)
 		r = 0;
 	*wrote = !r && md->dirty;
+	began = ktime_get_ns();
 	if (*wrote)
 		r = thinx_transaction_end_change(md, close_generation(md));
+	t.nr_blocks = pd_bm_nr_closed(md->bm);
 	WRITE_ONCE(md->nr_closings, md->nr_closings + 1);
 	thinx_metadata_unlock(md);
+	t.close_ns = ktime_get_ns() - began;
 	mutex_unlock(&md->close_mutex);
 	wake_up(&md->closings);		/* see commit_between() */
 	if (r || !*wrote) {
@@ -180,9 +186,12 @@ static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 		return r;
 	}
 
+	began = ktime_get_ns();
 	r = write_generation(md);
+	t.write_ns = ktime_get_ns() - began;
 
 	thinx_metadata_lock(md);
+	began = ktime_get_ns();
 	if (r) {
 		md_err(md, "commit failed: error %d", r);
 		WRITE_ONCE(md->broken, true);	/* pairs with the getter */
@@ -190,6 +199,9 @@ static int commit_mutex_held(struct thinx_md *md, bool *wrote)
 		complete_generation(md);
 	}
 	thinx_metadata_unlock(md);
+	t.complete_ns = ktime_get_ns() - began;
+	if (!r && md->hooks->committed)
+		md->hooks->committed(md->hook_context, &t);
 	return r;
 }
 

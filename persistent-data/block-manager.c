@@ -54,6 +54,7 @@
  * @open: which of @made belongs to the open transaction; the other one belongs
  *	to the closed one; written under the metadata lock
  * @made: their blocks; by number, UNSEALED or seal_entry(); see I4
+ * @nr_made: their numbers; written under the metadata lock
  * @detached: L:waiting; the device is not to be touched any more
  * @waiting: held for reading by pd_bm_wait(), for writing while the cache is
  *	dropped; inside the metadata lock
@@ -63,6 +64,7 @@ struct pd_bm {
 	bool read_only;
 	unsigned int open;
 	struct xarray made[2];
+	u64 nr_made[2];
 	bool detached;
 	struct rw_semaphore waiting;
 };
@@ -100,7 +102,13 @@ static void *seal_entry(const void *data)
 
 static int note_made(struct pd_bm *bm, pd_block_t b)
 {
-	return thinx_xa_store(&bm->made[bm->open], b, UNSEALED);
+	struct xarray *made = &bm->made[bm->open];
+	bool is_new = !xa_load(made, b);
+	int r = thinx_xa_store(made, b, UNSEALED);
+
+	if (!r)
+		bm->nr_made[bm->open] += is_new;
+	return r;
 }
 
 /* The entry exists, so this needs no memory. */
@@ -144,6 +152,12 @@ static int check_seal(struct pd_bm *bm, pd_block_t b,
 void pd_bm_close(struct pd_bm *bm)
 {
 	bm->open = !bm->open;
+	bm->nr_made[bm->open] = 0;
+}
+
+u64 pd_bm_nr_closed(const struct pd_bm *bm)
+{
+	return bm->nr_made[!bm->open];
 }
 
 /* One by one: xa_destroy() would free them all with interrupts off. */

@@ -174,6 +174,14 @@ int __must_check pd_bm_wait(struct pd_bm *bm, pd_block_t b);
 void pd_bm_close(struct pd_bm *bm);
 
 /**
+ * pd_bm_nr_closed() - blocks made in the transaction closed last
+ * @bm: block manager
+ *
+ * Context: Metadata lock held.
+ */
+u64 pd_bm_nr_closed(const struct pd_bm *bm);
+
+/**
  * pd_bm_complete() - the closed transaction is durable
  * @bm: block manager
  *
