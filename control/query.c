@@ -20,6 +20,10 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "data-path/map-cache.h"
+#include "data-path/stats.h"
+#include "data-path/volume.h"
+
 /* Most lines of an answer: with the longest ones, 300 KiB. */
 #define MAX_LINES	4096
 
@@ -282,7 +286,126 @@ static int answer_usage(struct answer *a)
 	return 1;
 }
 
+/* ---- numbers ---- */
+
+/**
+ * struct numbers - words and answer of the message "stats"
+ * @of_volume: only those of device @id
+ * @reset: begin again at zero
+ */
+struct numbers {
+	bool of_volume;
+	u32 id;
+	bool reset;
+};
+
+static void say_times(struct answer *a, const char *name, const u64 *times,
+		      u64 longest)
+{
+	unsigned int i;
+
+	say(a, "%s_ns longest %llu", name, longest);
+	for (i = 0; i < THINX_TIME_BUCKETS; i++)
+		if (times[i])
+			say(a, " %llu:%llu",
+			    i ? 1ULL << (THINX_TIME_SHIFT + i) : 0, times[i]);
+	say(a, "\n");
+}
+
+static void say_numbers(struct answer *a, const struct thinx_stats *s,
+			bool of_volume)
+{
+	unsigned int i;
+
+	for (i = 0; i < (of_volume ? THINX_VOLUME_COUNTERS : THINX_NR_COUNTERS); i++)
+		say(a, "%s %llu\n", thinx_stats_counter_name(i), s->n[i]);
+	for (i = 0; i < (of_volume ? THINX_VOLUME_TIMES : THINX_NR_TIMES); i++)
+		say_times(a, thinx_stats_time_name(i), s->times[i],
+			  s->longest[i]);
+	if (!of_volume)
+		say(a, "map_cache_chunks %lu\nmap_cache_filled %lu\nmap_cache_evicted %lu\n",
+		    thinx_map_cache_count(), thinx_map_cache_filled(),
+		    thinx_map_cache_evicted());
+	say(a, "end\n");
+}
+
+static int parse_numbers(struct thinx_pool *pool, unsigned int argc,
+			 char **argv, struct numbers *n)
+{
+	unsigned int i = 1;
+
+	if (i < argc && strcasecmp(argv[i], "reset")) {
+		if (thinx_parse_device_id(argv[i], &n->id)) {
+			pool_warn(pool, "stats [ID] [reset]: a device id or 'reset' expected, '%s' found",
+				  argv[i]);
+			return -EINVAL;
+		}
+		n->of_volume = true;
+		i++;
+	}
+	if (i < argc && !strcasecmp(argv[i], "reset")) {
+		n->reset = true;
+		i++;
+	}
+	if (i == argc)
+		return 0;
+	pool_warn(pool, "stats [ID] [reset]: nothing more expected, '%s' found",
+		  argv[i]);
+	return -EINVAL;
+}
+
+/* An answer that did not fit is asked for again: only what is told is reset. */
+static int answer_numbers(struct thinx_pool *pool, struct answer *a,
+			  const struct numbers *n, struct thinx_stats *sum)
+{
+	struct thinx_plane *plane = &pool->plane;
+	int r = 0;
+
+	if (n->of_volume)
+		r = thinx_volume_get_stats(plane, n->id, sum, false);
+	else
+		thinx_stats_sum(plane->stats, sum);
+	if (r) {
+		pool_warn(pool, "stats: no table uses device %u", n->id);
+		return r;
+	}
+	say(a, "thinx-stats 1");
+	if (n->of_volume)
+		say(a, " %u", n->id);
+	say(a, "\n");
+	say_numbers(a, sum, n->of_volume);
+	if (!n->reset || is_full(a))
+		return 1;
+	if (n->of_volume)
+		return thinx_volume_get_stats(plane, n->id, sum, true) ?: 1;
+	thinx_stats_reset(plane->stats);
+	return 1;
+}
+
+static int tell_numbers(struct thinx_pool *pool, unsigned int argc, char **argv,
+			struct answer *a)
+{
+	struct numbers n = { };
+	struct thinx_stats *sum;
+	int r;
+
+	r = parse_numbers(pool, argc, argv, &n);
+	if (r)
+		return r;
+	sum = kmalloc(sizeof(*sum), GFP_NOIO);
+	if (!sum)
+		return -ENOMEM;
+	r = answer_numbers(pool, a, &n, sum);
+	kfree(sum);
+	return r;
+}
+
 /* ---- words ---- */
+
+static bool asks_for_numbers(const char *name)
+{
+	return !strcasecmp(name, "stats");
+}
 
 static const struct query {
 	const char *name;
@@ -313,7 +436,7 @@ static const struct query *find_query(const char *name)
 
 bool thinx_is_query(const char *name)
 {
-	return find_query(name);
+	return find_query(name) || asks_for_numbers(name);
 }
 
 static int refuse(struct thinx_pool *pool, const struct query *query,
@@ -387,14 +510,19 @@ int thinx_query(struct thinx_pool *pool, unsigned int argc, char **argv,
 	if (!a)
 		return -ENOMEM;
 	a->pool = pool;
+	a->text = result;
+	a->size = maxlen;
+	if (!query) {
+		r = tell_numbers(pool, argc, argv, a);
+		goto out;
+	}
 	a->name = query->name;
 	a->step = query->step;
 	a->nr_devices = query->nr_devices;
-	a->text = result;
-	a->size = maxlen;
 	r = parse(pool, query, argc, argv, a);
 	if (!r)
 		r = explain(pool, a, query->answer(a));
+out:
 	kfree(a);
 	return r;
 }

@@ -30,6 +30,10 @@ void thinx_bio_defer(struct thinx_bio *tb)
 	struct thinx_volume *v = tb->port->volume;
 	unsigned long flags;
 
+	tb->since = thinx_bio_now();
+	thinx_volume_count(v, THINX_COUNT_DEFERRED, 1);
+	if (thinx_gate_is_closed(&v->gate))
+		thinx_volume_count(v, THINX_COUNT_GATE_CLOSED, 1);
 	spin_lock_irqsave(&v->lock, flags);
 	list_add_tail(&tb->list, &v->deferred);
 	/* Under the lock: after it the bio may end, and the volume with it. */
@@ -58,7 +62,9 @@ void thinx_bio_starve(struct thinx_bio *tb, bool coming)
 	if (thinx_port_requeues(tb->port)) {
 		status = BLK_STS_DM_REQUEUE;
 	} else if (caps & hold) {
+		tb->since = thinx_bio_now();
 		list_add_tail(&tb->list, &v->starved);
+		thinx_volume_count(v, THINX_COUNT_STARVED, 1);
 		thinx_volume_waits_locked(v);
 		status = BLK_STS_OK;
 	} else if (caps & THINX_NO_SPACE_ERROR) {

@@ -26,6 +26,7 @@ struct thinx_update;
  * @end: likewise one past the last; its bi_iter says so only until it is sent
  * @waiter: while it waits for a range
  * @iter: of a bio whose data an update writes, as it was
+ * @since: while it is deferred or starves: since when, in units of 1024 ns
  * @epoch: of the gate, if @in_gate
  * @in_gate: must leave the gate when it completes
  * @await_commit: once its data is written, hold it until a commit
@@ -48,7 +49,10 @@ struct thinx_bio {
 		};
 		struct thinx_range_waiter waiter;
 	};
-	struct bvec_iter iter;
+	union {
+		struct bvec_iter iter;
+		u32 since;
+	};
 	unsigned int epoch;
 	bool in_gate;
 	bool await_commit;
@@ -98,6 +102,20 @@ static inline void thinx_bio_leave_gate(struct thinx_volume *v,
 {
 	tb->in_gate = false;
 	thinx_gate_leave(&v->gate, tb->epoch);
+}
+
+/** thinx_bio_now() - the present, for thinx_bio.since */
+static inline u32 thinx_bio_now(void)
+{
+	return ktime_get_ns() >> 10;
+}
+
+/** thinx_bio_waited() - note how long a deferred bio took to get that far */
+static inline void thinx_bio_waited(struct thinx_bio *tb, enum thinx_time t)
+{
+	u64 ns = (u64)(thinx_bio_now() - tb->since) << 10;
+
+	thinx_volume_time(tb->port->volume, t, ktime_get_ns() - ns);
 }
 
 /**

@@ -42,11 +42,19 @@
 /* Between attempts of starved writes that a commit could not help. */
 #define RETRY_DELAY msecs_to_jiffies(20)
 
-static int commit_and_tell(struct thinx_plane *plane, bool *flushed)
+static int commit_and_tell(struct thinx_plane *plane, bool *flushed,
+			   enum thinx_counter reason)
 {
+	u64 began;
 	int r;
 
+	began = ktime_get_ns();
 	r = thinx_md_commit(plane->md, flushed);
+	if (*flushed) {
+		thinx_stats_count(plane->stats, reason, 1);
+		thinx_stats_time(plane->stats, THINX_TIME_COMMIT,
+				 ktime_get_ns() - began);
+	}
 	trace_thinx_commit(plane->dev,
 			   thinx_md_completed_generation(plane->md),
 			   *flushed, r);
@@ -69,7 +77,8 @@ int thinx_commit_now(struct thinx_plane *plane)
 {
 	bool flushed;
 
-	return commit_and_tell(plane, &flushed);
+	return commit_and_tell(plane, &flushed,
+			       THINX_COUNT_COMMITS_FOR_OTHERS);
 }
 
 void thinx_commit_surely(struct thinx_plane *plane)
@@ -77,7 +86,8 @@ void thinx_commit_surely(struct thinx_plane *plane)
 	bool flushed;
 	int r;
 
-	if (commit_and_tell(plane, &flushed) || flushed)
+	if (commit_and_tell(plane, &flushed,
+			    THINX_COUNT_COMMITS_FOR_OTHERS) || flushed)
 		return;
 	r = thinx_md_probe(plane->md);
 	if (r)
@@ -115,6 +125,7 @@ static void commit_work(struct work_struct *work)
 	struct thinx_bio *tb, *tmp;
 	LIST_HEAD(waiters);
 	bool for_space, for_discards, flushed;
+	enum thinx_counter reason;
 	int r;
 
 	spin_lock_irq(&c->lock);
@@ -125,7 +136,11 @@ static void commit_work(struct work_struct *work)
 	c->for_discards = false;
 	spin_unlock_irq(&c->lock);
 
-	r = commit_and_tell(plane, &flushed);
+	reason = !list_empty(&waiters) ? THINX_COUNT_COMMITS_FOR_WAITERS :
+		 for_space ? THINX_COUNT_COMMITS_FOR_SPACE :
+		 for_discards ? THINX_COUNT_COMMITS_FOR_DISCARDS :
+				THINX_COUNT_COMMITS_BY_TIME;
+	r = commit_and_tell(plane, &flushed, reason);
 	list_for_each_entry_safe(tb, tmp, &waiters, list)
 		end_waiter(tb, r, flushed);
 	if (for_discards)
@@ -166,6 +181,9 @@ void thinx_commit_queue(struct thinx_plane *plane, struct bio *bio)
 	struct thinx_bio *tb = thinx_bio_state(plane, bio);
 	unsigned long flags;
 
+	thinx_volume_count(tb->port->volume, bio->bi_opf & REQ_PREFLUSH ?
+			   THINX_COUNT_FLUSH_COMMIT : THINX_COUNT_FUA_COMMIT,
+			   1);
 	spin_lock_irqsave(&plane->commit.lock, flags);
 	list_add_tail(&tb->list, &plane->commit.waiters);
 	/* Under the lock: after it the bio may end, and the pool with it. */

@@ -160,6 +160,8 @@ static void zero_gap(struct thinx_update *u, sector_t begin, sector_t end)
 	sector_t sector = thinx_plane_sector(plane, u->dbegin) + begin;
 	sector_t most = most_zeros(plane);
 
+	thinx_volume_count(u->group->volume, THINX_COUNT_SECTORS_ZEROED,
+			   end - begin);
 	if (end - begin >= MIN_ZEROS && most >= MIN_ZEROS)
 		zero_by_device(u, sector, end - begin, most);
 	else
@@ -182,6 +184,7 @@ static void copy_gap(struct thinx_update *u, struct block_device *from_bdev,
 		.count = nr,
 	};
 
+	thinx_volume_count(u->group->volume, THINX_COUNT_SECTORS_COPIED, nr);
 	atomic_inc(&u->pending);
 	dm_kcopyd_copy(plane->copier, &from, 1, &to, 0, copy_done, u);
 }

@@ -156,6 +156,33 @@ static int learn_words(struct thinx_group *g)
 	return 0;
 }
 
+/* Why did its bios leave the fast path? */
+static void count_reason(struct thinx_group *g)
+{
+	enum thinx_counter reason = THINX_COUNT_OTHER;
+	struct thinx_bio *tb;
+	u32 i, nr = 0;
+
+	list_for_each_entry(tb, &g->bios, list) {
+		thinx_bio_waited(tb, THINX_TIME_QUEUED);
+		nr++;
+	}
+	for (i = 0; i < g->nr && reason != THINX_COUNT_MISS; i++) {
+		thinx_word_t word = g->blocks[i].word;
+
+		if (word == THINX_WORD_UNKNOWN)
+			reason = THINX_COUNT_MISS;
+		else if (!g->is_write)
+			continue;
+		else if (word == THINX_WORD_HOLE)
+			reason = THINX_COUNT_HOLE_WRITE;
+		else if (reason == THINX_COUNT_OTHER &&
+			 thinx_volume_sees_shared(g->volume, word))
+			reason = THINX_COUNT_SHARED_WRITE;
+	}
+	thinx_volume_count(g->volume, reason, nr);
+}
+
 /* ---- running groups ---- */
 
 static void decide_reads(struct thinx_group *g)
@@ -331,6 +358,8 @@ static int learn_group(struct thinx_group *g, struct list_head *groups)
 		give_up_group(g, r);
 	else
 		list_add_tail(&g->list, groups);
+	if (!r)
+		thinx_volume_time(g->volume, THINX_TIME_LEARNING, g->since);
 	return r;
 }
 
@@ -355,11 +384,14 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	/* Pairs with thinx_plane_abort(). */
 	g->nr_aborts = smp_load_acquire(&plane->nr_aborts);
 	if (!lock_run(g, todo, &run)) {
+		thinx_volume_count(v, THINX_COUNT_RANGE_HELD, 1);
 		thinx_group_free_unused(g);
 		return true;
 	}
 	trace_thinx_group(plane->dev, v->id, g->begin, g->nr, g->is_write);
 	learn_from_cache(g);
+	count_reason(g);
+	g->since = ktime_get_ns();
 	learn_group(g, groups);
 	return true;
 }
@@ -499,6 +531,7 @@ static bool process_deferred(struct thinx_volume *v)
 			list_del(&tb->list);
 			thinx_discard_queue(v, tb);
 		} else if (!form_group(v, &todo, &groups)) {
+			thinx_volume_count(v, THINX_COUNT_MEMORY, 1);
 			put_back(v, &todo);
 			again = true;
 		} else if (++nr >= GROUPS_PER_PASS) {

@@ -77,6 +77,7 @@ void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb)
 	struct thinx_discard *d;
 	thinx_vblock_t begin, end;
 
+	thinx_volume_count(v, THINX_COUNT_DISCARD, 1);
 	whole_blocks(v->plane, bio, &begin, &end);
 	if (begin >= end) {
 		thinx_bio_end(bio, BLK_STS_OK);
@@ -99,6 +100,8 @@ static void end_discard(struct thinx_volume *v, struct thinx_discard *d,
 			blk_status_t status)
 {
 	list_del(&d->list);
+	if (!status)
+		thinx_bio_waited(d->tb, THINX_TIME_DISCARDING);
 	if (d->has_range)
 		thinx_volume_unlock_range(v, &d->range);
 	thinx_bio_end(thinx_bio_of(d->tb), status);
@@ -147,11 +150,14 @@ static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
 {
 	struct thinx_plane *plane = v->plane;
 	struct thinx_md_removal *rm = plane->removal;
+	u64 locked_at, mapped;
 	bool done;
 	int r;
 
 	thinx_md_read_ahead_remove(v->dev, d->next, d->end);
 	thinx_md_lock(plane->md);
+	locked_at = ktime_get_ns();
+	mapped = thinx_md_dev_mapped_blocks(v->dev);
 	rm->begin = d->next;
 	rm->end = d->end;
 	rm->want_freed = READ_ONCE(plane->pass_discards);
@@ -170,7 +176,10 @@ static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
 	thinx_passdown_add(plane, rm->freed, rm->nr_freed,
 			   thinx_md_open_generation(plane->md));
 	done = rm->done;
+	mapped -= thinx_md_dev_mapped_blocks(v->dev);
 	thinx_md_unlock(plane->md);
+	thinx_volume_time(v, THINX_TIME_LOCKED, locked_at);
+	thinx_volume_count(v, THINX_COUNT_BLOCKS_DISCARDED, mapped);
 
 	thinx_commit_note_change(plane);
 	if (r == -ENOSPC && !d->committed && !thinx_md_is_broken(plane->md)) {

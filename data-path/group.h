@@ -52,6 +52,7 @@ enum thinx_fate {
  * @refused: W; and again, after a commit: the bios have to wait for space
  * @bios_wait: I once started; the bios are written after the copy
  * @zeros_failed: A; the data device did not write zeros by itself
+ * @since: W; ns; when its present stage began
  */
 struct thinx_update {
 	struct list_head list;
@@ -69,6 +70,7 @@ struct thinx_update {
 	bool bios_wait;
 	bool zeros_failed;
 	blk_status_t status;
+	u64 since;
 };
 
 /**
@@ -98,6 +100,7 @@ struct thinx_group_block {
  * @nr_aborts: I; thinx_plane.nr_aborts before it learned
  * @missing: W; metadata block that has to be read before it can learn more
  * @nr_waits: W; how often it waited for one
+ * @since: W; ns; when it began to learn
  * @pooled: I; came from the mempool
  * @is_write: I; all bios write, or all read
  * @blocks: W
@@ -114,6 +117,7 @@ struct thinx_group {
 	unsigned int nr_aborts;
 	u64 missing;
 	unsigned int nr_waits;
+	u64 since;
 	bool pooled;
 	bool is_write;
 	struct thinx_group_block blocks[];

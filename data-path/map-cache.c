@@ -109,6 +109,7 @@ unsigned long thinx_map_cache_limit_bytes = ULONG_MAX;
 
 static struct kmem_cache *chunk_slab;
 static atomic_long_t nr_chunks;
+static atomic_long_t nr_filled, nr_evicted;
 
 static DEFINE_SPINLOCK(caches_lock);
 static LIST_HEAD(caches);		/* L:caches_lock; hand at the first */
@@ -129,6 +130,16 @@ void thinx_map_cache_teardown(void)
 unsigned long thinx_map_cache_count(void)
 {
 	return atomic_long_read(&nr_chunks);
+}
+
+unsigned long thinx_map_cache_filled(void)
+{
+	return atomic_long_read(&nr_filled);
+}
+
+unsigned long thinx_map_cache_evicted(void)
+{
+	return atomic_long_read(&nr_evicted);
 }
 
 unsigned long thinx_map_cache_bytes(void)
@@ -202,7 +213,10 @@ static bool hand_step(bool spare_accessed)
 		return false;
 	}
 	index = mc->hand++;
-	return !spare && drop_chunk(mc, index);
+	if (spare || !drop_chunk(mc, index))
+		return false;
+	atomic_long_inc(&nr_evicted);
+	return true;
 }
 
 static unsigned long evict_locked(unsigned long nr_scan, unsigned long nr_evict,
@@ -259,6 +273,7 @@ static void ensure_chunk(struct thinx_map_cache *mc, unsigned long index,
 	c->accessed = false;
 	memset(c->words, 0xff, sizeof(c->words));	/* UNKNOWN */
 	atomic_long_inc(&nr_chunks);
+	atomic_long_inc(&nr_filled);
 	/* Not NULL: lost a race, or no memory for a node. */
 	if (xa_cmpxchg(&mc->chunks, index, NULL, c, gfp | __GFP_NOWARN)) {
 		atomic_long_dec(&nr_chunks);

@@ -127,6 +127,12 @@ unsigned long thinx_map_cache_bytes(void);
  */
 unsigned long thinx_map_cache_count(void);
 
+/** thinx_map_cache_filled() - chunks ever made, all caches; lock-free */
+unsigned long thinx_map_cache_filled(void);
+
+/** thinx_map_cache_evicted() - chunks ever evicted, all caches; lock-free */
+unsigned long thinx_map_cache_evicted(void);
+
 /**
  * thinx_map_cache_evict() - look at some chunks, evict unused ones
  * @nr_scan: how many to look at

@@ -29,6 +29,7 @@
 
 #include "include/thinx-log.h"
 #include "dm-thinx-metadata.h"
+#include "data-path/stats.h"
 
 /* Pieces kept in reserve for when memory is short. */
 #define THINX_MIN_PIECES 256
@@ -161,6 +162,8 @@ struct thinx_passdown {
  * @commit: see struct thinx_commit
  * @passdown: see struct thinx_passdown
  * @removal: L:metadata lock; scratch memory of a discard step
+ * @stats: I; see data-path/stats.h
+ * @flush_began: ns; when the data device began to flush for a commit
  * @ops: I; the control plane
  * @context: I; its argument
  */
@@ -205,6 +208,8 @@ struct thinx_plane {
 	struct thinx_commit commit;
 	struct thinx_passdown passdown;
 	struct thinx_md_removal *removal;
+	struct thinx_stats __percpu *stats;
+	u64 flush_began;
 	const struct thinx_plane_ops *ops;
 	void *context;
 };

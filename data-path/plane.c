@@ -29,6 +29,8 @@ static void flush_end_io(struct bio *bio)
 {
 	struct thinx_plane *plane = bio->bi_private;
 
+	thinx_stats_time(plane->stats, THINX_TIME_COMMIT_FLUSH,
+			 ktime_get_ns() - plane->flush_began);
 	complete(&plane->flushed);
 }
 
@@ -38,6 +40,7 @@ static int start_flush(void *context)
 	struct bio *bio = &plane->flush_bio;
 
 	reinit_completion(&plane->flushed);
+	plane->flush_began = ktime_get_ns();
 	bio_init(bio, plane->data_bdev, NULL, 0,
 		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
 	bio->bi_end_io = flush_end_io;
@@ -74,7 +77,22 @@ static void metadata_low(void *context)
 	plane->ops->metadata_low(plane->context);
 }
 
+static void committed(void *context, const struct thinx_md_commit_times *t)
+{
+	struct thinx_plane *plane = context;
+
+	thinx_stats_count(plane->stats, THINX_COUNT_COMMITS, 1);
+	thinx_stats_count(plane->stats, THINX_COUNT_COMMIT_BLOCKS, t->nr_blocks);
+	thinx_stats_time(plane->stats, THINX_TIME_COMMIT_CLOSE, t->close_ns);
+	thinx_stats_time(plane->stats, THINX_TIME_LOCKED, t->close_ns);
+	thinx_stats_time(plane->stats, THINX_TIME_COMMIT_WRITE, t->write_ns);
+	thinx_stats_time(plane->stats, THINX_TIME_COMMIT_COMPLETE,
+			 t->complete_ns);
+	thinx_stats_time(plane->stats, THINX_TIME_LOCKED, t->complete_ns);
+}
+
 static const struct thinx_md_hooks hooks = {
+	.committed = committed,
 	.start_flush = start_flush,
 	.end_flush = end_flush,
 	.commit = commit_between,
@@ -122,10 +140,13 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	thinx_commit_init(plane);
 	thinx_passdown_init(plane);
 
-	plane->removal = kvzalloc(sizeof(*plane->removal), GFP_KERNEL);
-	if (!plane->removal)
+	plane->stats = alloc_percpu(struct thinx_stats);
+	if (!plane->stats)
 		return -ENOMEM;
 	r = -ENOMEM;
+	plane->removal = kvzalloc(sizeof(*plane->removal), GFP_KERNEL);
+	if (!plane->removal)
+		goto err_free_stats;
 	plane->wq = alloc_workqueue("thinx/%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 				    name);
 	if (!plane->wq)
@@ -166,6 +187,8 @@ err_destroy_wq:
 	destroy_workqueue(plane->wq);
 err_free_removal:
 	kvfree(plane->removal);
+err_free_stats:
+	free_percpu(plane->stats);
 	return r;
 }
 
@@ -182,6 +205,7 @@ void thinx_plane_exit(struct thinx_plane *plane)
 	bioset_exit(&plane->bios);
 	bioset_exit(&plane->pieces);
 	kvfree(plane->removal);
+	free_percpu(plane->stats);
 }
 
 static void close_gates(struct thinx_plane *plane)

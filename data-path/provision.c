@@ -79,6 +79,7 @@ static int restamp_exclusive(struct thinx_group *g, u32 begin, u32 end)
 			continue;
 		g->blocks[i].word = mappings[i - begin];
 		g->blocks[i].fate = THINX_IN_PLACE;
+		thinx_volume_count(v, THINX_COUNT_BLOCKS_RESTAMPED, 1);
 		thinx_map_cache_set(&v->cache, g->begin + i, 1,
 				    g->blocks[i].word);
 	}
@@ -268,6 +269,7 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 	struct plan p = { .caps = thinx_plane_caps(plane) };
 	struct thinx_md_space s;
 	struct thinx_group *g;
+	u64 began = ktime_get_ns(), locked_at = 0;
 	bool locked = false;
 	int r, failed = 0;
 	u32 i;
@@ -283,6 +285,7 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 		if (!locked && group_needs_plan(g)) {
 			thinx_md_lock(plane->md);
 			locked = true;
+			locked_at = ktime_get_ns();
 			thinx_md_get_space_locked(plane->md, &s);
 			p.free = s.data_allocatable;
 			if (thinx_md_space_is_out(&s))
@@ -304,6 +307,8 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 	if (!locked)
 		return;
 	thinx_md_unlock(plane->md);
+	thinx_volume_time(v, THINX_TIME_LOCKED, locked_at);
+	thinx_volume_time(v, THINX_TIME_PLANNING, began);
 
 	if (p.misled)
 		atomic_inc(&plane->fruitless);
@@ -338,6 +343,7 @@ static void write_bios(struct thinx_update *u)
 
 void thinx_provision_start(struct thinx_update *u)
 {
+	u->since = ktime_get_ns();
 	if (thinx_copy_fill_gaps(u))
 		write_bios(u);
 	thinx_update_part_done(u, BLK_STS_OK);
@@ -455,6 +461,19 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u,
 	return r;
 }
 
+/* All its data is written: the next stage begins. */
+static void note_written(struct thinx_volume *v, struct list_head *batch)
+{
+	struct thinx_update *u;
+
+	list_for_each_entry(u, batch, list) {
+		if (u->status || u->retried)
+			continue;
+		thinx_volume_time(v, THINX_TIME_DATA, u->since);
+		u->since = ktime_get_ns();
+	}
+}
+
 /*
  * Insert what can be inserted; what needs a commit first goes to @again.
  * Returns the first error that is not retried.
@@ -464,12 +483,15 @@ static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 {
 	struct thinx_update *u, *tmp;
 	bool inserted = false;
+	u64 locked_at;
 	int r, failed = 0;
 
 	list_for_each_entry(u, batch, list)
 		if (!u->status)
 			thinx_md_read_ahead_write(v->dev, u->vbegin, u->nr);
+	note_written(v, batch);
 	thinx_md_lock(v->plane->md);
+	locked_at = ktime_get_ns();
 	list_for_each_entry_safe(u, tmp, batch, list) {
 		r = insert_locked(v, u, inserted);
 		if (r == -ENOSPC && !u->status) {
@@ -483,6 +505,7 @@ static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 		inserted |= !u->status;
 	}
 	thinx_md_unlock(v->plane->md);
+	thinx_volume_time(v, THINX_TIME_LOCKED, locked_at);
 	return failed;
 }
 
@@ -495,6 +518,11 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 	trace_thinx_update(v->plane->dev, v->id, u->vbegin,
 			   u->dbegin, u->nr, u->copy,
 			   blk_status_to_errno(u->status));
+	if (!u->status) {
+		thinx_volume_time(v, THINX_TIME_INSERTING, u->since);
+		thinx_volume_count(v, u->copy ? THINX_COUNT_BLOCKS_UNSHARED :
+				   THINX_COUNT_BLOCKS_PROVISIONED, u->nr);
+	}
 	list_for_each_entry_safe(tb, tmp, &u->bios, list) {
 		bio = thinx_bio_of(tb);
 		if (u->refused) {

@@ -63,6 +63,21 @@ static void drain_may_be_over(struct thinx_gate *g)
 	thinx_volume_kick(container_of(g, struct thinx_volume, gate));
 }
 
+int thinx_volume_get_stats(struct thinx_plane *plane, u32 id,
+			   struct thinx_stats *copy, bool reset)
+{
+	struct thinx_volume *v;
+
+	mutex_lock(&plane->volumes_lock);
+	v = find_volume(plane, id);
+	if (v)
+		thinx_stats_of_volume(&v->stats, copy);
+	if (v && reset)
+		thinx_stats_reset_volume(&v->stats);
+	mutex_unlock(&plane->volumes_lock);
+	return v ? 0 : -ENODATA;
+}
+
 static int create_volume(struct thinx_plane *plane, u32 id,
 			 struct thinx_volume **result)
 {

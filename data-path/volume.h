@@ -69,6 +69,7 @@ struct dm_target;
  * @waiting: in thinx_plane.waiting or empty, under its lock
  * @ports: under thinx_plane.volumes_lock; struct thinx_port
  * @pins: likewise; how many others keep it from being destroyed
+ * @stats: A; last: see data-path/stats.h
  *
  * What a mapped bio reads comes first: nothing in these cache lines is written
  * by the slow path.
@@ -97,6 +98,7 @@ struct thinx_volume {
 	struct list_head waiting;
 	struct list_head ports;
 	unsigned int pins;
+	struct thinx_volume_stats stats ____cacheline_aligned;
 };
 
 /**
@@ -299,5 +301,40 @@ static inline bool thinx_volume_sees_shared(const struct thinx_volume *v,
 {
 	return thinx_mapping_time(word) < thinx_md_dev_snapshotted_time(v->dev);
 }
+
+/* ---- numbers ---- */
+
+/** thinx_volume_count() - count something of a volume, and of its pool */
+static inline void thinx_volume_count(struct thinx_volume *v,
+				      enum thinx_counter c, u64 nr)
+{
+	thinx_stats_count(v->plane->stats, c, nr);
+	atomic_long_add(nr, &v->stats.n[c]);
+}
+
+/** thinx_volume_time() - note how long something took since @began, ns */
+static inline void thinx_volume_time(struct thinx_volume *v, enum thinx_time t,
+				     u64 began)
+{
+	u64 ns = ktime_get_ns() - began;
+
+	thinx_stats_time(v->plane->stats, t, ns);
+	atomic_long_inc(&v->stats.times[t][thinx_stats_bucket(ns)]);
+	if (ns > READ_ONCE(v->stats.longest[t]))
+		WRITE_ONCE(v->stats.longest[t], ns);
+}
+
+/**
+ * thinx_volume_get_stats() - the numbers of a volume
+ * @plane: plane
+ * @id: device
+ * @copy: result
+ * @reset: begin them again at zero
+ *
+ * Context: May sleep.
+ * Return: 0, -ENODATA no table uses the device.
+ */
+int __must_check thinx_volume_get_stats(struct thinx_plane *plane, u32 id,
+					struct thinx_stats *copy, bool reset);
 
 #endif /* THINX_VOLUME_H */
