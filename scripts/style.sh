@@ -142,7 +142,7 @@ gate_includes()
 		if (path ~ /^include\/[a-z-]*format\.h$/) return "format"
 		if (path ~ /^include\/compat\//) return "compat"
 		if (path ~ /^include\/trace\//) return "trace"
-		if (path == "include/thinx-log.h") return "log"
+		if (path ~ /^include\/thinx-(log|memory)\.h$/) return "log"
 		if (path ~ /^(dm-thinx-types|metadata\/md-types)\.h$/) return "types"
 		if (path ~ /^dm-thinx-metadata\.h$/) return "facade"
 		if (path ~ /^dm-thinx-metadata(-bdev)?\.c$/) return "metadata"
