@@ -129,6 +129,7 @@ static void publish_target(struct thinx_pool_target *pt)
 
 	ti->num_flush_bios = 1;
 	ti->flush_supported = true;
+	ti->num_write_zeroes_bios = 1;
 	pt->passdown = wants_passdown(pt);
 	if (pt->passdown) {
 		ti->num_discard_bios = 1;

@@ -21,6 +21,9 @@
 /* The largest discard taken, 16 GiB, in sectors: as dm-thin does on 6.1. */
 #define MAX_DISCARD_SECTORS (1U << 25)
 
+/* The largest request for zeros, 1 GiB: on 6.1 the size of a bio must hold it. */
+#define MAX_ZEROES_SECTORS (1U << 21)
+
 /**
  * struct thinx_thin - one thin table
  * @port: its volume
@@ -138,9 +141,11 @@ static void publish_target(struct thinx_thin *tc)
 
 	ti->num_flush_bios = 1;
 	ti->flush_supported = true;
+	ti->num_write_zeroes_bios = 1;
 	ti->accounts_remapped_io = true;
 	ti->limit_swap_bios = true;
 	ti->per_io_data_size = thinx_map_bio_size;
+	tc->port.keeps_blocks = !tc->pool->discard;
 	if (tc->pool->discard) {
 		ti->num_discard_bios = 1;
 		ti->discards_supported = true;
@@ -237,12 +242,41 @@ static int check_origin_size(struct thinx_thin *tc, sector_t size)
 	return -EINVAL;
 }
 
+static unsigned int max_zeroes(struct thinx_thin *tc)
+{
+	u32 block = tc->pool->block_sectors;
+
+	return max(block, rounddown(MAX_ZEROES_SECTORS, block));
+}
+
+/*
+ * dm core lets requests for zeros through only if all devices of a table can do
+ * them.  A volume needs nothing of its data device to leave a hole, and writes
+ * pages of zeros if it must, so it can always; io_hints come too early to say so.
+ * Next to other targets dm core's word stands.
+ */
+static void allow_write_zeroes(struct thinx_thin *tc)
+{
+	struct dm_target *ti = tc->port.ti;
+	struct mapped_device *dm = dm_table_get_md(ti->table);
+	int r;
+
+	if (ti->len != dm_table_get_size(ti->table))
+		return;
+	r = thinx_set_write_zeroes_limit(dm_disk(dm)->queue, max_zeroes(tc),
+					 !tc->port.keeps_blocks);
+	if (r)
+		pool_warn(tc->pool, "thin device %u: no write-zeroes: error = %d",
+			  tc->port.volume->id, r);
+}
+
 static int thin_preresume(struct dm_target *ti)
 {
 	struct thinx_thin *tc = ti->private;
 	sector_t size;
 	int r;
 
+	allow_write_zeroes(tc);
 	if (!tc->origin_dev)
 		return 0;
 	size = bdev_nr_sectors(tc->port.origin);
@@ -385,6 +419,7 @@ static void thin_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 	if (tc->port.origin)
 		stack_origin(limits, tc->port.origin);
+	thinx_cap_write_zeroes(limits, max_zeroes(tc));
 	if (!tc->pool->discard)
 		return;
 	limits->discard_granularity = discard_granularity(block);

@@ -34,6 +34,9 @@ struct thinx_update;
  * @is_piece: cut from another bio, lives in thinx_plane.pieces
  * @is_counted: counted in thinx_plane.nr_reserved
  * @is_cut: part of it is under way as pieces, so the rest has to be pieces, too
+ * @is_zero_piece: counted in thinx_volume.nr_zero_pieces
+ * @by_pages: zeros are to be written as pages
+ * @zeros_failed: A; the data device did not write zeros by itself
  *
  * dm core keeps it next to its clone and does not clear it.
  */
@@ -60,6 +63,9 @@ struct thinx_bio {
 	bool is_piece;
 	bool is_counted;
 	bool is_cut;
+	bool is_zero_piece;
+	bool by_pages;
+	bool zeros_failed;
 };
 
 /**

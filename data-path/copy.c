@@ -29,14 +29,7 @@
 
 #include <linux/dm-kcopyd.h>
 
-/*
- * From this many sectors on zeros are left to the data device: a request without
- * data costs about as much as one of this size.
- */
-#define MIN_ZEROS ((sector_t)256)
-
-/* bi_size has 32 bits. */
-#define MAX_ZEROS ((sector_t)1 << 21)
+#include "data-path/zeroes.h"
 
 /**
  * struct gaps - what the bios of an update leave uncovered
@@ -57,10 +50,7 @@ static void zero_end_io(struct bio *bio)
 	struct thinx_update *u = bio->bi_private;
 	blk_status_t status = bio->bi_status;
 
-	if (status && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
-		if (status == BLK_STS_NOTSUPP || status == BLK_STS_TARGET)
-			WRITE_ONCE(u->group->volume->plane->zeros_refused,
-				   true);
+	if (thinx_zeroes_refused(u->group->volume->plane, bio)) {
 		WRITE_ONCE(u->zeros_failed, true);
 		status = BLK_STS_OK;
 	}
@@ -80,92 +70,37 @@ static void copy_done(int read_err, unsigned long write_err, void *context)
 		thinx_update_part_done(u, status);
 }
 
-/* A bio of our own that writes zeros. */
-static struct bio *zero_bio(struct thinx_update *u, blk_opf_t op,
-			    unsigned int nr_pages, sector_t sector)
+static void zeros_begin(void *context)
 {
-	struct thinx_plane *plane = u->group->volume->plane;
-	struct bio *bio;
+	struct thinx_update *u = context;
 
-	/* Both flags: writeback throttling leaves such a bio alone. */
-	bio = bio_alloc_bioset(plane->data_bdev, nr_pages,
-			       op | REQ_SYNC | REQ_IDLE, GFP_NOIO,
-			       &plane->bios);
-	bio->bi_iter.bi_sector = sector;
-	bio->bi_end_io = zero_end_io;
-	bio->bi_private = u;
-	return bio;
-}
-
-/* On account of the first of the bios. */
-static void zero_by_pages(struct thinx_update *u, sector_t sector, sector_t nr)
-{
-	unsigned int nr_pages, len;
-	struct bio *bio;
-
-	while (nr) {
-		nr_pages = min_t(sector_t, BIO_MAX_VECS,
-				 (nr + PAGE_SECTORS - 1) >> PAGE_SECTORS_SHIFT);
-		bio = zero_bio(u, REQ_OP_WRITE, nr_pages, sector);
-		for (; nr && nr_pages; nr_pages--) {
-			len = min_t(sector_t, nr, PAGE_SECTORS);
-			__bio_add_page(bio, ZERO_PAGE(0), len << SECTOR_SHIFT,
-				       0);
-			sector += len;
-			nr -= len;
-		}
-		atomic_inc(&u->pending);
-		thinx_bio_submit(list_first_entry(&u->bios, struct thinx_bio,
-						  list), bio);
-	}
-}
-
-/* The most that the data device writes zeros to at once; see I2. */
-static sector_t most_zeros(struct thinx_plane *plane)
-{
-	sector_t max = bdev_write_zeroes_sectors(plane->data_bdev);
-
-	if (READ_ONCE(plane->zeros_refused))
-		return 0;
-	return round_down(min(max, MAX_ZEROS),
-			  plane->data_sector_size >> SECTOR_SHIFT);
+	atomic_inc(&u->pending);
 }
 
 /*
- * Not with REQ_NOUNMAP: a data device that is thin itself may keep its space for
- * what is written, and what is discarded is given back to it, too.
- *
- * On nobody's account: a limit on bytes per second would count all of a block of
- * 1 GiB for a write of 4 KiB, although nothing is moved.
+ * On account of the first of the bios.  Not with REQ_NOUNMAP: a data device that
+ * is thin itself may keep its space for what is written, and what is discarded is
+ * given back to it, too.
  */
-static void zero_by_device(struct thinx_update *u, sector_t sector, sector_t nr,
-			   sector_t most)
+static struct thinx_zeroing zeroing(struct thinx_update *u)
 {
-	struct bio *bio;
-	sector_t len;
-
-	for (; nr; nr -= len) {
-		len = min(nr, most);
-		bio = zero_bio(u, REQ_OP_WRITE_ZEROES, 0, sector);
-		bio->bi_iter.bi_size = len << SECTOR_SHIFT;
-		sector += len;
-		atomic_inc(&u->pending);
-		submit_bio(bio);
-	}
+	return (struct thinx_zeroing) {
+		.account = list_first_entry(&u->bios, struct thinx_bio, list),
+		.begin = zeros_begin,
+		.end_io = zero_end_io,
+		.private = u,
+	};
 }
 
 static void zero_gap(struct thinx_update *u, sector_t begin, sector_t end)
 {
 	struct thinx_plane *plane = u->group->volume->plane;
-	sector_t sector = thinx_plane_sector(plane, u->dbegin) + begin;
-	sector_t most = most_zeros(plane);
+	struct thinx_zeroing z = zeroing(u);
 
 	thinx_volume_count(u->group->volume, THINX_COUNT_SECTORS_ZEROED,
 			   end - begin);
-	if (end - begin >= MIN_ZEROS && most >= MIN_ZEROS)
-		zero_by_device(u, sector, end - begin, most);
-	else
-		zero_by_pages(u, sector, end - begin);
+	thinx_zeroes_write(&z, thinx_plane_sector(plane, u->dbegin) + begin,
+			   end - begin);
 }
 
 /* Copy to sectors [offset, offset + nr) of the update. */
@@ -230,16 +165,23 @@ static void fill_gap(struct thinx_update *u, sector_t begin, sector_t end,
 		zero_gap(u, zeros, end);
 }
 
+static void zero_pages(struct thinx_update *u, sector_t begin, sector_t end)
+{
+	struct thinx_plane *plane = u->group->volume->plane;
+	struct thinx_zeroing z = zeroing(u);
+
+	if (begin < end && thinx_zeroes_by_device(end - begin))
+		thinx_zeroes_write_pages(&z, thinx_plane_sector(plane,
+								u->dbegin) +
+					 begin, end - begin);
+}
+
 /* Pages where zero_gap() may have left it to the device. */
 static void zero_gap_again(struct thinx_update *u, sector_t begin, sector_t end,
 			   struct gaps *unused)
 {
-	struct thinx_plane *plane = u->group->volume->plane;
-
-	begin = copied_end(u, begin, end);
-	if (end - begin >= MIN_ZEROS && wants_zeros(u))
-		zero_by_pages(u, thinx_plane_sector(plane, u->dbegin) + begin,
-			      end - begin);
+	if (wants_zeros(u))
+		zero_pages(u, copied_end(u, begin, end), end);
 }
 
 typedef void (*gap_fn)(struct thinx_update *u, sector_t begin, sector_t end,
@@ -259,6 +201,11 @@ static void walk_gaps(struct thinx_update *u, gap_fn fn, struct gaps *gaps)
 	}
 	if (covered < nr)
 		fn(u, covered, nr, gaps);
+}
+
+void thinx_copy_zeroes(struct thinx_update *u, struct thinx_bio *tb)
+{
+	zero_gap(u, tb->begin, tb->end);
 }
 
 /* The bios' own iterators do not say it any more once they are sent. */
@@ -303,8 +250,13 @@ bool thinx_copy_fill_gaps(struct thinx_update *u)
 
 void thinx_copy_zero_again(struct thinx_update *u)
 {
+	struct thinx_bio *tb;
+
 	u->zeros_failed = false;
 	atomic_set(&u->pending, 1);
 	walk_gaps(u, zero_gap_again, NULL);
+	list_for_each_entry(tb, &u->bios, list)
+		if (bio_op(thinx_bio_of(tb)) == REQ_OP_WRITE_ZEROES)
+			zero_pages(u, tb->begin, tb->end);
 	thinx_update_part_done(u, BLK_STS_OK);
 }

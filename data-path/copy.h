@@ -21,6 +21,15 @@
 bool thinx_copy_fill_gaps(struct thinx_update *u);
 
 /**
+ * thinx_copy_zeroes() - write the zeros that a bio of an update asks for
+ * @u: update, started
+ * @tb: state of the bio, REQ_OP_WRITE_ZEROES, one of its bios
+ *
+ * Context: The volume's worker.
+ */
+void thinx_copy_zeroes(struct thinx_update *u, struct thinx_bio *tb);
+
+/**
  * thinx_copy_zero_again() - write zeros that the data device did not write
  * @u: update; all its writes have ended, and @zeros_failed is set
  *

@@ -9,6 +9,7 @@
  * deferred ─┬ given back (noflush suspend)
  *           ├ flush ──────────────────► committer or data device
  *           ├ discard ────────────────► discard.c
+ *           ├ zeros, whole blocks ────► zero-range.c, discard.c
  *           └ read, write ─► group ─► range ─► words ─► provision.c, dispatch.c
  *                                                └ not cached: read ahead, try again
  *
@@ -32,6 +33,8 @@
 #include "data-path/group.h"
 #include "data-path/passdown.h"
 #include "data-path/provision.h"
+#include "data-path/zero-range.h"
+#include "data-path/zeroes.h"
 #include "include/trace/events/thinx.h"
 
 /* Groups planned in one critical section of the metadata lock. */
@@ -286,8 +289,8 @@ static bool can_join(struct thinx_plane *plane, const struct run *run,
 }
 
 /*
- * The first bio and, if it writes, the writes that adjoin it.  Reads stay
- * single: they need no data blocks, so nothing would be gained.
+ * The first bio and, if it writes, the writes that adjoin it.  Reads and
+ * zeros stay single: they seldom need data blocks, so little would be gained.
  */
 static struct run collect_run(struct thinx_plane *plane, struct list_head *todo)
 {
@@ -299,7 +302,7 @@ static struct run collect_run(struct thinx_plane *plane, struct list_head *todo)
 		.last = tb,
 	};
 
-	if (bio_data_dir(bio) != WRITE)
+	if (bio_op(bio) != REQ_OP_WRITE)
 		return run;
 	list_for_each_entry_continue(tb, todo, list) {
 		if (!can_join(plane, &run, tb))
@@ -379,6 +382,7 @@ static bool form_group(struct thinx_volume *v, struct list_head *todo,
 	if (!g)
 		return false;
 	g->is_write = bio_data_dir(thinx_bio_of(tb)) == WRITE;
+	g->is_zeroes = bio_op(thinx_bio_of(tb)) == REQ_OP_WRITE_ZEROES;
 	g->port = tb->port;
 	g->begin = run.begin;
 	/* Pairs with thinx_plane_abort(). */
@@ -530,6 +534,9 @@ static bool process_deferred(struct thinx_volume *v)
 		} else if (bio_op(bio) == REQ_OP_DISCARD) {
 			list_del(&tb->list);
 			thinx_discard_queue(v, tb);
+		} else if (thinx_zeroes_is_range(tb)) {
+			list_del(&tb->list);
+			thinx_zero_range_queue(v, tb);
 		} else if (!form_group(v, &todo, &groups)) {
 			thinx_volume_count(v, THINX_COUNT_MEMORY, 1);
 			put_back(v, &todo);
@@ -569,6 +576,7 @@ void thinx_deferred_work(struct work_struct *work)
 		starving_for_memory |= process_deferred(v);
 		blk_finish_plug(&plug);
 		more = thinx_discard_process(v);
+		more |= thinx_zero_range_process(v);
 		if (!list_empty(&v->unlearned))
 			wait_for_metadata(v);
 		cond_resched();

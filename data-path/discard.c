@@ -20,6 +20,9 @@
  * memory for them is bounded, however slow the devices are.  If a step finds no
  * metadata room, not even after a commit, the discard fails with ENOSPC.
  *
+ * Zeros that may be unmapped come as discards, too.  What cannot be unmapped is
+ * then written instead.
+ *
  * Crash: each step is a consistent change of the metadata; a discard that did
  * not complete has unmapped a part of its range, from the front.
  */
@@ -108,6 +111,30 @@ static void end_discard(struct thinx_volume *v, struct thinx_discard *d,
 	kfree(d);
 }
 
+static bool is_zeroes(struct thinx_discard *d)
+{
+	return bio_op(thinx_bio_of(d->tb)) == REQ_OP_WRITE_ZEROES;
+}
+
+/*
+ * Zeros that cannot be unmapped, or not to the end, are written: see
+ * zero-range.c.
+ */
+static void write_zeros(struct thinx_volume *v, struct thinx_discard *d)
+{
+	struct bio *bio = thinx_bio_of(d->tb);
+	sector_t done = thinx_plane_sector(v->plane, d->next) -
+			bio->bi_iter.bi_sector;
+
+	bio->bi_opf |= REQ_NOUNMAP;
+	bio_advance(bio, (u32)done << SECTOR_SHIFT);
+	list_add_tail(&d->tb->list, &v->zeroes);
+	list_del(&d->list);
+	if (d->has_range)
+		thinx_volume_unlock_range(v, &d->range);
+	kfree(d);
+}
+
 /*
  * Take as many from the queue as have their turn together.  The first that does
  * not get its range claims it.  Nobody has to tell us when it can be had: ranges
@@ -122,6 +149,10 @@ static void take_turn(struct thinx_volume *v)
 	list_for_each_entry_safe(d, tmp, &v->queued, list) {
 		if (thinx_port_requeues(d->tb->port)) {
 			end_discard(v, d, BLK_STS_DM_REQUEUE);
+			continue;
+		}
+		if (!(caps & THINX_CAN_CHANGE) && is_zeroes(d)) {
+			write_zeros(v, d);
 			continue;
 		}
 		if (!(caps & THINX_CAN_CHANGE)) {
@@ -189,7 +220,10 @@ static void discard_step(struct thinx_volume *v, struct thinx_discard *d)
 		return;
 	}
 	d->committed = false;
-	if (r == -ENOSPC && !thinx_md_is_broken(plane->md)) {
+	if (r == -ENOSPC && is_zeroes(d) &&
+	    !thinx_md_is_broken(plane->md)) {
+		write_zeros(v, d);
+	} else if (r == -ENOSPC && !thinx_md_is_broken(plane->md)) {
 		/* That says nothing about others, and harms nobody. */
 		plane_err_limit(plane, "thin device %u: no metadata room to unmap block %llu and those behind it",
 				v->id, d->next);

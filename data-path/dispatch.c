@@ -21,6 +21,7 @@
 #include "data-path/commit.h"
 #include "data-path/map.h"
 #include "data-path/provision.h"
+#include "data-path/zeroes.h"
 #include "include/compat/bio.h"
 
 static void piece_end_io(struct bio *piece)
@@ -28,6 +29,7 @@ static void piece_end_io(struct bio *piece)
 	struct thinx_bio *tb =
 		&container_of(piece, struct thinx_piece, bio)->state;
 	struct thinx_plane *plane = tb->port->volume->plane;
+	struct thinx_volume *v = tb->is_zero_piece ? tb->port->volume : NULL;
 	struct bio *parent = tb->parent;
 	bool counted = tb->is_counted;
 
@@ -38,6 +40,8 @@ static void piece_end_io(struct bio *piece)
 	bio_put(piece);
 	if (counted)
 		atomic_dec(&plane->nr_reserved);
+	if (v && atomic_dec_return(&v->nr_zero_pieces) == THINX_ZERO_PIECES)
+		thinx_volume_kick(v);
 	bio_endio(parent);
 }
 
@@ -65,8 +69,8 @@ static struct bio *alloc_piece(struct thinx_plane *plane, struct bio *bio,
 }
 
 /* A clone of the first @nr_sectors sectors of @bio, or NULL; see I2. */
-static struct bio *make_piece(struct thinx_bio *tb, struct bio *bio,
-			      u32 nr_sectors)
+struct bio *thinx_dispatch_piece(struct thinx_bio *tb, struct bio *bio,
+				 u32 nr_sectors)
 {
 	struct thinx_plane *plane = tb->port->volume->plane;
 	struct thinx_bio *state;
@@ -149,10 +153,30 @@ static void submit_in_place(struct thinx_group *g, struct thinx_bio *tb,
 	}
 	tb->await_commit = (bio->bi_opf & REQ_FUA) &&
 			   thinx_md_dev_is_dirty(v->dev);
+	if (g->is_zeroes) {
+		thinx_zeroes_in_place(tb, bio,
+				      thinx_plane_sector(plane,
+							 thinx_mapping_block(word)) +
+				      offset);
+		return;
+	}
 	bio_set_dev(bio, plane->data_bdev);
 	bio->bi_iter.bi_sector =
 		thinx_plane_sector(plane, thinx_mapping_block(word)) + offset;
 	thinx_bio_submit(tb, bio);
+}
+
+/* What made it a hole may not be durable yet. */
+static void leave_hole(struct thinx_group *g, struct bio *bio)
+{
+	struct thinx_volume *v = g->volume;
+
+	if (is_refused(v, bio))
+		bio_io_error(bio);
+	else if ((bio->bi_opf & REQ_FUA) && thinx_md_dev_is_dirty(v->dev))
+		thinx_commit_queue(v->plane, bio);
+	else
+		bio_endio(bio);
 }
 
 static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
@@ -165,7 +189,9 @@ static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio
 		submit_in_place(g, tb, bio, blk->word, offset);
 		break;
 	case THINX_HOLE:
-		if (thinx_bio_read_hole(tb->port, bio))
+		if (g->is_zeroes)
+			leave_hole(g, bio);
+		else if (thinx_bio_read_hole(tb->port, bio))
 			thinx_bio_submit(tb, bio);
 		else
 			bio_endio(bio);
@@ -215,7 +241,7 @@ static void dispatch_bio(struct thinx_group *g, struct thinx_bio *tb,
 			return;
 		}
 		nr_sectors = min(nr_sectors, bio_sectors(bio));
-		piece = make_piece(tb, bio, nr_sectors);
+		piece = thinx_dispatch_piece(tb, bio, nr_sectors);
 		if (!piece) {
 			thinx_bio_defer(tb);
 			pass->no_memory = true;

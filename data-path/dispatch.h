@@ -30,4 +30,16 @@ struct thinx_pass {
  */
 void thinx_dispatch_group(struct thinx_group *g, struct thinx_pass *pass);
 
+/**
+ * thinx_dispatch_piece() - a clone of the first sectors of a bio
+ * @tb: state of the bio, which ends after its pieces
+ * @bio: the bio
+ * @nr_sectors: how many
+ *
+ * Context: The volume's worker.
+ * Return: the piece, or NULL if there is no memory.
+ */
+struct bio *thinx_dispatch_piece(struct thinx_bio *tb, struct bio *bio,
+				 u32 nr_sectors);
+
 #endif /* THINX_DISPATCH_H */

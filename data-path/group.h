@@ -29,21 +29,22 @@
 /* What is to happen to the bios of a block. */
 enum thinx_fate {
 	THINX_IN_PLACE,		/* submit to thinx_group_block.word */
-	THINX_HOLE,		/* read a hole */
+	THINX_HOLE,		/* read a hole, or leave it one */
 	THINX_UPDATE,		/* wait for thinx_group_block.update */
 	THINX_STARVED,		/* there is no space for it */
 	THINX_REFUSED,		/* fail with EIO */
 };
 
 /**
- * struct thinx_update - a run of blocks that gets new data blocks
+ * struct thinx_update - a run of blocks that gets new data blocks, or loses its own
  * @list: in thinx_volume.copied, prepared or undrained
  * @group: the group it belongs to
  * @vbegin: first virtual block
- * @dbegin: first new data block, held
+ * @dbegin: first new data block, held, unless @unmap
  * @nr: how many
  * @copy: break sharing: keep what the bios do not cover; else it is a hole
- * @source: first old data block if @copy; the others follow
+ * @source: first old data block if @copy and not @unmap; the others follow
+ * @unmap: make holes of them; @copy is set, too, and nothing is written
  * @bios: W; struct thinx_bio by sector, whose data goes to the new blocks
  * @drain: W; ticket of the drain it waits for
  * @pending: A; writes and copies under way, plus one while it is started
@@ -65,6 +66,7 @@ struct thinx_update {
 	atomic_t pending;
 	u32 nr;
 	bool copy;
+	bool unmap;
 	bool retried;
 	bool refused;
 	bool bios_wait;
@@ -103,6 +105,7 @@ struct thinx_group_block {
  * @since: W; ns; when it began to learn
  * @pooled: I; came from the mempool
  * @is_write: I; all bios write, or all read
+ * @is_zeroes: I; its only bio is a request for zeros
  * @blocks: W
  */
 struct thinx_group {
@@ -120,6 +123,7 @@ struct thinx_group {
 	u64 since;
 	bool pooled;
 	bool is_write;
+	bool is_zeroes;
 	struct thinx_group_block blocks[];
 };
 

@@ -35,6 +35,7 @@
 #include "data-path/commit.h"
 #include "data-path/flush.h"
 #include "data-path/group.h"
+#include "data-path/zeroes.h"
 
 static int defer_bio(struct thinx_bio *tb, struct bio *bio)
 {
@@ -162,6 +163,47 @@ static int map_discard(struct thinx_port *port, struct thinx_bio *tb,
 	return defer_bio(tb, bio);
 }
 
+/*
+ * A hole is zeros already: nothing to do and nothing to make durable, unless FUA
+ * asks whether what made it a hole is.  Whatever else is up to the worker.
+ */
+static int map_zeroes(struct thinx_port *port, struct thinx_bio *tb,
+		      struct bio *bio)
+{
+	struct thinx_volume *v = port->volume;
+	struct thinx_plane *plane = v->plane;
+	u32 nr_sectors, offset, reach;
+	thinx_vblock_t b;
+	thinx_word_t word;
+
+	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
+						  bio->bi_iter.bi_sector);
+	if (port->keeps_blocks)
+		bio->bi_opf |= REQ_NOUNMAP;
+	nr_sectors = thinx_zeroes_first_part(tb);
+	if (nr_sectors < bio_sectors(bio))
+		dm_accept_partial_bio(bio, nr_sectors);
+	b = thinx_plane_block(plane, bio->bi_iter.bi_sector, &offset);
+	if ((bio->bi_opf & REQ_FUA) || !thinx_zeroes_hole_shows(port, b) ||
+	    !thinx_bio_enter_gate(v, tb))
+		return defer_bio(tb, bio);
+	if (!(thinx_plane_caps(plane) & THINX_CAN_MAP)) {
+		thinx_bio_leave_gate(v, tb);
+		return DM_MAPIO_KILL;
+	}
+	reach = thinx_map_cache_run(&v->cache, b,
+				    DIV_ROUND_UP(offset + nr_sectors,
+						 plane->block_sectors),
+				    thinx_md_dev_snapshotted_time(v->dev),
+				    &word);
+	if (word != THINX_WORD_HOLE)
+		return defer_bio(tb, bio);
+	cut_bio(plane, bio, offset, reach);
+	thinx_bio_leave_gate(v, tb);
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
 static int map_flush(struct thinx_port *port, struct thinx_bio *tb,
 		     struct bio *bio)
 {
@@ -200,6 +242,9 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 	tb->fua = false;
 	tb->is_piece = false;
 	tb->is_cut = false;
+	tb->is_zero_piece = false;
+	tb->by_pages = false;
+	tb->zeros_failed = false;
 
 	if (unlikely(thinx_port_requeues(port)))
 		return DM_MAPIO_REQUEUE;
@@ -216,6 +261,11 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 		return map_data(port, tb, bio);
 	case REQ_OP_DISCARD:
 		return map_discard(port, tb, bio);
+	case REQ_OP_WRITE_ZEROES:
+		if (unlikely(bio->bi_opf & REQ_FUA) &&
+		    thinx_md_dev_lost_changes(v->dev))
+			return DM_MAPIO_KILL;
+		return map_zeroes(port, tb, bio);
 	default:
 		return DM_MAPIO_KILL;
 	}
@@ -231,6 +281,14 @@ bool thinx_map_done(struct thinx_plane *plane, struct thinx_bio *tb,
 	if (u) {
 		tb->update = NULL;
 		thinx_update_part_done(u, status);
+		return true;
+	}
+	if (unlikely(tb->zeros_failed) && !status) {
+		thinx_bio_rewind(tb);
+		tb->zeros_failed = false;
+		tb->by_pages = true;
+		tb->await_commit = false;
+		thinx_bio_defer(tb);
 		return true;
 	}
 	if (tb->await_commit) {

@@ -10,6 +10,7 @@
  *     looks shared          ─► shadow the path; count is one? restamp, in place
  *     shared                ─► new blocks, copy what the bios do not cover
  *     hole                  ─► new blocks, zero what the bios do not cover
+ *     zeros: shared, covered ─► a hole; a hole that shows zeros ─► stays one
  *   start                     write bios, zeros and copies to the new blocks
  *   prepared (all written)    insert mappings, counts, map cache; end the bios
  *     no metadata space       ─► commit, again; still none: put the bios aside
@@ -27,6 +28,8 @@
 
 #include "data-path/commit.h"
 #include "data-path/copy.h"
+#include "data-path/passdown.h"
+#include "data-path/zeroes.h"
 #include "include/trace/events/thinx.h"
 
 /* Updates inserted in one critical section of the metadata lock. */
@@ -34,9 +37,25 @@
 
 /* ---- planning ---- */
 
-static bool needs_update(struct thinx_volume *v, thinx_word_t word)
+static enum thinx_fate first_fate(struct thinx_group *g, u32 i)
 {
-	return word == THINX_WORD_HOLE || thinx_volume_sees_shared(v, word);
+	thinx_word_t word = g->blocks[i].word;
+
+	if (word == THINX_WORD_HOLE)
+		return g->is_zeroes &&
+		       thinx_zeroes_hole_shows(g->port, g->begin + i) ?
+			THINX_HOLE : THINX_UPDATE;
+	return thinx_volume_sees_shared(g->volume, word) ?
+		THINX_UPDATE : THINX_IN_PLACE;
+}
+
+/* Zeros over what is shared leave a hole, which takes no space. */
+static bool becomes_hole(struct thinx_group *g, u32 i, unsigned int caps)
+{
+	return g->is_zeroes && g->blocks[i].fate == THINX_UPDATE &&
+	       (caps & THINX_CAN_CHANGE) &&
+	       thinx_zeroes_cover(list_first_entry(&g->bios, struct thinx_bio,
+						   list), g->begin + i);
 }
 
 static void set_fate(struct thinx_group *g, u32 begin, u32 end,
@@ -93,7 +112,8 @@ static u32 alike_from(struct thinx_group *g, u32 i)
 	u32 n = 1;
 
 	for (; i + n < g->nr; n++) {
-		if (g->blocks[i + n].fate != THINX_UPDATE)
+		if (g->blocks[i + n].fate != THINX_UPDATE ||
+		    g->blocks[i + n].update)
 			break;
 		if (word == THINX_WORD_HOLE) {
 			if (g->blocks[i + n].word != THINX_WORD_HOLE)
@@ -118,6 +138,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 	u->dbegin = dbegin;
 	u->nr = nr;
 	u->copy = g->blocks[i].word != THINX_WORD_HOLE;
+	u->unmap = false;
 	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
 	u->status = BLK_STS_OK;
 	u->retried = false;
@@ -161,7 +182,7 @@ static int allocate(struct thinx_group *g, struct plan *p)
 	int r;
 
 	while (i < g->nr) {
-		if (g->blocks[i].fate != THINX_UPDATE) {
+		if (g->blocks[i].fate != THINX_UPDATE || g->blocks[i].update) {
 			i++;
 			continue;
 		}
@@ -184,26 +205,41 @@ static int allocate(struct thinx_group *g, struct plan *p)
 	return 0;
 }
 
+static void make_holes(struct thinx_group *g, unsigned int caps)
+{
+	u32 i, end;
+
+	for (i = 0; i < g->nr; i = end + 1) {
+		for (end = i; end < g->nr && becomes_hole(g, end, caps); end++)
+			;
+		if (end == i)
+			continue;
+		init_update(g, i, end - i, 0);
+		g->blocks[i].own.unmap = true;
+	}
+}
+
 /* Give every block of a write group a fate. */
 static int plan_group(struct thinx_group *g, struct plan *p)
 {
-	struct thinx_volume *v = g->volume;
 	unsigned int caps = p->caps;
 	u32 i, end;
 	int r;
 
 	for (i = 0; i < g->nr; i++)
-		g->blocks[i].fate = needs_update(v, g->blocks[i].word) ?
-			THINX_UPDATE : THINX_IN_PLACE;
+		g->blocks[i].fate = first_fate(g, i);
 
 	if (!(caps & THINX_CAN_PROVISION)) {
 		for (i = 0; i < g->nr; i++)
-			if (g->blocks[i].fate == THINX_UPDATE)
+			if (g->blocks[i].fate == THINX_UPDATE &&
+			    !becomes_hole(g, i, caps))
 				g->blocks[i].fate = caps & THINX_CAN_CHANGE ?
 					THINX_STARVED : THINX_REFUSED;
 		/* A block that only looks shared needs no data space. */
-		if (!(caps & THINX_CAN_GROW))
+		if (!(caps & THINX_CAN_GROW)) {
+			make_holes(g, caps);
 			return 0;
+		}
 	}
 	for (i = 0; i < g->nr; i = end > i ? end : i + 1) {
 		end = shared_end(g, i);
@@ -213,6 +249,7 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 		if (r)
 			return r;
 	}
+	make_holes(g, caps);
 	return caps & THINX_CAN_PROVISION ? allocate(g, p) : 0;
 }
 
@@ -244,7 +281,7 @@ static bool group_needs_plan(struct thinx_group *g)
 	u32 i;
 
 	for (i = 0; i < g->nr; i++)
-		if (needs_update(g->volume, g->blocks[i].word))
+		if (first_fate(g, i) == THINX_UPDATE)
 			return true;
 	return false;
 }
@@ -292,7 +329,8 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 				p.caps &= ~(THINX_CAN_GROW | THINX_CAN_PROVISION);
 		}
 		if (!locked) {
-			set_fate(g, 0, g->nr, THINX_IN_PLACE);
+			for (i = 0; i < g->nr; i++)
+				g->blocks[i].fate = first_fate(g, i);
 			continue;
 		}
 		r = plan_group(g, &p);
@@ -332,8 +370,13 @@ static void write_bios(struct thinx_update *u)
 
 	list_for_each_entry(tb, &u->bios, list) {
 		bio = thinx_bio_of(tb);
-		tb->update = u;
 		thinx_bio_remember(tb);
+		if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+			if (!u->unmap)
+				thinx_copy_zeroes(u, tb);
+			continue;
+		}
+		tb->update = u;
 		atomic_inc(&u->pending);
 		bio_set_dev(bio, plane->data_bdev);
 		bio->bi_iter.bi_sector += dstart - vstart;
@@ -344,7 +387,7 @@ static void write_bios(struct thinx_update *u)
 void thinx_provision_start(struct thinx_update *u)
 {
 	u->since = ktime_get_ns();
-	if (thinx_copy_fill_gaps(u))
+	if (u->unmap || thinx_copy_fill_gaps(u))
 		write_bios(u);
 	thinx_update_part_done(u, BLK_STS_OK);
 }
@@ -431,6 +474,26 @@ static void zero_again(struct list_head *batch)
 	}
 }
 
+/* A few leaves at most, so it is one step with what is inserted with it. */
+static int unmap_locked(struct thinx_volume *v, struct thinx_update *u)
+{
+	struct thinx_plane *plane = v->plane;
+	struct thinx_md_removal *rm = plane->removal;
+	int r;
+
+	rm->begin = u->vbegin;
+	rm->end = u->vbegin + u->nr;
+	rm->want_freed = READ_ONCE(plane->pass_discards);
+	do {
+		rm->done = false;
+		rm->nr_freed = 0;
+		r = thinx_md_remove_range_locked(v->dev, rm);
+		thinx_passdown_add(plane, rm->freed, rm->nr_freed,
+				   thinx_md_open_generation(plane->md));
+	} while (!r && !rm->done);
+	return r;
+}
+
 /*
  * The first -ENOSPC means "retry after a commit", which gives back the metadata
  * blocks that this transaction freed; so does another one as long as @others can
@@ -439,12 +502,13 @@ static void zero_again(struct list_head *batch)
 static int insert_locked(struct thinx_volume *v, struct thinx_update *u,
 			 bool others)
 {
-	thinx_word_t mapping;
+	thinx_word_t mapping = THINX_WORD_HOLE;
 	int r = 0;
 
 	if (!u->status) {
-		r = thinx_md_insert_run_locked(v->dev, u->vbegin, u->dbegin,
-					       u->nr, &mapping);
+		r = u->unmap ? unmap_locked(v, u) :
+			thinx_md_insert_run_locked(v->dev, u->vbegin, u->dbegin,
+						   u->nr, &mapping);
 		if (r == -ENOSPC && !thinx_md_is_broken(v->plane->md)) {
 			if (!u->retried || others)
 				return r;
@@ -453,10 +517,10 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u,
 		if (r)
 			u->status = BLK_STS_IOERR;
 	}
-	if (u->status)
+	if (u->status && !u->unmap)
 		thinx_md_unhold_locked(v->plane->md, u->dbegin,
 				       u->dbegin + u->nr);
-	else
+	else if (!u->status)
 		thinx_map_cache_set(&v->cache, u->vbegin, u->nr, mapping);
 	return r;
 }

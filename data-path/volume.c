@@ -100,6 +100,7 @@ static int create_volume(struct thinx_plane *plane, u32 id,
 	INIT_LIST_HEAD(&v->unlearned);
 	INIT_LIST_HEAD(&v->queued);
 	INIT_LIST_HEAD(&v->discards);
+	INIT_LIST_HEAD(&v->zeroes);
 	INIT_WORK(&v->work, plane->volume_work);
 	thinx_range_lock_init(&v->ranges);
 
@@ -136,7 +137,7 @@ static void destroy_volume(struct thinx_volume *v)
 		     !list_empty(&v->prepared) || !list_empty(&v->undrained) ||
 		     !list_empty(&v->starved) ||
 		     !list_empty(&v->unlearned) || !list_empty(&v->queued) ||
-		     !list_empty(&v->discards));
+		     !list_empty(&v->discards) || !list_empty(&v->zeroes));
 	thinx_md_close_device(v->dev);
 	thinx_map_cache_exit(&v->cache);
 	kfree(v);

@@ -15,6 +15,7 @@
  *                                 ├ undrained  those that wait for old reads to end
  *                                 ├ queued     discards whose turn will come
  *                                 ├ discards   being worked on, step by step
+ *                                 ├ zeroes     likewise requests for zeros
  *                                 └ starved    writes that found no space
  *
  * The slow path of a volume is one work item, so everything marked W below is
@@ -44,6 +45,9 @@
 
 struct dm_target;
 
+/* When so many pieces of requests for zeros are left, more can be made. */
+#define THINX_ZERO_PIECES 32
+
 /**
  * struct thinx_volume - one thin device
  * @plane: I
@@ -61,6 +65,8 @@ struct dm_target;
  * @unlearned: W; struct thinx_group that wait for metadata to be read
  * @queued: W; struct thinx_discard in order of arrival
  * @discards: W; those whose turn it is, each with a held range
+ * @zeroes: W; struct thinx_bio in order of arrival, see data-path/zero-range.c
+ * @nr_zero_pieces: A; pieces of them under way
  * @turn: W; ticket of the drain that they wait for
  * @work: the slow path
  * @awaited: W; generation whose commit discards wait for, 0: none
@@ -90,6 +96,8 @@ struct thinx_volume {
 	struct list_head unlearned;
 	struct list_head queued;
 	struct list_head discards;
+	struct list_head zeroes;
+	atomic_t nr_zero_pieces;
 	struct work_struct work;
 	unsigned long turn;
 	u64 awaited;
@@ -110,6 +118,7 @@ struct thinx_volume {
  * @ti: I; the table's target
  * @requeue: A; a noflush suspend: give bios back to dm core
  * @live: L:thinx_plane.volumes_lock; bios may be under way in it
+ * @keeps_blocks: I; requests for zeros unmap no blocks of its own
  * @origin: I; external origin, which holes show; NULL: zeros
  * @origin_sectors: its size, read at each resume; zeros past it
  */
@@ -121,6 +130,7 @@ struct thinx_port {
 	struct dm_target *ti;
 	bool requeue;
 	bool live;
+	bool keeps_blocks;
 	struct block_device *origin;
 	sector_t origin_sectors;
 };

@@ -44,4 +44,49 @@ static inline void thinx_set_max_sectors(struct queue_limits *limits,
 #endif
 }
 
+/**
+ * thinx_set_write_zeroes_limit() - the largest request for zeros, of a live queue
+ * @q: queue of a suspended mapped device
+ * @max_sectors: sectors
+ * @unmaps: such a request may take blocks away
+ *
+ * Since Linux 6.9 limits of a live queue are changed as a whole; since 6.17 they
+ * say whether zeros unmap.
+ *
+ * Context: May sleep.
+ * Return: 0 or what the block layer returns.
+ */
+static inline int thinx_set_write_zeroes_limit(struct request_queue *q,
+					       unsigned int max_sectors,
+					       bool unmaps)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	q->limits.max_write_zeroes_sectors = max_sectors;
+	return 0;
+#else
+	struct queue_limits limits = queue_limits_start_update(q);
+
+	limits.max_write_zeroes_sectors = max_sectors;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	limits.max_hw_wzeroes_unmap_sectors = unmaps ? max_sectors : 0;
+#endif
+	return queue_limits_commit_update(q, &limits);
+#endif
+}
+
+/**
+ * thinx_cap_write_zeroes() - the largest request for zeros, for io_hints
+ * @limits: limits of the target, those of its devices so far
+ * @max_sectors: sectors
+ */
+static inline void thinx_cap_write_zeroes(struct queue_limits *limits,
+					  unsigned int max_sectors)
+{
+	limits->max_write_zeroes_sectors = min(limits->max_write_zeroes_sectors,
+					       max_sectors);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	limits->max_hw_wzeroes_unmap_sectors = 0;
+#endif
+}
+
 #endif /* THINX_COMPAT_LIMITS_H */

@@ -15,13 +15,14 @@ make_thin t1 1 64M
 for d in $p $t; do
 	is "$(queue "$d" minimum_io_size)" 65536 "${d##*/}: minimum_io_size"
 	is "$(queue "$d" optimal_io_size)" 65536 "${d##*/}: optimal_io_size"
-	is "$(queue "$d" write_zeroes_max_bytes)" 0 "${d##*/}: no write zeroes"
+	is_thinx || is "$(queue "$d" write_zeroes_max_bytes)" 0 "${d##*/}: no write zeroes"
 	is "$(queue "$d" logical_block_size)" 512 "${d##*/}: logical block"
 done
 is "$(queue $t discard_granularity)" 65536 "volume: discard granularity"
 if is_thinx; then
 	# That of the stock target depends on the kernel.
 	is "$(queue $t discard_max_bytes)" 17179869184 "volume: largest discard"
+	is "$(queue $t write_zeroes_max_bytes)" 1073741824 "volume: most zeros at once"
 fi
 is "$(queue $t fua)" 1 "volume: FUA"
 is "$(queue $t write_cache)" "write back" "volume: write cache"
