@@ -16,7 +16,7 @@
  * I1  There are two threads, each with its own part of the places.  The border
  *     is inside a pool block, so that they meet there.
  * I2  A discard zeroes the pool blocks it covers completely and nothing else.
- * I3  A write that fails with ENOSPC may have happened at any of its places.
+ * I3  A write, or zeroing, that fails with ENOSPC may have happened at any of its places.
  *     They are read again, and each must hold the old or the new data.
  *
  * Exit: 0; 1 an I/O error (its name on stdout); 2 wrong data; 3 usage.
@@ -44,7 +44,7 @@
 struct part {
 	uint64_t begin, end;	/* places */
 	uint64_t random, generation;
-	uint64_t nr_written, nr_read, nr_discarded, nr_full;
+	uint64_t nr_written, nr_read, nr_discarded, nr_zeroed, nr_full;
 	int status;
 };
 
@@ -193,6 +193,31 @@ static int discard_run(struct part *p, uint64_t begin, uint64_t n)
 	return 0;
 }
 
+/* Zeros, or a hole where the device can punch one. */
+static int zero_run(struct part *p, uint64_t *buf, uint64_t begin, uint64_t n,
+		    int punch)
+{
+	uint64_t range[2] = { begin * PLACE, n * PLACE }, i;
+	int r = -1;
+
+	errno = EOPNOTSUPP;
+	if (punch)
+		r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      range[0], range[1]);
+	if (r && errno == EOPNOTSUPP)
+		r = ioctl(fd, BLKZEROOUT, range);
+	if (!r) {
+		for (i = 0; i < n; i++)
+			state[begin + i] = 0;
+		p->nr_zeroed += n;
+		return 0;
+	}
+	if (errno != ENOSPC)
+		return io_error("zero", begin);
+	p->nr_full++;
+	return adopt_run(buf, begin, n, 0);
+}
+
 static void *run_part(void *arg)
 {
 	struct part *p = arg;
@@ -214,8 +239,10 @@ static void *run_part(void *arg)
 		} else if (r < 82) {
 			p->status = check_run(buf, begin, n);
 			p->nr_read += n;
-		} else if (r < 98) {
+		} else if (r < 90) {
 			p->status = discard_run(p, begin, n);
+		} else if (r < 98) {
+			p->status = zero_run(p, buf, begin, n, r & 1);
 		} else if (fsync(fd) && errno != ENOSPC) {
 			p->status = io_error("fsync", 0);
 		}
@@ -250,11 +277,12 @@ static int run(char **argv, uint64_t nr_places)
 		pthread_join(threads[i], NULL);
 		if (parts[i].status > r)
 			r = parts[i].status;
-		fprintf(stderr, "marks: owner %s part %llu: %llu written %llu read %llu discarded %llu times full\n",
+		fprintf(stderr, "marks: owner %s part %llu: %llu written %llu read %llu discarded %llu zeroed %llu times full\n",
 			argv[4], (unsigned long long)i,
 			(unsigned long long)parts[i].nr_written,
 			(unsigned long long)parts[i].nr_read,
 			(unsigned long long)parts[i].nr_discarded,
+			(unsigned long long)parts[i].nr_zeroed,
 			(unsigned long long)parts[i].nr_full);
 	}
 	return r;
