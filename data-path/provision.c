@@ -293,7 +293,7 @@ static void read_ahead_shared(struct thinx_group *g)
 
 	for (i = 0; i < g->nr; i++) {
 		if (g->blocks[i].word == THINX_WORD_HOLE ||
-		    !needs_update(g->volume, g->blocks[i].word))
+		    !thinx_volume_sees_shared(g->volume, g->blocks[i].word))
 			continue;
 		thinx_md_read_ahead_write(g->volume->dev, g->begin, g->nr);
 		return;
