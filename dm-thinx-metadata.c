@@ -393,6 +393,10 @@ static int drop_rest(struct thinx_md *md, struct thinx_md_dev *dev,
 		r = 0;
 		goto out;
 	}
+	if (r == -EAGAIN) {
+		r = 0;
+		goto out;
+	}
 	while (!r) {
 		r = thinx_transaction_end_change(md, thinx_device_drop_rest(md, drop));
 		if (r || drop->done)
@@ -406,6 +410,7 @@ static int drop_rest(struct thinx_md *md, struct thinx_md_dev *dev,
 	}
 out:
 	md->nr_dropping = 0;
+	md->nr_dropping_values = 0;
 	mutex_unlock(&md->close_mutex);
 	return r;
 }

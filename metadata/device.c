@@ -684,10 +684,10 @@ int thinx_device_swap(struct thinx_md *md, const struct thinx_md_pair *pairs,
 	if (!r)
 		r = thinx_space_ensure_growth(md, upper_update_blocks(md, 2 * nr),
 					      0);
-	if (r) {
-		md->wanted = wanted;
+	/* Nothing is taken for good: others wait for as much as before. */
+	md->wanted = wanted;
+	if (r)
 		goto out;
-	}
 	thinx_md_begin_change(md);
 	for (i = 0; !r && i < nr; i++)
 		r = swap_pair(md, &pairs[i], &md->scratch[2 * i]);
@@ -781,7 +781,39 @@ static int drop_whole(struct thinx_md *md, struct thinx_roots *roots, u64 id,
 	r = pd_btree_delete(&md->dev_mappings, root, step.nr);
 	if (r)
 		return r;
+	md->nr_unshared++;
 	return leave_trees(md, roots, id);
+}
+
+/* Most passes over a tree in vain before shared leaves are counted, too. */
+#define MAX_PASSES 8
+
+static void begin_pass(struct thinx_md *md, struct thinx_drop *drop)
+{
+	drop->stage = THINX_DROP_OWN;
+	drop->next = 0;
+	drop->again = false;
+	drop->nr_unshared = md->nr_unshared;
+}
+
+/*
+ * An abort may have undone steps, and others may have let go of what they
+ * shared: only what a whole pass leaves, during which nobody did, is the rest.
+ */
+static void end_pass(struct thinx_md *md, struct thinx_drop *drop)
+{
+	if (drop->stage == THINX_DROP_COUNTED) {
+		drop->stage = THINX_DROP_WHOLE;
+		drop->again = false;
+	} else if (drop->again) {
+		begin_pass(md, drop);
+	} else if (drop->nr_unshared == md->nr_unshared) {
+		drop->stage = THINX_DROP_REST;
+	} else {
+		begin_pass(md, drop);
+		if (++drop->nr_passes == MAX_PASSES)
+			drop->stage = THINX_DROP_COUNTED;
+	}
 }
 
 /* Drop the next few leaves. */
@@ -812,17 +844,10 @@ static int drop_leaves(struct thinx_md *md, struct thinx_roots *roots,
 	drop->next = range.done ? 0 : range.begin;
 	drop->nr_removed = range.nr_removed;
 	drop->again |= !!range.nr_removed;
-	if (!range.done)
-		return 0;
-	/*
-	 * An abort may have undone steps, and others may have let go of what
-	 * they shared: only what a whole pass leaves is the rest.
-	 */
-	if (drop->stage == THINX_DROP_COUNTED)
-		drop->stage = THINX_DROP_WHOLE;
-	else if (!drop->again)
-		drop->stage = THINX_DROP_REST;
-	drop->again = false;
+	if (drop->stage == THINX_DROP_COUNTED && range.nr_removed)
+		md->nr_unshared++;
+	if (range.done)
+		end_pass(md, drop);
 	return 0;
 }
 
@@ -839,9 +864,7 @@ static int begin_drop(struct thinx_md *md, struct thinx_roots *roots,
 	drop->done = !r;
 	if (r != -E2BIG)
 		return r;
-	drop->stage = THINX_DROP_OWN;
-	drop->next = 0;
-	drop->again = false;
+	begin_pass(md, drop);
 	return 0;
 }
 
@@ -899,9 +922,16 @@ int thinx_device_detach(struct thinx_md *md, struct thinx_roots *roots,
 	int r;
 
 	lockdep_assert_held(&md->close_mutex);
+	if (drop->nr_unshared != md->nr_unshared) {
+		begin_pass(md, drop);
+		if (++drop->nr_passes >= MAX_PASSES)
+			drop->stage = THINX_DROP_COUNTED;
+		return -EAGAIN;
+	}
 	r = pd_btree_lookup(&md->top, roots->mappings, &drop->id, &root);
 	if (r)
 		return r;
+	md->nr_dropping_values = nr_mapped;
 	md->nr_dropping = min(thinx_space_mapping_nodes(nr_mapped),
 			      pd_sm_nr_allocated(pd_tm_sm(md->tm)));
 	return detach_root(md, roots, drop);
@@ -912,6 +942,7 @@ int thinx_device_drop_rest(struct thinx_md *md, struct thinx_drop *drop)
 	lockdep_assert_held(&md->close_mutex);
 	thinx_md_begin_change(md);
 	md->unshared_gen = md->open_gen;
+	md->nr_unshared++;
 	return pd_btree_delete_step(&md->dev_mappings, drop->root, &drop->next,
 				    THINX_DROP_REFS, &drop->done);
 }

@@ -112,6 +112,8 @@ enum thinx_drop_stage {
  * @stage: what comes next
  * @next: up to this block the stage is through with its tree
  * @again: this pass over the tree has removed something
+ * @nr_unshared: thinx_md.nr_unshared when it began
+ * @nr_passes: so many found nothing, but others were at work meanwhile
  * @root: its tree, which is in no other tree any more, or 0
  * @done: result: it is gone
  * @nr_removed: result: mappings removed by this step
@@ -121,6 +123,8 @@ struct thinx_drop {
 	enum thinx_drop_stage stage;
 	u64 next;
 	bool again;
+	u64 nr_unshared;
+	unsigned int nr_passes;
 	pd_block_t root;
 	bool done;
 	u64 nr_removed;
@@ -153,7 +157,8 @@ struct pd_btree_ahead thinx_device_drop_ahead(const struct thinx_drop *drop);
  * From here on until @drop->done no transaction may be closed.
  *
  * Context: also close_mutex.
- * Return: as thinx_device_drop_step().
+ * Return: as thinx_device_drop_step(); -EAGAIN: something that the tree shared
+ * may be its own now, so it is at an earlier stage again.
  */
 int __must_check thinx_device_detach(struct thinx_md *md,
 				     struct thinx_roots *roots,

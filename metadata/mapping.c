@@ -475,8 +475,10 @@ int thinx_mapping_remove_step(struct thinx_md_dev *dev,
 	if (err)
 		return err;
 	thinx_device_sub_mapped(dev, range.nr_removed);
-	if (range.nr_removed != rb.nr_counted)
+	if (range.nr_removed != rb.nr_counted) {
 		md->unshared_gen = md->open_gen;
+		md->nr_unshared++;
+	}
 	r->begin = range.begin;
 	r->done = range.done;
 	return list_freed(md, &rb, r);

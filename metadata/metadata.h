@@ -131,8 +131,12 @@ struct thinx_md_dev {
  *	until it has completed, a crash could bring back other users of the
  *	blocks below them, and the counts of those blocks do not show this
  *
+ * @nr_unshared: L; raised when a leaf, or what is above some, has lost a
+ *	reference: what it shared may be one tree's alone now
+ *
  * @nr_dropping: L; metadata blocks whose counts a removal under way may yet
  *	change in this transaction, without asking for room again
+ * @nr_dropping_values: L; likewise data blocks
  *
  * @committed: commit mutex; superblock as last completed
  * @closing: commit mutex; superblock being committed
@@ -163,7 +167,8 @@ struct thinx_md_dev {
  *	without an entry: @change_floor
  * @change_floor: L; the last change of a device counts as no earlier than this
  *
- * @wanted: L; see struct thinx_md_space
+ * @wanted: L; blocks of the change refused last, 0: none; see thinx_md_space
+ * @wanted_values: L; counts of data blocks that it changes
  * @threshold: L; see thinx_md_set_threshold()
  * @hooks: I; see thinx_md_set_hooks(); never NULL
  * @hook_context: I
@@ -194,7 +199,9 @@ struct thinx_md {
 	bool few_devices;
 	bool grown;
 	u64 unshared_gen;
+	u64 nr_unshared;
 	u64 nr_dropping;
+	u64 nr_dropping_values;
 
 	struct thinx_disk_superblock *committed;
 	struct thinx_disk_superblock *closing;
@@ -224,6 +231,7 @@ struct thinx_md {
 	u64 change_floor;
 
 	u64 wanted;
+	u64 wanted_values;
 	u64 threshold;
 	const struct thinx_md_hooks *hooks;
 	void *hook_context;

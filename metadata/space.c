@@ -212,7 +212,7 @@ static u64 meta_close_blocks(const struct thinx_md *md, u64 nr_values)
 static u64 close_blocks(const struct thinx_md *md, u64 nr_values,
 			u64 nr_blocks)
 {
-	u64 need = data_close_blocks(md, nr_values);
+	u64 need = data_close_blocks(md, nr_values + md->nr_dropping_values);
 
 	/* One more device: the one the change at hand may be about. */
 	need += path_blocks(md->nr_changed + 1, thinx_space_upper_depth(md));
@@ -246,7 +246,8 @@ int thinx_space_ensure_growth(struct thinx_md *md, u64 nr_blocks, u64 nr_values)
 
 	nr_blocks += spare;
 	r = thinx_space_ensure(md, nr_blocks, nr_values);
-	md->wanted = r ? nr_blocks + close_blocks(md, nr_values, nr_blocks) : 0;
+	md->wanted = r ? nr_blocks : 0;
+	md->wanted_values = nr_values;
 	return r;
 }
 
@@ -299,7 +300,9 @@ void thinx_space_get(const struct thinx_md *md, struct thinx_md_space *s)
 	 */
 	s->meta_free = s->meta_total - pd_sm_nr_allocated(meta_sm);
 	s->meta_reserve = min_t(u64, 4096, div_u64(s->meta_total, 10));
-	s->meta_wanted = md->wanted;
+	/* What is open now is paid for by its commit. */
+	s->meta_wanted = md->wanted ? md->wanted +
+		close_blocks(md, md->wanted_values, md->wanted) : 0;
 	s->data_total = pd_sm_nr_blocks(md->data_sm);
 	s->data_used = pd_sm_nr_allocated(md->data_sm);
 	s->data_allocatable = pd_sm_nr_allocatable(md->data_sm);

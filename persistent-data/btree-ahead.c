@@ -89,7 +89,8 @@ static bool is_shared(struct walk *w, pd_block_t b)
 /* What copying internal node @n counts, or dropping it reads. */
 static void look_at_children(struct walk *w, const struct pd_disk_node *n)
 {
-	bool whole = w->a->removal && w->place.first >= w->a->begin &&
+	bool whole = w->tree.lowest && w->a->removal &&
+		     w->place.first >= w->a->begin &&
 		     w->place.last <= w->a->last;
 	u32 i;
 
