@@ -85,16 +85,13 @@ static const struct message {
 	/* Instead of @argc and @handle: any number of pairs; see pairs.h. */
 	int (*handle_pairs)(struct thinx_pool *pool, unsigned int argc,
 			    char **argv);
-	/* Takes the metadata lock again and again, for as long as it takes. */
-	bool is_long;
 } messages[] = {
 	{ "create_thin", 2, true, create_thin },
 	{ "create_snap", 3, true, create_snap },
-	{ "delete", 2, false, delete_thin, .is_long = true },
+	{ "delete", 2, false, delete_thin },
 	{ "set_transaction_id", 3, false, set_transaction_id },
 	{ "reserve_metadata_snap", 1, true, reserve_metadata_snap },
-	{ "release_metadata_snap", 1, false, release_metadata_snap,
-	  .is_long = true },
+	{ "release_metadata_snap", 1, false, release_metadata_snap },
 	{ "create_snaps", 0, true, NULL, thinx_pairs_create_snaps },
 	{ "swap", 0, false, NULL, thinx_pairs_swap },
 };
@@ -191,8 +188,10 @@ static void call_work(struct work_struct *work)
 }
 
 /*
- * Who holds the metadata lock must not be as slow as whoever sent the message
- * may be made: by a nice value, or by a quota of processor time.
+ * Who holds the metadata lock, or keeps gates closed, must not be as slow as
+ * whoever sent the message may be made: by a nice value, or by a quota of
+ * processor time.  In a queue of their own: a thread that volumes' workers need
+ * must not be busy with a long deletion.
  */
 static int handle_in_worker(struct thinx_pool *pool, const struct message *m,
 			    unsigned int argc, char **argv)
@@ -200,7 +199,7 @@ static int handle_in_worker(struct thinx_pool *pool, const struct message *m,
 	struct call c = { .pool = pool, .m = m, .argc = argc, .argv = argv };
 
 	INIT_WORK_ONSTACK(&c.work, call_work);
-	queue_work(pool->plane.wq, &c.work);
+	queue_work(pool->message_wq, &c.work);
 	flush_work(&c.work);
 	destroy_work_on_stack(&c.work);
 	return c.r;
@@ -231,10 +230,8 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	atomic_inc(nr);
 	if (query)
 		r = thinx_query(pool, argc, argv, result, maxlen);
-	else if (m->is_long)
-		r = handle_in_worker(pool, m, argc, argv);
 	else
-		r = handle_message(pool, m, argc, argv);
+		r = handle_in_worker(pool, m, argc, argv);
 	atomic_dec(nr);
 	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();

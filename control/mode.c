@@ -285,6 +285,9 @@ static int retire_gently(struct thinx_pool *pool)
 	thinx_md_get_space(pool->md, &s);
 	if (!thinx_md_space_is_back(&s))
 		out_of_metadata(pool);
+	else
+		/* This commit may have freed data blocks, too. */
+		thinx_commit_for_space(&pool->plane);
 	return 0;
 }
 

@@ -322,9 +322,10 @@ static void pool_postsuspend(struct dm_target *ti)
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
 
-	cancel_delayed_work_sync(&pool->no_space);
 	thinx_commit_now(&pool->plane);
 	thinx_passdown_flush(&pool->plane);
+	/* Last: what the commit leaves may begin a wait for space. */
+	cancel_delayed_work_sync(&pool->no_space);
 }
 
 /* ---- the rest ---- */

@@ -74,6 +74,7 @@ struct thinx_pool {
 	const char *name;
 	struct thinx_md *md;
 	struct thinx_plane plane;
+	struct workqueue_struct *message_wq;
 	atomic_t nr_messages[2];
 	unsigned int message_epoch;
 	struct mutex mode_lock;

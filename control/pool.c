@@ -158,12 +158,21 @@ static int create_pool(struct mapped_device *dm, struct block_device *metadata,
 		*error = "Error creating pool's data path";
 		goto err_close_metadata;
 	}
+	pool->message_wq = alloc_workqueue("thinxm/%s", WQ_UNBOUND, 0,
+					   pool->name);
+	if (!pool->message_wq) {
+		*error = "Error creating pool's queue of messages";
+		r = -ENOMEM;
+		goto err_exit_plane;
+	}
 	thinx_pool_mode_init(pool);
 	__module_get(THIS_MODULE);
 	list_add_tail(&pool->list, &pools);
 	*result = pool;
 	return 0;
 
+err_exit_plane:
+	thinx_plane_exit(&pool->plane);
 err_close_metadata:
 	thinx_md_close(pool->md);
 err_free:
@@ -239,6 +248,7 @@ static void destroy_pool(struct thinx_pool *pool)
 {
 	thinx_commit_now(&pool->plane);
 	thinx_pool_mode_exit(pool);
+	destroy_workqueue(pool->message_wq);
 	thinx_plane_exit(&pool->plane);
 	thinx_md_close(pool->md);
 	kfree(pool);

@@ -86,7 +86,7 @@ void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb)
 		thinx_bio_end(bio, BLK_STS_OK);
 		return;
 	}
-	d = thinx_alloc(sizeof(*d));
+	d = kmalloc(sizeof(*d), THINX_GFP_TRY);
 	if (!d) {
 		thinx_bio_end(bio, BLK_STS_RESOURCE);
 		return;

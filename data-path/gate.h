@@ -45,7 +45,7 @@ struct thinx_gate_counts {
  *
  * @counts: I; per-CPU counts
  * @closed: A; number of closes not yet undone
- * @epoch: written under @drain_lock, read by all; 0 or 1
+ * @epoch: written under @lock, read by all; 0 or 1
  * @awaited: likewise; 1 + the epoch a drain waits for, 0 for none
  * @lock: of what follows; nothing nests
  * @is_half_done: L:lock; the drain under way waits for @epoch, the other epoch
@@ -53,7 +53,7 @@ struct thinx_gate_counts {
  * @nr_begun: L:lock; drains begun; the last one is under way unless @nr_done
  *	equals it
  * @nr_wanted: L:lock; drains that somebody has a ticket for, at most one more
- * @nr_done: L:lock, read lock-free; drains that are over
+ * @nr_done: L:lock; drains that are over
  * @wait: where those sleep that wait for a drain
  * @woken: I; called when a drain may be over, or NULL
  */

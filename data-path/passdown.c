@@ -182,7 +182,7 @@ void thinx_passdown_add(struct thinx_plane *plane,
 
 	thinx_md_assert_locked(plane->md);
 	for (i = 0; i < nr; i++) {
-		run = thinx_alloc(sizeof(*run));
+		run = kmalloc(sizeof(*run), THINX_GFP_TRY);
 		if (!run) {
 			thinx_md_unhold_locked(plane->md, runs[i].begin,
 					       runs[i].end);

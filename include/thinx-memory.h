@@ -11,9 +11,11 @@
  * like anybody else and then takes what the kernel keeps for those who give
  * memory back.
  *
- * I1  That is little: some hundred bytes for each 64 neighbouring blocks that
- *     change, freed by the commit that comes within a second, or sooner if the
- *     transaction is heavy.
+ * I1  That is some hundred bytes for each 64 neighbouring blocks that change,
+ *     freed by the commit that comes within a second, or sooner if the
+ *     transaction is heavy.  A transaction that is heavy because it scatters can
+ *     use up the reserve of a small machine: then who needs more waits after all.
+ * I2  Discards, which give no memory back, take nothing from the reserve.
  */
 #ifndef THINX_MEMORY_H
 #define THINX_MEMORY_H
