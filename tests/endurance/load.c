@@ -215,19 +215,38 @@ static void read_back(struct volume *v, struct range *g, void *buf)
 	pthread_mutex_unlock(&model_lock);
 }
 
+/* A write of stamp 0 has no data: zeros, or a hole where one can be punched. */
+static ssize_t write_zeroes(struct volume *v, struct range *g, bool punch)
+{
+	uint64_t bytes[2] = {
+		(uint64_t)g->begin * SECTOR,
+		(uint64_t)(g->end - g->begin) * SECTOR,
+	};
+	int r = -1;
+
+	errno = EOPNOTSUPP;
+	if (punch)
+		r = fallocate(v->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      bytes[0], bytes[1]);
+	if (r && errno == EOPNOTSUPP)
+		r = ioctl(v->fd, BLKZEROOUT, bytes);
+	return r ? r : (ssize_t)bytes[1];
+}
+
 static void do_write(struct volume *v, struct range *g, struct rng *r,
 		     char *buf)
 {
 	size_t len = (size_t)(g->end - g->begin) * SECTOR;
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
-	bool fua = one_in(r, 12);
+	bool fua = g->stamp && one_in(r, 12);
 	uint32_t s, events;
 	ssize_t n;
 
 	events = pool_events_seen();
 	for (s = g->begin; s < g->end; s++)
 		sector_fill(buf + (s - g->begin) * SECTOR, s, g->stamp);
-	n = pwritev2(v->fd, &iov, 1, (off_t)g->begin * SECTOR,
+	n = !g->stamp ? write_zeroes(v, g, one_in(r, 2)) :
+	    pwritev2(v->fd, &iov, 1, (off_t)g->begin * SECTOR,
 		     fua && !settings.lose_flushes ? RWF_DSYNC : 0);
 	if (n != (ssize_t)len) {
 		if (n < 0 && errno != ENOSPC)
@@ -370,7 +389,7 @@ static bool begin_other(struct volume *v, struct rng *r, struct range *g)
 		choose_range(v, r, g);
 	g->changed_begin = g->begin;
 	g->changed_end = g->end;
-	g->stamp = model.next_id;
+	g->stamp = g->kind == 'W' && one_in(r, 8) ? 0 : model.next_id;
 	if (!range_get(v, g))
 		return false;
 	if (g->kind != 'R')
