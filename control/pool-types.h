@@ -47,6 +47,7 @@ enum thinx_mode {
  * @discard: I; volumes take discards
  * @name: I; of the dm device, for log lines
  * @md: I; metadata
+ * @message_wq: I; messages are worked on there
  * @plane: I; data path
  * @nr_messages: A; messages in progress, of the current epoch and of the other
  * @message_epoch: A; index of the current one; a suspend begins another
