@@ -117,6 +117,6 @@ MODULE_PARM_DESC(map_cache_limit_bytes,
 MODULE_DESCRIPTION("Device-mapper thin provisioning: dm-thin's format and interface, a different engine");
 MODULE_AUTHOR("The thinx authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.2.0");
+MODULE_VERSION("0.3.0");
 MODULE_ALIAS("dm-thinx");
 MODULE_ALIAS("thinx");
