@@ -14,6 +14,7 @@
 #include "control/pool.h"
 #include "data-path/map.h"
 #include "data-path/volume.h"
+#include "data-path/zeroes.h"
 #include "include/compat/dm-mode.h"
 #include "include/compat/limits.h"
 #include "include/thinx-log.h"
@@ -242,10 +243,16 @@ static int check_origin_size(struct thinx_thin *tc, sector_t size)
 	return -EINVAL;
 }
 
+/*
+ * None where a write to a part of a hole does not zero the rest: what was zeroed
+ * must stay so.  The block layer writes pages then.
+ */
 static unsigned int max_zeroes(struct thinx_thin *tc)
 {
 	u32 block = tc->pool->block_sectors;
 
+	if (!thinx_zeroes_are_taken(&tc->port))
+		return 0;
 	return max(block, rounddown(MAX_ZEROES_SECTORS, block));
 }
 

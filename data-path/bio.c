@@ -25,15 +25,22 @@ struct thinx_bio *thinx_bio_state(struct thinx_plane *plane, struct bio *bio)
 	return dm_per_bio_data(bio, thinx_map_bio_size);
 }
 
-void thinx_bio_defer(struct thinx_bio *tb)
+static void note_deferral(struct thinx_bio *tb)
 {
 	struct thinx_volume *v = tb->port->volume;
-	unsigned long flags;
 
 	tb->since = thinx_bio_now();
 	thinx_volume_count(v, THINX_COUNT_DEFERRED, 1);
 	if (thinx_gate_is_closed(&v->gate))
 		thinx_volume_count(v, THINX_COUNT_GATE_CLOSED, 1);
+}
+
+void thinx_bio_defer(struct thinx_bio *tb)
+{
+	struct thinx_volume *v = tb->port->volume;
+	unsigned long flags;
+
+	note_deferral(tb);
 	spin_lock_irqsave(&v->lock, flags);
 	list_add_tail(&tb->list, &v->deferred);
 	/* Under the lock: after it the bio may end, and the volume with it. */
@@ -133,6 +140,7 @@ void thinx_bio_defer_plugged(struct thinx_bio *tb)
 		thinx_bio_defer(tb);
 		return;
 	}
+	note_deferral(tb);
 	plug = container_of(cb, struct thinx_plug, cb);
 	/* It comes zeroed. */
 	if (!plug->bios.next)

@@ -87,6 +87,12 @@ void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb)
 		return;
 	}
 	d = kmalloc(sizeof(*d), THINX_GFP_TRY);
+	if (!d && bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+		/* Without memory, they are written. */
+		bio->bi_opf |= REQ_NOUNMAP;
+		list_add_tail(&tb->list, &v->zeroes);
+		return;
+	}
 	if (!d) {
 		thinx_bio_end(bio, BLK_STS_RESOURCE);
 		return;
@@ -281,7 +287,7 @@ static bool awaits_commit(struct thinx_volume *v)
  * way to the data device, only what is not durable needs a commit: the device
  * may be slow already.
  */
-static bool has_to_wait(struct thinx_volume *v)
+bool thinx_discard_has_to_wait(struct thinx_volume *v)
 {
 	struct thinx_plane *plane = v->plane;
 
@@ -311,7 +317,7 @@ bool thinx_discard_process(struct thinx_volume *v)
 	for (nr = 0; nr < STEPS_PER_PASS; nr++) {
 		if (list_empty(&v->discards) && list_empty(&v->queued))
 			return false;
-		if (has_to_wait(v)) {
+		if (thinx_discard_has_to_wait(v)) {
 			give_back(v);
 			return false;
 		}

@@ -24,4 +24,15 @@ void thinx_discard_queue(struct thinx_volume *v, struct thinx_bio *tb);
  */
 bool thinx_discard_process(struct thinx_volume *v);
 
+/**
+ * thinx_discard_has_to_wait() - must what unmaps many blocks wait?
+ * @v: volume
+ *
+ * For the gate; or for a commit or the end of discards on the data device, which
+ * are then asked for, if the transaction or their queue has grown large.
+ *
+ * Context: The volume's worker, which runs again when this may have changed.
+ */
+bool thinx_discard_has_to_wait(struct thinx_volume *v);
+
 #endif /* THINX_DISCARD_H */

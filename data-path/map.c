@@ -176,6 +176,11 @@ static int map_zeroes(struct thinx_port *port, struct thinx_bio *tb,
 	thinx_vblock_t b;
 	thinx_word_t word;
 
+	if (!thinx_zeroes_are_taken(port)) {
+		/* The block layer writes pages in its place. */
+		thinx_bio_end(bio, BLK_STS_NOTSUPP);
+		return DM_MAPIO_SUBMITTED;
+	}
 	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
 						  bio->bi_iter.bi_sector);
 	if (port->keeps_blocks)

@@ -173,7 +173,7 @@ bool thinx_zero_range_process(struct thinx_volume *v)
 	end_early(v);
 	for (nr = 0; nr < STEPS_PER_PASS && !list_empty(&v->zeroes); nr++) {
 		/* Whoever opens the gate, and the pieces, kick the worker. */
-		if (thinx_gate_is_closed(&v->gate) ||
+		if (thinx_discard_has_to_wait(v) ||
 		    atomic_read(&v->nr_zero_pieces) >= MAX_PIECES)
 			return false;
 		if (!zero_step(v, list_first_entry(&v->zeroes, struct thinx_bio,

@@ -104,4 +104,16 @@ u32 thinx_zeroes_first_part(struct thinx_bio *tb);
  */
 bool thinx_zeroes_is_range(struct thinx_bio *tb);
 
+/**
+ * thinx_zeroes_are_taken() - may a port take requests for zeros?
+ * @port: port
+ *
+ * They leave holes, which must go on showing zeros when a part of the block is
+ * written later: only where writes fill in what they do not cover.
+ */
+static inline bool thinx_zeroes_are_taken(const struct thinx_port *port)
+{
+	return port->origin || READ_ONCE(port->volume->plane->zero_new);
+}
+
 #endif /* THINX_ZEROES_H */

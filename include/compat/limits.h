@@ -65,11 +65,19 @@ static inline int thinx_set_write_zeroes_limit(struct request_queue *q,
 	return 0;
 #else
 	struct queue_limits limits = queue_limits_start_update(q);
+	bool same = limits.max_write_zeroes_sectors == max_sectors;
 
 	limits.max_write_zeroes_sectors = max_sectors;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	unmaps = unmaps && max_sectors;
+	same = same && unmaps == !!limits.max_hw_wzeroes_unmap_sectors;
 	limits.max_hw_wzeroes_unmap_sectors = unmaps ? max_sectors : 0;
 #endif
+	/* A commit sets other things anew, too, such as the read-ahead. */
+	if (same) {
+		queue_limits_cancel_update(q);
+		return 0;
+	}
 	return queue_limits_commit_update(q, &limits);
 #endif
 }
@@ -84,7 +92,7 @@ static inline void thinx_cap_write_zeroes(struct queue_limits *limits,
 {
 	limits->max_write_zeroes_sectors = min(limits->max_write_zeroes_sectors,
 					       max_sectors);
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 	limits->max_hw_wzeroes_unmap_sectors = 0;
 #endif
 }

@@ -100,7 +100,26 @@ disk META 16
 disk DATA 256
 ok "the data device writes zeros by itself" test "$(queue "$DATA" write_zeroes_max_bytes)" -gt 0
 operations "$DATA"
-operations "$DATA" skip_block_zeroing
+
+# Where a write to a part of a block shows what was there before, a hole would not do.
+blank "$META"
+require blockio write "$DATA" 0 20M 99
+make_pool "$META" "$DATA" skip_block_zeroing
+make_thin t1 1 1G
+is "$(queue $t write_zeroes_max_bytes)" 0 "without zeroing, no such requests"
+ok "zeros are written all the same" blockio zeroout $t 0 1M
+is "$(data_used)" 16 "to blocks"
+ok "then a part of one" blockio write $t 68k 4k 7
+ok "zeros before it" blockio zeros $t 0 68k
+ok "zeros behind it" blockio zeros $t 72k 952k
+fails "no hole can be punched" unsupported punch $t 0 1M
+reload_pool "$META" "$DATA"
+suspend_and_resume t1
+is "$(queue $t write_zeroes_max_bytes)" 1073741824 "with zeroing again, requests"
+ok "which leave holes" blockio zeroout $t 2M 1M
+is "$(data_used)" 16 "and take nothing"
+remove t1 pool
+
 operations "$DATA" no_discard_passdown
 operations "$DATA" ignore_discard
 
