@@ -31,7 +31,7 @@ like "$delta" '<different begin="32" length="16"/>' \
 like "$delta" '<same begin="48" length="80"/>' "and what is shared"
 
 busy w --filename=/dev/mapper/t2 --direct=1 --ioengine=libaio \
-	--iodepth=8 --rw=randwrite --bs=64k --size=64M --io_size=8M --norandommap
+	--iodepth=8 --rw=randwrite --bs=64k --size=64M --io_size=64M --norandommap
 writer=$spawned
 require wait_until 120 loaded t2
 for i in 1 2 3; do
