@@ -34,8 +34,8 @@ struct thinx_update;
  * @is_piece: cut from another bio, lives in thinx_plane.pieces
  * @is_counted: counted in thinx_plane.nr_reserved
  * @is_cut: part of it is under way as pieces, so the rest has to be pieces, too
- * @is_zero_piece: counted in thinx_volume.nr_zero_pieces
- * @by_pages: zeros are to be written as pages
+ * @is_zero_piece: of pieces: counted in thinx_volume.nr_zero_pieces
+ * @by_pages: of requests for zeros: to be written as pages
  * @zeros_failed: A; the data device did not write zeros by itself
  *
  * dm core keeps it next to its clone and does not clear it.

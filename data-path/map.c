@@ -183,6 +183,7 @@ static int map_zeroes(struct thinx_port *port, struct thinx_bio *tb,
 	}
 	bio->bi_iter.bi_sector = dm_target_offset(port->ti,
 						  bio->bi_iter.bi_sector);
+	tb->by_pages = false;
 	if (port->keeps_blocks)
 		bio->bi_opf |= REQ_NOUNMAP;
 	nr_sectors = thinx_zeroes_first_part(tb);
@@ -247,8 +248,6 @@ int thinx_map_bio(struct thinx_port *port, struct bio *bio)
 	tb->fua = false;
 	tb->is_piece = false;
 	tb->is_cut = false;
-	tb->is_zero_piece = false;
-	tb->by_pages = false;
 	tb->zeros_failed = false;
 
 	if (unlikely(thinx_port_requeues(port)))

@@ -108,6 +108,22 @@ void thinx_plane_set_data_device(struct thinx_plane *plane,
 	WRITE_ONCE(plane->zeros_refused, false);
 }
 
+static void init_volumes(struct thinx_plane *plane)
+{
+	plane->volume_work = thinx_deferred_work;
+	plane->quiesced = true;
+	mutex_init(&plane->volumes_lock);
+	INIT_LIST_HEAD(&plane->volumes);
+	INIT_LIST_HEAD(&plane->stops);
+	init_waitqueue_head(&plane->unpinned);
+	hash_init(plane->by_id);
+	hash_init(plane->by_disk);
+	hash_init(plane->by_origin);
+	spin_lock_init(&plane->waiting_lock);
+	INIT_LIST_HEAD(&plane->waiting);
+	init_waitqueue_head(&plane->idle);
+}
+
 int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 		     struct block_device *data_bdev, u32 block_sectors,
 		     const char *name, const struct thinx_plane_ops *ops,
@@ -124,18 +140,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	plane->name = name;
 	plane->ops = ops;
 	plane->context = context;
-	plane->volume_work = thinx_deferred_work;
-	plane->quiesced = true;
-	mutex_init(&plane->volumes_lock);
-	INIT_LIST_HEAD(&plane->volumes);
-	INIT_LIST_HEAD(&plane->stops);
-	init_waitqueue_head(&plane->unpinned);
-	hash_init(plane->by_id);
-	hash_init(plane->by_disk);
-	hash_init(plane->by_origin);
-	spin_lock_init(&plane->waiting_lock);
-	INIT_LIST_HEAD(&plane->waiting);
-	init_waitqueue_head(&plane->idle);
+	init_volumes(plane);
 	init_completion(&plane->flushed);
 	thinx_commit_init(plane);
 	thinx_passdown_init(plane);

@@ -538,6 +538,23 @@ static void note_written(struct thinx_volume *v, struct list_head *batch)
 	}
 }
 
+static void read_ahead_update(struct thinx_volume *v, struct thinx_update *u)
+{
+	if (u->unmap)
+		thinx_md_read_ahead_remove(v->dev, u->vbegin,
+					   u->vbegin + u->nr);
+	else
+		thinx_md_read_ahead_write(v->dev, u->vbegin, u->nr);
+}
+
+static enum thinx_counter kind_of(const struct thinx_update *u)
+{
+	if (u->unmap)
+		return THINX_COUNT_BLOCKS_DISCARDED;
+	return u->copy ? THINX_COUNT_BLOCKS_UNSHARED :
+			 THINX_COUNT_BLOCKS_PROVISIONED;
+}
+
 /*
  * Insert what can be inserted; what needs a commit first goes to @again.
  * Returns the first error that is not retried.
@@ -552,7 +569,7 @@ static int insert_batch(struct thinx_volume *v, struct list_head *batch,
 
 	list_for_each_entry(u, batch, list)
 		if (!u->status)
-			thinx_md_read_ahead_write(v->dev, u->vbegin, u->nr);
+			read_ahead_update(v, u);
 	note_written(v, batch);
 	thinx_md_lock(v->plane->md);
 	locked_at = ktime_get_ns();
@@ -584,8 +601,7 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 			   blk_status_to_errno(u->status));
 	if (!u->status) {
 		thinx_volume_time(v, THINX_TIME_INSERTING, u->since);
-		thinx_volume_count(v, u->copy ? THINX_COUNT_BLOCKS_UNSHARED :
-				   THINX_COUNT_BLOCKS_PROVISIONED, u->nr);
+		thinx_volume_count(v, kind_of(u), u->nr);
 	}
 	list_for_each_entry_safe(tb, tmp, &u->bios, list) {
 		bio = thinx_bio_of(tb);

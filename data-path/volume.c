@@ -392,8 +392,8 @@ static struct thinx_volume *stopped_volume(struct thinx_plane *plane,
 	return v;
 }
 
-static void drain_stops(struct thinx_plane *plane, struct thinx_stop *stops,
-			unsigned int nr)
+static void for_each_stopped(struct thinx_plane *plane, struct thinx_stop *stops,
+			     unsigned int nr, void (*fn)(struct thinx_volume *v))
 {
 	struct thinx_volume *v;
 	unsigned int i;
@@ -401,8 +401,23 @@ static void drain_stops(struct thinx_plane *plane, struct thinx_stop *stops,
 	for (i = 0; i < nr; i++) {
 		v = stopped_volume(plane, &stops[i]);
 		if (v)
-			thinx_gate_drain(&v->gate);
+			fn(v);
 	}
+}
+
+static void drain_volume(struct thinx_volume *v)
+{
+	thinx_gate_drain(&v->gate);
+}
+
+static void flush_worker(struct thinx_volume *v)
+{
+	flush_work(&v->work);
+}
+
+static void forget_mappings(struct thinx_volume *v)
+{
+	thinx_map_cache_drop_all(&v->cache);
 }
 
 void thinx_volume_stop_writes(struct thinx_plane *plane,
@@ -411,7 +426,7 @@ void thinx_volume_stop_writes(struct thinx_plane *plane,
 	mutex_lock(&plane->volumes_lock);
 	add_stops(plane, stops, nr);
 	mutex_unlock(&plane->volumes_lock);
-	drain_stops(plane, stops, nr);
+	for_each_stopped(plane, stops, nr, drain_volume);
 }
 
 static bool is_live(struct thinx_plane *plane, u32 id)
@@ -435,7 +450,6 @@ static bool is_live(struct thinx_plane *plane, u32 id)
 int thinx_volume_stop_all(struct thinx_plane *plane, struct thinx_stop *stops,
 			  unsigned int nr, u32 *busy)
 {
-	struct thinx_volume *v;
 	unsigned int i;
 
 	mutex_lock(&plane->volumes_lock);
@@ -448,26 +462,15 @@ int thinx_volume_stop_all(struct thinx_plane *plane, struct thinx_stop *stops,
 	}
 	add_stops(plane, stops, nr);
 	mutex_unlock(&plane->volumes_lock);
-	drain_stops(plane, stops, nr);
-	for (i = 0; i < nr; i++) {
-		v = stopped_volume(plane, &stops[i]);
-		if (v)
-			flush_work(&v->work);
-	}
+	for_each_stopped(plane, stops, nr, drain_volume);
+	for_each_stopped(plane, stops, nr, flush_worker);
 	return 0;
 }
 
 void thinx_volume_forget(struct thinx_plane *plane, struct thinx_stop *stops,
 			 unsigned int nr)
 {
-	struct thinx_volume *v;
-	unsigned int i;
-
-	for (i = 0; i < nr; i++) {
-		v = stopped_volume(plane, &stops[i]);
-		if (v)
-			thinx_map_cache_drop_all(&v->cache);
-	}
+	for_each_stopped(plane, stops, nr, forget_mappings);
 }
 
 void thinx_volume_allow_writes(struct thinx_plane *plane,
