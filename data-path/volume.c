@@ -392,8 +392,8 @@ static struct thinx_volume *stopped_volume(struct thinx_plane *plane,
 	return v;
 }
 
-static void for_each_stopped(struct thinx_plane *plane, struct thinx_stop *stops,
-			     unsigned int nr, void (*fn)(struct thinx_volume *v))
+static void with_stopped(struct thinx_plane *plane, struct thinx_stop *stops,
+			 unsigned int nr, void (*fn)(struct thinx_volume *v))
 {
 	struct thinx_volume *v;
 	unsigned int i;
@@ -426,7 +426,7 @@ void thinx_volume_stop_writes(struct thinx_plane *plane,
 	mutex_lock(&plane->volumes_lock);
 	add_stops(plane, stops, nr);
 	mutex_unlock(&plane->volumes_lock);
-	for_each_stopped(plane, stops, nr, drain_volume);
+	with_stopped(plane, stops, nr, drain_volume);
 }
 
 static bool is_live(struct thinx_plane *plane, u32 id)
@@ -462,15 +462,15 @@ int thinx_volume_stop_all(struct thinx_plane *plane, struct thinx_stop *stops,
 	}
 	add_stops(plane, stops, nr);
 	mutex_unlock(&plane->volumes_lock);
-	for_each_stopped(plane, stops, nr, drain_volume);
-	for_each_stopped(plane, stops, nr, flush_worker);
+	with_stopped(plane, stops, nr, drain_volume);
+	with_stopped(plane, stops, nr, flush_worker);
 	return 0;
 }
 
 void thinx_volume_forget(struct thinx_plane *plane, struct thinx_stop *stops,
 			 unsigned int nr)
 {
-	for_each_stopped(plane, stops, nr, forget_mappings);
+	with_stopped(plane, stops, nr, forget_mappings);
 }
 
 void thinx_volume_allow_writes(struct thinx_plane *plane,

@@ -23,6 +23,7 @@
 #include <asm/byteorder.h>
 #include <linux/string.h>
 
+#include "metadata/device.h"
 #include "metadata/space.h"
 #include "metadata/superblock.h"
 
@@ -155,8 +156,8 @@ static int drop_device(struct thinx_md *md, struct thinx_roots *roots,
 	r = thinx_space_ensure(md, 1 + thinx_space_any_depth(md), 0);
 	if (r)
 		return r;
-	r = thinx_device_drop_step(md, roots, drop,
-				   held_mapped(md, roots, drop->id));
+	r = thinx_drop_step(md, roots, drop,
+			    held_mapped(md, roots, drop->id));
 	if (r)
 		return r;
 	if (drop->nr_removed) {
@@ -177,8 +178,8 @@ int thinx_held_root_detach(struct thinx_md *md, struct thinx_drop *drop)
 	r = thinx_held_root_read(md, &roots);
 	if (r)
 		return r;
-	r = thinx_device_detach(md, &roots, drop,
-				held_mapped(md, &roots, drop->id));
+	r = thinx_drop_detach(md, &roots, drop,
+			      held_mapped(md, &roots, drop->id));
 	return r ? r : update_copy(md, &roots);
 }
 

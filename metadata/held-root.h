@@ -10,7 +10,7 @@
 #ifndef THINX_HELD_ROOT_H
 #define THINX_HELD_ROOT_H
 
-#include "metadata/device.h"
+#include "metadata/drop.h"
 
 /**
  * thinx_held_root_reserve() - pin the working state
@@ -33,11 +33,11 @@ int __must_check thinx_held_root_release_step(struct thinx_md *md,
 					      struct thinx_drop *drop);
 
 /**
- * thinx_held_root_detach() - thinx_device_detach() for a device in it
+ * thinx_held_root_detach() - thinx_drop_detach() for a device in it
  * @md: metadata
- * @drop: see thinx_device_detach()
+ * @drop: see thinx_drop_detach()
  *
- * Return: as thinx_device_detach(), -EINVAL there is no metadata snapshot.
+ * Return: as thinx_drop_detach(), -EINVAL there is no metadata snapshot.
  */
 int __must_check thinx_held_root_detach(struct thinx_md *md,
 					struct thinx_drop *drop);

@@ -11,6 +11,13 @@
 #define THINX_MAPPING_H
 
 #include "metadata/metadata.h"
+
+/*
+ * How often reading ahead looks again: more than it takes to read a path, its
+ * leaves and what counts their blocks, one after the other, even if the device
+ * answers in any order.
+ */
+#define THINX_AHEAD_ROUNDS 32
 #include "persistent-data/btree-ahead.h"
 
 /**

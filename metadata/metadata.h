@@ -121,7 +121,7 @@ struct thinx_md_dev {
  *
  * @roots: L; working roots
  * @time: L; snapshot counter
- * @time_used: L; there may be a mapping with that time (I6 of metadata/device.c)
+ * @time_used: L; there may be a mapping with that time (I5 of metadata/device.c)
  * @trans_id: L; user space's transaction id
  * @held_root: L; block of the metadata snapshot, or 0
  * @releasing: L; thinx_md_release_snap() is in progress, perhaps between steps

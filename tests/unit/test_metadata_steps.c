@@ -6,6 +6,7 @@
  * one, and crashes between them.  The limits are small here: tests/common.mk.
  */
 #include "metadata/device.h"
+#include "metadata/drop.h"
 #include "metadata/transaction.h"
 
 #include "md-env.h"
