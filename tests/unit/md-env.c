@@ -474,3 +474,19 @@ u64 md_rnd(u64 *state)
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
 	return z ^ z >> 31;
 }
+
+u64 md_data_used(struct md_env *e)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(e->md, &s);
+	return s.data_used;
+}
+
+u64 md_meta_free(struct md_env *e)
+{
+	struct thinx_md_space s;
+
+	thinx_md_get_space(e->md, &s);
+	return s.meta_free;
+}

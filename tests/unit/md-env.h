@@ -122,4 +122,8 @@ void md_poke(struct ram_image *img, pd_block_t b, u32 offset, const void *data,
 
 u64 md_rnd(u64 *state);
 
+/* Data blocks in use, and metadata blocks that are not. */
+u64 md_data_used(struct md_env *e);
+u64 md_meta_free(struct md_env *e);
+
 #endif /* MD_ENV_H */

@@ -19,14 +19,6 @@
 #include "metadata/superblock.h"
 #include "tests/check/metadata-check.h"
 
-static u64 data_used(struct md_env *e)
-{
-	struct thinx_md_space s;
-
-	thinx_md_get_space(e->md, &s);
-	return s.data_used;
-}
-
 /* ---- look up ---- */
 
 struct seen {
@@ -120,7 +112,7 @@ static void test_inserted_run_maps_neighbours(void **state)
 	assert_true(md_get(dev, 49) == THINX_WORD_HOLE);
 	assert_true(md_get(dev, 50 + nr) == THINX_WORD_HOLE);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 1000);
-	assert_int_equal(data_used(&e), 1000);
+	assert_int_equal(md_data_used(&e), 1000);
 	thinx_md_close_device(dev);
 	md_end(&e);
 }
@@ -155,10 +147,10 @@ static void test_held_blocks_are_nobody_elses(void **state)
 	assert_int_equal(thinx_md_insert_run_locked(dev, 0, 3, 2, &m), 0);
 	thinx_md_unlock(e.md);
 	md_commit(&e);
-	assert_int_equal(data_used(&e), 2);
+	assert_int_equal(md_data_used(&e), 2);
 	thinx_md_close_device(dev);
 	md_crash(&e);
-	assert_int_equal(data_used(&e), 2);
+	assert_int_equal(md_data_used(&e), 2);
 	md_end(&e);
 }
 
@@ -176,7 +168,7 @@ static void test_overwritten_block_is_free_after_the_commit(void **state)
 	old = thinx_mapping_block(md_get(dev, 0));
 	md_map(&e, dev, 0, 1);
 	assert_int_not_equal(thinx_mapping_block(md_get(dev, 0)), old);
-	assert_int_equal(data_used(&e), 1);
+	assert_int_equal(md_data_used(&e), 1);
 	assert_int_equal(thinx_md_dev_mapped_blocks(dev), 1);
 	thinx_md_get_space(e.md, &s);
 	assert_int_equal(s.data_pending, 1);
@@ -292,7 +284,7 @@ static void test_block_mapped_twice_is_listed_once(void **state)
 	assert_int_equal(r->nr_freed, 1);
 	assert_int_equal(r->freed[0].begin, 0);
 	assert_int_equal(r->freed[0].end, 20);
-	assert_int_equal(data_used(&e), 0);
+	assert_int_equal(md_data_used(&e), 0);
 	thinx_md_close_device(dev);
 	md_end(&e);
 	free(r);
@@ -313,7 +305,7 @@ static void test_shared_blocks_are_not_listed_as_freed(void **state)
 	assert_true(r->done);
 	assert_int_equal(r->nr_freed, 1);
 	assert_int_equal(r->freed[0].end - r->freed[0].begin, 10);
-	assert_int_equal(data_used(&e), 50);
+	assert_int_equal(md_data_used(&e), 50);
 	thinx_md_close_device(dev);
 	md_end(&e);
 	free(r);

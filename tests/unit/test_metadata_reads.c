@@ -47,14 +47,6 @@ static void diverge(struct md_env *e, u32 id, u64 nr)
 	md_commit(e);
 }
 
-static u64 data_used(struct md_env *e)
-{
-	struct thinx_md_space s;
-
-	thinx_md_get_space(e->md, &s);
-	return s.data_used;
-}
-
 static int commit(void *context)
 {
 	md_commit(context);
@@ -83,7 +75,7 @@ static void test_delete_of_a_snapshot_reads_its_own_leaves(void **state)
 		assert_in_range(nr_reads(&e) - before, 50, 200);
 		md_commit(&e);
 		/* Device 2 never had more than it shared, or has 50 of its own. */
-		assert_int_equal(data_used(&e), NR_MAPPED);
+		assert_int_equal(md_data_used(&e), NR_MAPPED);
 		md_end(&e);
 	}
 }
@@ -102,7 +94,7 @@ static void test_release_reads_what_is_its_own(void **state)
 	print_message("%lu reads\n", nr_reads(&e) - before);
 	assert_in_range(nr_reads(&e) - before, 50, 200);
 	md_commit(&e);
-	assert_int_equal(data_used(&e), NR_MAPPED);
+	assert_int_equal(md_data_used(&e), NR_MAPPED);
 	md_end(&e);
 }
 

@@ -25,14 +25,6 @@
 #define NR_MAPPED	4000
 #define MAX_IMAGES	200
 
-static u64 data_used(struct md_env *e)
-{
-	struct thinx_md_space s;
-
-	thinx_md_get_space(e->md, &s);
-	return s.data_used;
-}
-
 /* What was durable whenever something let go of the lock between two steps. */
 struct between {
 	struct md_env *e;
@@ -76,7 +68,7 @@ static void begin(struct md_env *e)
 	}
 	thinx_md_close_device(dev);
 	md_commit(e);
-	assert_int_equal(data_used(e), NR_MAPPED);
+	assert_int_equal(md_data_used(e), NR_MAPPED);
 }
 
 static const char *mappings(const char *dump)
@@ -134,7 +126,7 @@ static void test_crash_between_steps_leaves_the_rest_of_a_device(void **state)
 	before = strlen(mappings(whole));
 	assert_int_equal(md_delete_with(e.md, 1, between, &b), 0);
 	assert_in_range(b.nr, 6, 30);
-	assert_int_equal(data_used(&e), 0);
+	assert_int_equal(md_data_used(&e), 0);
 	for (i = 0; i < b.nr; i++) {
 		struct ram_image *img = ram_image_copy(b.images[i]);
 
@@ -143,7 +135,7 @@ static void test_crash_between_steps_leaves_the_rest_of_a_device(void **state)
 		before = left;
 		/* The delete can be repeated, and frees all of it. */
 		assert_int_equal(thinx_md_delete(after.md, 1), 0);
-		assert_int_equal(data_used(&after), 0);
+		assert_int_equal(md_data_used(&after), 0);
 		md_commit(&after);
 		md_end(&after);
 	}
@@ -208,7 +200,7 @@ static void test_snapshot_survives_the_steps(void **state)
 	free(whole);
 	free(snap);
 	forget(&b);
-	assert_int_equal(data_used(&e), NR_MAPPED);
+	assert_int_equal(md_data_used(&e), NR_MAPPED);
 	md_commit(&e);
 	md_end(&e);
 }
@@ -264,7 +256,7 @@ static void test_what_is_shared_goes_in_one_transaction(void **state)
 		assert_true(strlen(dump) > strlen(whole) / 2);
 		free(dump);
 		assert_int_equal(thinx_md_delete(after.md, 1), 0);
-		assert_int_equal(data_used(&after), NR_MAPPED);
+		assert_int_equal(md_data_used(&after), NR_MAPPED);
 		dump = md_dump(after.md, 2);
 		assert_string_equal(dump, snap);
 		free(dump);
@@ -274,7 +266,7 @@ static void test_what_is_shared_goes_in_one_transaction(void **state)
 	free(whole);
 	free(snap);
 	forget(&b);
-	assert_int_equal(data_used(&e), NR_MAPPED);
+	assert_int_equal(md_data_used(&e), NR_MAPPED);
 	md_commit(&e);
 	assert_true(md_tools_check(&e) || !md_have("thin_check"));
 	md_end(&e);
@@ -324,7 +316,7 @@ static void test_others_get_in_while_what_is_shared_goes(void **state)
 	md_commit(&e);
 	if (thinx_md_held_root(e.md))
 		assert_int_equal(thinx_md_release_snap(e.md), 0);
-	assert_int_equal(data_used(&e), thinx_md_dev_mapped_blocks(snap));
+	assert_int_equal(md_data_used(&e), thinx_md_dev_mapped_blocks(snap));
 	thinx_md_close_device(snap);
 	md_commit(&e);
 	assert_true(md_tools_check(&e) || !md_have("thin_check"));
@@ -368,7 +360,7 @@ static void test_what_others_let_go_of_is_no_rest(void **state)
 	thinx_device_delete_cancel(dev);
 	thinx_md_unlock(e.md);
 	assert_int_equal(thinx_md_delete(e.md, 1), 0);
-	assert_int_equal(data_used(&e), 0);
+	assert_int_equal(md_data_used(&e), 0);
 	md_commit(&e);
 	assert_true(md_tools_check(&e) || !md_have("thin_check"));
 	md_end(&e);
@@ -391,7 +383,7 @@ static void test_failed_commit_between_steps_ends_the_delete(void **state)
 	assert_true(is_rest(dump, whole));
 	free(dump);
 	assert_int_equal(thinx_md_delete(e.md, 1), 0);
-	assert_int_equal(data_used(&e), 0);
+	assert_int_equal(md_data_used(&e), 0);
 	free(whole);
 	forget(&b);
 	md_end(&e);
@@ -424,7 +416,7 @@ static void test_crash_between_the_steps_of_a_release(void **state)
 		if (thinx_md_held_root(after.md))
 			assert_int_equal(thinx_md_release_snap(after.md), 0);
 		dev = md_open(&after, 1);
-		assert_int_equal(data_used(&after),
+		assert_int_equal(md_data_used(&after),
 				 thinx_md_dev_mapped_blocks(dev));
 		thinx_md_close_device(dev);
 		md_end(&after);
@@ -457,7 +449,7 @@ static void test_crash_between_the_steps_of_a_discard(void **state)
 		assert_int_equal(thinx_md_is_heavy(e.md), rm->nr_freed > 0);
 		md_commit(&e);
 		/* Held blocks stay held when their generation is durable. */
-		assert_int_equal(data_used(&e),
+		assert_int_equal(md_data_used(&e),
 				 thinx_md_dev_mapped_blocks(dev));
 		for (i = 0; i < rm->nr_freed; i++)
 			thinx_md_unhold(e.md, rm->freed[i].begin,
@@ -469,7 +461,7 @@ static void test_crash_between_the_steps_of_a_discard(void **state)
 		steps++;
 	}
 	assert_in_range(steps, 4, 30);
-	assert_int_equal(data_used(&e), 0);
+	assert_int_equal(md_data_used(&e), 0);
 	free(whole);
 	free(rm);
 	thinx_md_close_device(dev);
