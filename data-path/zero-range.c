@@ -4,7 +4,7 @@
  *
  * Zeros in whole blocks that are not to be unmapped, or cannot be, and that lie
  * over no external origin.  Holes are passed over, as many as a leaf of the
- * mapping tree shows at once; from a mapped block on, up to a group's worth is cut
+ * mapping tree shows at once; from a mapped block on, up to a piece's worth is cut
  * off and deferred as a bio of its own:
  *
  *   |  holes  |########|  holes   |##
@@ -24,7 +24,7 @@
 
 #include "data-path/discard.h"
 #include "data-path/dispatch.h"
-#include "data-path/group.h"
+#include "data-path/zeroes.h"
 
 /* Steps before other bios of the volume get their turn. */
 #define STEPS_PER_PASS 64
@@ -144,7 +144,7 @@ static bool zero_step(struct thinx_volume *v, struct thinx_bio *tb)
 		bio_advance(bio, (u32)(nr * plane->block_sectors) <<
 			    SECTOR_SHIFT);
 	} else {
-		nr = min_t(u64, left, THINX_GROUP_BLOCKS);
+		nr = min_t(u64, left, thinx_zeroes_piece_blocks(plane));
 		if (!defer_piece(tb, bio, nr))
 			return false;
 	}

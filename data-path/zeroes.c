@@ -199,10 +199,9 @@ u32 thinx_zeroes_first_part(struct thinx_bio *tb)
 	if (offset || nr < plane->block_sectors)
 		return min(nr, plane->block_sectors - offset);
 	nr = rounddown(nr, plane->block_sectors);
-	/* A block can be so large that 64 of them overflow. */
 	if ((bio->bi_opf & REQ_FUA) || !thinx_zeroes_hole_shows(tb->port, b))
-		nr = min_t(u64, nr, thinx_plane_sector(plane,
-						       THINX_GROUP_BLOCKS));
+		nr = min(nr, thinx_zeroes_piece_blocks(plane) *
+			     plane->block_sectors);
 	return nr;
 }
 

@@ -9,6 +9,10 @@
 #define THINX_ZEROES_H
 
 #include "data-path/bio.h"
+#include "data-path/group.h"
+
+/* A piece of zeros that stays mapped is about as long, if blocks are not longer. */
+#define THINX_ZERO_PIECE_SECTORS 16384
 
 /**
  * struct thinx_zeroing - on whose behalf zeros are written
@@ -87,11 +91,27 @@ bool thinx_zeroes_hole_shows(struct thinx_port *port, thinx_vblock_t b);
 bool thinx_zeroes_cover(struct thinx_bio *tb, thinx_vblock_t b);
 
 /**
+ * thinx_zeroes_piece_blocks() - how many blocks that are not to become holes are
+ *	zeroed as one
+ * @plane: plane
+ *
+ * A snapshot waits for all of a volume's pieces that are under way: with large
+ * blocks a group's worth of each would keep it waiting for gigabytes.
+ *
+ * Return: 1 to THINX_GROUP_BLOCKS.
+ */
+static inline u32 thinx_zeroes_piece_blocks(const struct thinx_plane *plane)
+{
+	return clamp_t(u32, THINX_ZERO_PIECE_SECTORS / plane->block_sectors, 1,
+		       THINX_GROUP_BLOCKS);
+}
+
+/**
  * thinx_zeroes_first_part() - what of a request for zeros goes one way
  * @tb: state of the request
  *
  * Return: sectors: a part of a block; or whole blocks that may become holes; or at
- * most THINX_GROUP_BLOCKS others.
+ * most thinx_zeroes_piece_blocks() others.
  */
 u32 thinx_zeroes_first_part(struct thinx_bio *tb);
 
