@@ -16,6 +16,7 @@
 #include "control/query.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
+#include "include/trace/events/thinx.h"
 
 static int create_thin(struct thinx_pool *pool, char **argv)
 {
@@ -213,6 +214,7 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	const struct message *m = NULL;
 	bool query = argc && thinx_is_query(argv[0]);
 	atomic_t *nr;
+	u64 began;
 	int r;
 
 	if (!query) {
@@ -228,10 +230,13 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	/* dm core waits for a message that misses the change of epochs. */
 	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
 	atomic_inc(nr);
+	began = ktime_get_ns();
 	if (query)
 		r = thinx_query(pool, argc, argv, result, maxlen);
 	else
 		r = handle_in_worker(pool, m, argc, argv);
+	trace_thinx_message(pool->plane.dev, argv[0], argc > 1 ? argv[1] : "",
+			    ktime_get_ns() - began, r);
 	atomic_dec(nr);
 	/* Pairs with wait_var_event(). */
 	smp_mb__after_atomic();

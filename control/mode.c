@@ -63,6 +63,18 @@ static const struct {
 	[THINX_MODE_FAIL] = { "fail", 0, true, },
 };
 
+static const char *traced_name(enum thinx_mode mode)
+{
+	switch (mode) {
+	case THINX_MODE_OUT_OF_DATA_SPACE:
+		return "out-of-data-space";
+	case THINX_MODE_OUT_OF_METADATA_SPACE:
+		return "out-of-metadata-space";
+	default:
+		return modes[mode].name;
+	}
+}
+
 static const char *mode_name(struct thinx_pool *pool)
 {
 	if (pool->mode == THINX_MODE_OUT_OF_DATA_SPACE)
@@ -170,7 +182,8 @@ void thinx_pool_set_mode(struct thinx_pool *pool, enum thinx_mode mode)
 	/* Its work takes mode_lock, so do not wait for it here. */
 	if (lacks_space(old))
 		cancel_delayed_work(&pool->no_space);
-	trace_thinx_mode(pool->plane.dev, old, mode);
+	trace_thinx_mode(pool->plane.dev, traced_name(old),
+			 traced_name(mode));
 	announce(pool);
 	thinx_pool_arm_no_space(pool);
 }

@@ -45,19 +45,19 @@
 static int commit_and_tell(struct thinx_plane *plane, bool *flushed,
 			   enum thinx_counter reason)
 {
-	u64 began;
+	u64 began, ns;
 	int r;
 
 	began = ktime_get_ns();
 	r = thinx_md_commit(plane->md, flushed);
+	ns = ktime_get_ns() - began;
 	if (*flushed) {
 		thinx_stats_count(plane->stats, reason, 1);
-		thinx_stats_time(plane->stats, THINX_TIME_COMMIT,
-				 ktime_get_ns() - began);
+		thinx_stats_time(plane->stats, THINX_TIME_COMMIT, ns);
 	}
 	trace_thinx_commit(plane->dev,
 			   thinx_md_completed_generation(plane->md),
-			   *flushed, r);
+			   thinx_stats_counter_name(reason), ns, *flushed, r);
 	if (r) {
 		thinx_plane_failed(plane, "commit", r);
 		return r;

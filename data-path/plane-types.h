@@ -163,7 +163,8 @@ struct thinx_passdown {
  * @passdown: see struct thinx_passdown
  * @removal: L:metadata lock; scratch memory of a discard step
  * @stats: I; see data-path/stats.h
- * @flush_began: ns; when the data device began to flush for a commit
+ * @flush_began: commit mutex; ns; when the data device began to flush for a commit
+ * @flush_ns: commit mutex, once @flushed; how long that took
  * @ops: I; the control plane
  * @context: I; its argument
  */
@@ -210,6 +211,7 @@ struct thinx_plane {
 	struct thinx_md_removal *removal;
 	struct thinx_stats __percpu *stats;
 	u64 flush_began;
+	u64 flush_ns;
 	const struct thinx_plane_ops *ops;
 	void *context;
 };

@@ -18,6 +18,7 @@
 #include "data-path/deferred.h"
 #include "data-path/group.h"
 #include "data-path/passdown.h"
+#include "include/trace/events/thinx.h"
 
 /* Groups kept in reserve for when memory is short. */
 #define MIN_GROUPS 4
@@ -29,8 +30,9 @@ static void flush_end_io(struct bio *bio)
 {
 	struct thinx_plane *plane = bio->bi_private;
 
+	plane->flush_ns = ktime_get_ns() - plane->flush_began;
 	thinx_stats_time(plane->stats, THINX_TIME_COMMIT_FLUSH,
-			 ktime_get_ns() - plane->flush_began);
+			 plane->flush_ns);
 	complete(&plane->flushed);
 }
 
@@ -89,6 +91,8 @@ static void committed(void *context, const struct thinx_md_commit_times *t)
 	thinx_stats_time(plane->stats, THINX_TIME_COMMIT_COMPLETE,
 			 t->complete_ns);
 	thinx_stats_time(plane->stats, THINX_TIME_LOCKED, t->complete_ns);
+	trace_thinx_commit_parts(plane->dev, t->nr_blocks, t->close_ns,
+				 plane->flush_ns, t->write_ns, t->complete_ns);
 }
 
 static const struct thinx_md_hooks hooks = {

@@ -37,6 +37,8 @@
 #include <linux/device-mapper.h>
 #include <linux/slab.h>
 
+#include "include/trace/events/thinx.h"
+
 /* A mapped bio writes no cache line that others read. */
 #define LINE_OF(field) (offsetof(struct thinx_volume, field) / L1_CACHE_BYTES)
 static_assert(LINE_OF(gate.counts) == LINE_OF(gate.closed) &&
@@ -61,6 +63,25 @@ static struct thinx_volume *find_volume(struct thinx_plane *plane, u32 id)
 static void drain_may_be_over(struct thinx_gate *g)
 {
 	thinx_volume_kick(container_of(g, struct thinx_volume, gate));
+}
+
+void thinx_volume_count(struct thinx_volume *v, enum thinx_counter c, u64 nr)
+{
+	thinx_stats_count(v->plane->stats, c, nr);
+	atomic_long_add(nr, &v->stats.n[c]);
+	trace_thinx_count(v->plane->dev, v->id, thinx_stats_counter_name(c),
+			  nr);
+}
+
+void thinx_volume_time(struct thinx_volume *v, enum thinx_time t, u64 began)
+{
+	u64 ns = ktime_get_ns() - began;
+
+	thinx_stats_time(v->plane->stats, t, ns);
+	atomic_long_inc(&v->stats.times[t][thinx_stats_bucket(ns)]);
+	if (ns > READ_ONCE(v->stats.longest[t]))
+		WRITE_ONCE(v->stats.longest[t], ns);
+	trace_thinx_stage(v->plane->dev, v->id, thinx_stats_time_name(t), ns);
 }
 
 int thinx_volume_get_stats(struct thinx_plane *plane, u32 id,

@@ -315,24 +315,10 @@ static inline bool thinx_volume_sees_shared(const struct thinx_volume *v,
 /* ---- numbers ---- */
 
 /** thinx_volume_count() - count something of a volume, and of its pool */
-static inline void thinx_volume_count(struct thinx_volume *v,
-				      enum thinx_counter c, u64 nr)
-{
-	thinx_stats_count(v->plane->stats, c, nr);
-	atomic_long_add(nr, &v->stats.n[c]);
-}
+void thinx_volume_count(struct thinx_volume *v, enum thinx_counter c, u64 nr);
 
 /** thinx_volume_time() - note how long something took since @began, ns */
-static inline void thinx_volume_time(struct thinx_volume *v, enum thinx_time t,
-				     u64 began)
-{
-	u64 ns = ktime_get_ns() - began;
-
-	thinx_stats_time(v->plane->stats, t, ns);
-	atomic_long_inc(&v->stats.times[t][thinx_stats_bucket(ns)]);
-	if (ns > READ_ONCE(v->stats.longest[t]))
-		WRITE_ONCE(v->stats.longest[t], ns);
-}
+void thinx_volume_time(struct thinx_volume *v, enum thinx_time t, u64 began);
 
 /**
  * thinx_volume_get_stats() - the numbers of a volume
