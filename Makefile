@@ -17,6 +17,9 @@
 #   INSTALL_MOD_PATH=DIR  directory that has lib/modules, in place of /
 #   PREFIX=DIR          prefix for everything but the module (/usr/local)
 #   DESTDIR=DIR         prepended to all paths, for packages; then no depmod
+# make tools            the program thinx(8), build/thinx; it needs libdevmapper
+# make install-tools    the program, its manual page, completion for bash;
+#                       make uninstall-tools
 # make check            user-space tests; make coverage: their line coverage
 # make clean            remove what was built in the tree
 # make distclean        the same, and build/
@@ -40,6 +43,7 @@ root = $(abspath $(DESTDIR)$(INSTALL_MOD_PATH))
 moddir = $(root)/lib/modules/$(release)/$(INSTALL_MOD_DIR)
 mandir = $(DESTDIR)$(PREFIX)/share/man/man7
 docdir = $(DESTDIR)$(PREFIX)/share/doc/thinx
+completion = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 depmod = $(if $(DESTDIR),,$(DEPMOD) $(if $(root),-b $(root)) $(release))
 key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="*\([^"]*\)"*$$/\1/p' \
 	$(KDIR)/include/config/auto.conf)
@@ -97,6 +101,22 @@ uninstall-dkms: uninstall-doc
 warn-drop-in = @for f in $$(grep -ls dm-thinx-pool $(DESTDIR)/etc/modprobe.d/*.conf); do \
 	echo "$$f still has thinx loaded for dm-thin: remove it, and update the initramfs" >&2; done
 
+tools: build/thinx
+
+build/thinx: $(wildcard tools/*.[ch])
+	@mkdir -p build
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
+		-Wno-unused-parameter $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) -ldevmapper
+
+install-tools: tools
+	install -D -m 755 build/thinx $(DESTDIR)$(PREFIX)/sbin/thinx
+	install -D -m 644 docs/man/thinx.8 $(DESTDIR)$(PREFIX)/share/man/man8/thinx.8
+	install -D -m 644 tools/thinx.bash $(completion)/thinx
+
+uninstall-tools:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/thinx $(DESTDIR)$(PREFIX)/share/man/man8/thinx.8 \
+		$(completion)/thinx
+
 check coverage:
 	$(MAKE) -C tests $@
 
@@ -108,4 +128,4 @@ distclean: clean
 
 .PHONY: all module install install-module install-doc install-dkms \
 	uninstall uninstall-module uninstall-doc uninstall-dkms \
-	check coverage clean distclean
+	tools install-tools uninstall-tools check coverage clean distclean

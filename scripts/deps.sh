@@ -46,7 +46,7 @@ vm_packages=("${build_packages[@]}"
 
 test_packages=("${demo_packages[@]}" "${vm_packages[@]}"
 	# user-space tests
-	libc6-dev libcmocka-dev clang libclang-rt-dev clang-format
+	libc6-dev libcmocka-dev libdevmapper-dev clang libclang-rt-dev clang-format
 	sparse shellcheck perl python3 git
 	# building a kernel
 	bc bison flex libelf-dev libssl-dev patch

@@ -22,7 +22,7 @@ trap 'rm -rf "$temp" .checkpatch-camelcase.*' EXIT
 git ls-files --cached --others --exclude-standard | sort -u |
 	while read -r f; do [ -f "$f" ] && echo "$f"; done > "$temp/files"
 mapfile -t all_c < <(grep -E '\.[ch]$' "$temp/files")
-mapfile -t module < <(grep -E '\.[ch]$' "$temp/files" | grep -v '^tests/')
+mapfile -t module < <(grep -E '\.[ch]$' "$temp/files" | grep -vE '^(tests|tools)/')
 mapfile -t module_c < <(printf '%s\n' "${module[@]}" | grep '\.c$')
 mapfile -t headers < <(printf '%s\n' "${module[@]}" | grep '\.h$')
 mapfile -t shell < <(grep -E '\.sh$|^\.ci/' "$temp/files")
@@ -35,7 +35,7 @@ tool()
 }
 
 #
-# checkpatch: strict for the module; errors and warnings for the tests, which are
+# checkpatch: strict for the module; errors and warnings for tests and tools, which are
 # user-space programs; nothing for tests/shim, a miniature of the kernel's interface
 # whose macros checkpatch cannot like.  A clean file is remembered by its content.
 #
@@ -45,7 +45,7 @@ checkpatch_one()
 
 	case $f in
 	tests/shim/*) return 0 ;;
-	tests/*) strict=(--ignore "$user_space") ;;
+	tests/*|tools/*) strict=(--ignore "$user_space") ;;
 	include/trace/*) strict=(--ignore "$trace_macros") ;;
 	*) strict=(--strict) ;;
 	esac

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * See query.h.
+ */
+#include "query.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int ask_page(const struct query *q, uint64_t from, struct page *page,
+		    struct runs *runs)
+{
+	char message[128], *reply = NULL;
+	int r;
+
+	if (!strcmp(q->name, "delta"))
+		snprintf(message, sizeof(message), "delta %u %u %llu %u", q->id[0],
+			 q->id[1], (unsigned long long)from, q->max);
+	else
+		snprintf(message, sizeof(message), "%s %u %llu %u", q->name, q->id[0],
+			 (unsigned long long)from, q->max);
+	r = q->ask(q->context, message, &reply);
+	if (r)
+		return r;
+	if (!parse_page(reply, q->name, page, runs))
+		r = -EPROTO;
+	/* A page that gets no further would be asked for again and again. */
+	else if (!page->done && page->next <= from)
+		r = -EPROTO;
+	free(reply);
+	return r;
+}
+
+static bool moved(const struct page *a, const struct page *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr_devices; i++)
+		if (strcmp(a->stamp[i], b->stamp[i]))
+			return true;
+	return false;
+}
+
+static int read_once(const struct query *q, struct page *sum, struct runs *runs)
+{
+	struct page page;
+	uint64_t own = 0, from = 0;
+	int r;
+
+	do {
+		r = ask_page(q, from, &page, runs);
+		if (r)
+			return r;
+		if (!from)
+			*sum = page;
+		else if (moved(sum, &page))
+			return -EAGAIN;
+		own += page.own;
+		from = page.next;
+		if (q->progress && !page.done)
+			q->progress(q->context, from);
+	} while (!page.done);
+	sum->done = true;
+	sum->own = own;
+	return 0;
+}
+
+int query_all(const struct query *q, struct page *sum, struct runs *runs)
+{
+	unsigned int i;
+	int r = -EAGAIN;
+
+	for (i = 0; i < QUERY_TRIES && r == -EAGAIN; i++) {
+		runs->nr = 0;
+		r = read_once(q, sum, runs);
+	}
+	return r;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Reading what the kernel says: tables, status lines and the answers to queries, as
+ * docs/interface.md describes them.  Text in, numbers out; no device is touched.
+ */
+#ifndef TOOLS_TEXT_H
+#define TOOLS_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- tables and status lines ---- */
+
+/**
+ * struct pool_table - a pool's table
+ * @block_sectors: size of a block
+ */
+struct pool_table {
+	unsigned int meta_major, meta_minor;
+	unsigned int data_major, data_minor;
+	uint64_t block_sectors;
+};
+
+/**
+ * struct thin_table - a volume's table
+ * @id: of the thin device
+ */
+struct thin_table {
+	unsigned int pool_major, pool_minor;
+	uint32_t id;
+};
+
+/**
+ * struct pool_status - a pool's status line
+ * @failed: the pool is in fail mode, and nothing else is known
+ */
+struct pool_status {
+	bool failed;
+	uint64_t transaction;
+	uint64_t meta_used, meta_total;
+	uint64_t data_used, data_total;
+	char mode[24];
+	char discard[24];
+	char no_space[24];
+	bool needs_check;
+};
+
+/**
+ * struct thin_status - a volume's status line
+ * @known: false: the line says "Fail" or "Error"
+ * @mapped: sectors
+ * @end: sector behind the highest mapped block
+ */
+struct thin_status {
+	bool known;
+	uint64_t mapped;
+	uint64_t end;
+};
+
+/** parse_pool_table() - Return: false if the text is not such a table. */
+bool parse_pool_table(const char *text, struct pool_table *t);
+
+/** parse_thin_table() - likewise */
+bool parse_thin_table(const char *text, struct thin_table *t);
+
+/** parse_pool_status() - likewise, of a status line */
+bool parse_pool_status(const char *text, struct pool_status *s);
+
+/** parse_thin_status() - likewise */
+bool parse_thin_status(const char *text, struct thin_status *s);
+
+/* ---- answers ---- */
+
+enum run_kind {
+	RUN_OWN,
+	RUN_SHARED,
+	RUN_SAME,
+	RUN_DIFFERENT,
+	RUN_LEFT_ONLY,
+	RUN_RIGHT_ONLY,
+	NR_RUN_KINDS
+};
+
+/**
+ * struct run - a line of the answer to "map" or "delta"
+ * @data_begin: of "map", else 0
+ */
+struct run {
+	uint64_t begin;
+	uint64_t length;
+	uint64_t data_begin;
+	enum run_kind kind;
+};
+
+/**
+ * struct runs - many of them, in order
+ */
+struct runs {
+	struct run *run;
+	size_t nr;
+	size_t room;
+};
+
+/** run_kind_name() - the word that stands for it */
+const char *run_kind_name(enum run_kind kind);
+
+/** runs_add() - append one; a run that continues the last one makes it longer */
+bool runs_add(struct runs *runs, const struct run *run);
+
+/** runs_clear() - forget all of them and free the memory */
+void runs_clear(struct runs *runs);
+
+#define STAMP_SIZE	64
+
+/**
+ * struct page - one answer to a query, without its lines
+ * @nr_devices: 1 or 2
+ * @id: their IDs
+ * @stamp: and stamps
+ * @done: the last line is "end"
+ * @next: else where the next page begins
+ * @mapped: of "usage"
+ * @own: of "usage", in this page
+ */
+struct page {
+	unsigned int nr_devices;
+	uint32_t id[2];
+	char stamp[2][STAMP_SIZE];
+	bool done;
+	uint64_t next;
+	uint64_t mapped;
+	uint64_t own;
+};
+
+/**
+ * parse_page() - read an answer to "map", "delta" or "usage"
+ * @text: the answer
+ * @name: of the query
+ * @page: filled
+ * @runs: the lines of a map or delta are appended
+ *
+ * Words at the end of a line that are not known are ignored, as the interface demands.
+ * Return: false if it is no whole answer to that query.
+ */
+bool parse_page(const char *text, const char *name, struct page *page, struct runs *runs);
+
+#endif /* TOOLS_TEXT_H */

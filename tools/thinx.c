@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * thinx(8): the first word chooses the command.
+ */
+#include <libdevmapper.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "say.h"
+
+#define TABLE_HELP							\
+	"  -o NAME,...     these columns; +NAME,... these as well; help lists them\n" \
+	"  -O NAME,...     sort by them, -NAME downwards\n"		\
+	"  -S SELECTION    these rows, as with lvs and dmsetup\n"	\
+	"  --units UNIT    h, b, s, k, m, g, t, p, e; capitals: powers of 1000\n" \
+	"  --nosuffix      no unit behind the numbers\n"		\
+	"  --noheadings    no first line\n"				\
+	"  --interval S    again every S seconds\n"			\
+	"  --count N       N times\n"					\
+	"  --json          as JSON\n"
+
+static const struct command {
+	const char *name;
+	int (*run)(struct options *o);
+	unsigned int takes;
+	const char *what;
+	const char *help;
+} commands[] = {
+	{ "list", command_list, TAKES_TABLE | TAKES_INTERVAL,
+	  "pools and volumes",
+	  "thinx list [OPTION]... [POOL|VOLUME]...\n"
+	  "Pools and volumes, or those named and the volumes of pools named.\n"
+	  "The columns own and shared are counted, which takes a while.\n"
+	  TABLE_HELP },
+	{ "usage", command_usage, TAKES_TABLE | TAKES_INTERVAL,
+	  "what deleting a volume would free",
+	  "thinx usage [OPTION]... [POOL|VOLUME]...\n"
+	  "What volumes map, and what of it is their own: in no other volume, snapshot or\n"
+	  "metadata snapshot. It is counted, which takes a while.\n"
+	  TABLE_HELP },
+	{ "map", command_map, TAKES_DEVICE | TAKES_RANGES,
+	  "which blocks a volume has",
+	  "thinx map [--ranges|--json] VOLUME\n"
+	  "thinx map [--ranges|--json] --dev-id ID POOL\n"
+	  "The mappings of a thin device, as thin_dump's XML.\n"
+	  "  --ranges        bytes: OFFSET LENGTH own|shared DATA_OFFSET\n"
+	  "  --json          blocks, as JSON\n" },
+	{ "delta", command_delta, TAKES_PAIR | TAKES_RANGES,
+	  "where two volumes differ",
+	  "thinx delta [--ranges|--json] LEFT RIGHT\n"
+	  "thinx delta [--ranges|--json] --thin1 ID --thin2 ID POOL\n"
+	  "The differences of two thin devices, as thin_delta's XML.\n"
+	  "  --ranges        bytes: OFFSET LENGTH different|left_only|right_only\n"
+	  "  --json          blocks, as JSON\n" },
+};
+
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	complain("there is no command '%s': see thinx --help", name);
+	return NULL;
+}
+
+static int overview(void)
+{
+	size_t i;
+
+	puts("thinx COMMAND [OPTION]... [NAME]...\n");
+	for (i = 0; i < NR_COMMANDS; i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].what);
+	puts("\nNames are those of dmsetup, paths, or LVM's vg/lv.\n"
+	     "thinx COMMAND --help tells more, thinx(8) all.");
+	return DONE;
+}
+
+static int help(const char *name)
+{
+	const struct command *c = name ? find_command(name) : NULL;
+
+	if (!name)
+		return overview();
+	if (!c)
+		return MISUSED;
+	fputs(c->help, stdout);
+	return DONE;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c;
+	struct options o;
+	int r;
+
+	if (argc < 2) {
+		overview();
+		return MISUSED;
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help(argv[2]);
+	c = find_command(argv[1]);
+	if (!c)
+		return MISUSED;
+	say_init();
+	if (!options_parse(&o, c->takes, argc - 1, argv + 1))
+		return MISUSED;
+	r = o.help ? help(c->name) : c->run(&o);
+	dm_lib_release();
+	return r;
+}
