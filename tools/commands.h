@@ -16,6 +16,9 @@ int command_list(struct options *o);
 /** command_usage() - see command_list() */
 int command_usage(struct options *o);
 
+/** command_stat() - see command_list() */
+int command_stat(struct options *o);
+
 /** command_map() - see command_list() */
 int command_map(struct options *o);
 

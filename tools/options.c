@@ -18,7 +18,7 @@
 
 enum {
 	UNITS = 256, NO_SUFFIX, NO_HEADINGS, INTERVAL, COUNT, DEV_ID, THIN1, THIN2, RANGES,
-	JSON
+	JSON, COUNTERS, BARS
 };
 
 static const struct option longs[] = {
@@ -36,6 +36,8 @@ static const struct option longs[] = {
 	{ "thin2", required_argument, NULL, THIN2 },
 	{ "snap2", required_argument, NULL, THIN2 },
 	{ "ranges", no_argument, NULL, RANGES },
+	{ "counters", no_argument, NULL, COUNTERS },
+	{ "bars", no_argument, NULL, BARS },
 	{ "json", no_argument, NULL, JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -61,6 +63,9 @@ static unsigned int group_of(int c)
 		return TAKES_PAIR;
 	case RANGES:
 		return TAKES_RANGES;
+	case COUNTERS:
+	case BARS:
+		return TAKES_VIEW;
 	}
 	return 0;
 }
@@ -148,6 +153,10 @@ static bool take(struct options *o, int c)
 		return take_device_id(o, 1, optarg);
 	case RANGES:
 		return o->ranges = true;
+	case COUNTERS:
+		return o->counters = true;
+	case BARS:
+		return o->bars = true;
 	case JSON:
 		return o->json = true;
 	case 'h':

@@ -22,6 +22,7 @@
 #define TAKES_DEVICE	0x4	/* --dev-id */
 #define TAKES_PAIR	0x8	/* --thin1 --thin2 and their other names */
 #define TAKES_RANGES	0x10	/* --ranges */
+#define TAKES_VIEW	0x20	/* --counters --bars */
 
 /**
  * struct options - what was asked for
@@ -46,6 +47,7 @@ struct options {
 	uint32_t id[2];
 	bool has_id[2];
 	bool ranges;
+	bool counters, bars;
 	bool help;
 	int nr_words;
 	char **words;

@@ -22,7 +22,7 @@ _thinx()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'list usage map delta help --help' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'list usage stat map delta help --help' -- "$word")
 		return
 	fi
 	case $before in
@@ -30,10 +30,11 @@ _thinx()
 	--units) words='h b s k m g t p e H B S K M G T P E' ;;
 	*)	case ${COMP_WORDS[1]}:$word in
 		list:-*|usage:-*) words=$table ;;
+		stat:-*) words="--counters --bars $table" ;;
 		map:-*) words='--dev-id --ranges --json --help' ;;
 		delta:-*) words='--thin1 --thin2 --ranges --json --help' ;;
-		help:*) words='list usage map delta' ;;
-		list:*|usage:*) words=$(_thinx_devices thinx-pool thin-pool thinx thin) ;;
+		help:*) words='list usage stat map delta' ;;
+		list:*|usage:*|stat:*) words=$(_thinx_devices thinx-pool thin-pool thinx thin) ;;
 		*)	words=$(_thinx_devices thinx thin)
 			[[ " ${COMP_WORDS[*]} " != *" --dev-id "* &&
 			   " ${COMP_WORDS[*]} " != *" --thin1 "* ]] ||

@@ -41,6 +41,15 @@ static const struct command {
 	  "What volumes map, and what of it is their own: in no other volume, snapshot or\n"
 	  "metadata snapshot. It is counted, which takes a while.\n"
 	  TABLE_HELP },
+	{ "stat", command_stat, TAKES_TABLE | TAKES_INTERVAL | TAKES_VIEW,
+	  "what a pool or volume does, and how long it takes",
+	  "thinx stat [OPTION]... POOL|VOLUME\n"
+	  "How often each stage of the slow path and of commits was passed, and how many\n"
+	  "microseconds it took at most: half of them, 90 and 99 of 100, the longest.\n"
+	  "First since it was set up, then of each interval.\n"
+	  "  --counters      what was done, and why, instead\n"
+	  "  --bars          histograms instead\n"
+	  TABLE_HELP },
 	{ "map", command_map, TAKES_DEVICE | TAKES_RANGES,
 	  "which blocks a volume has",
 	  "thinx map [--ranges|--json] VOLUME\n"

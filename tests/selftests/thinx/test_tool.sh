@@ -87,6 +87,31 @@ is "$(thinx list --noheadings -o name,own,shared --units s --nosuffix -S type=vo
 	"$(thinx usage --noheadings -o name,own,shared --units s --nosuffix)" "usage says the same"
 ok "with its usual columns" thinx usage t1
 
+# --- stat ---
+
+told() { thinx stat --counters --noheadings "${@:2}" | awk -v n="$1" '$1 == n { print $2, $3 }'; }
+is "$(told blocks_provisioned pool)" "$(msg stats | sed -n 's/^blocks_provisioned //p') " \
+	"a counter of the pool, and no rate"
+is "$(told blocks_discarded t1)" "$(msg stats 1 | sed -n 's/^blocks_discarded //p') " \
+	"a counter of a volume"
+is "$(thinx stat --noheadings -o stage,count -S stage=commit pool | awk '{ print $2 }')" \
+	"$(told commits pool | tr -d ' ')" "so many commits, so many durations"
+like "$(thinx stat --bars t1)" 'data
+( *[0-9]+ [nmu]?s  *[0-9]+ \|#*\.?
+?)+' "histograms as bars"
+is "$(thinx stat --bars pool | awk 'length > 80')" "" "of 80 columns"
+is "$(thinx stat --json t1 | python3 -c 'import json, sys
+print(json.load(sys.stdin)["stage"][0]["stage"])')" queued "as JSON"
+spawn_out=$scratch/stat spawn thinx stat --counters --noheadings --interval 4 --count 2 t1
+require wait_until 60 test -s "$scratch/stat"
+write_synced /dev/mapper/t1 900M 320k 1
+succeeds "$spawned" "stat ends after two tables"
+is "$(awk '$1 == "blocks_provisioned" { print $2, NF }' "$scratch/stat" | tail -n 1)" "5 3" \
+	"the second one is of the interval, with a rate"
+require blockio discard /dev/mapper/t1 900M 320k
+exits 1 "no such pool or volume" thinx stat none
+exits 2 "a pool or a volume is expected" thinx stat
+
 # --- map and delta ---
 
 map1=$(thinx map t1)
