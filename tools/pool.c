@@ -239,28 +239,38 @@ void system_free(struct system *s)
 
 /* ---- names ---- */
 
-static bool is_device(const struct device *dev, const char *name, const char *layer)
+/* What LVM calls vg/lv, or a layer of it. */
+static bool is_lvm_name(const char *dm_name, const char *name, const char *layer)
 {
-	const char *rest = name, *slash;
-	struct stat st;
+	const char *slash;
+	struct dm_pool *mem;
 	char *lvm, *vg;
 	bool same;
+
+	if (!strncmp(name, "/dev/", 5))
+		name += 5;
+	slash = strchr(name, '/');
+	if (!slash || slash == name || !slash[1] || strchr(slash + 1, '/'))
+		return false;
+	mem = dm_pool_create("names", 1024);
+	if (!mem)
+		return false;
+	vg = dm_pool_strndup(mem, name, slash - name);
+	lvm = vg ? dm_build_dm_name(mem, vg, slash + 1, layer) : NULL;
+	same = lvm && !strcmp(dm_name, lvm);
+	dm_pool_destroy(mem);
+	return same;
+}
+
+static bool is_device(const struct device *dev, const char *name, const char *layer)
+{
+	struct stat st;
 
 	if (!layer && !strcmp(dev->name, name))
 		return true;
 	if (!layer && *name == '/' && !stat(name, &st) && S_ISBLK(st.st_mode))
 		return major(st.st_rdev) == dev->major && minor(st.st_rdev) == dev->minor;
-	if (!strncmp(name, "/dev/", 5))
-		rest = name + 5;
-	slash = strchr(rest, '/');
-	if (!slash || slash == rest || !slash[1] || strchr(slash + 1, '/'))
-		return false;
-	vg = strndup(rest, slash - rest);
-	lvm = vg ? dm_build_dm_name(NULL, vg, slash + 1, layer) : NULL;
-	same = lvm && !strcmp(dev->name, lvm);
-	dm_free(lvm);
-	free(vg);
-	return same;
+	return is_lvm_name(dev->name, name, layer);
 }
 
 struct pool *find_pool(struct system *s, const char *name)

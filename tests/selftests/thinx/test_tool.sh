@@ -191,4 +191,15 @@ for kind in different left_only right_only; do
 done
 is "$(same_blocks < "$scratch/delta" | sort | comm -23 - <(same_blocks <<< "$delta" | sort))" "" \
 	"all that is the same is"
+
+# --- LVM's names ---
+
+pool=vg-p--1-tpool
+make_pool "$META" "$DATA"
+activate vg-v--1 1 1G
+is "$(thinx map vg/v-1)" "$map1" "a volume as LVM calls it"
+is "$(thinx map /dev/vg/v-1)" "$map1" "and by its path, there or not"
+is "$(thinx map --dev-id 3 vg/p-1)" "$(thinx map --dev-id 3 "$pool")" "a pool as LVM calls it"
+exits 1 "no such volume" thinx map vg/v
+remove vg-v--1 vg-p--1-tpool
 finish
