@@ -10,7 +10,10 @@ version=$(sed -n 's/^MODULE_VERSION("\(.*\)");$/\1/p' dm-thinx.c)
 ok "the module has one" grep -qxE '[0-9]+\.[0-9]+\.[0-9]+' <<< "$version"
 ok "dkms.conf" grep -qxF "PACKAGE_VERSION=\"$version\"" dkms.conf
 ok "README.md" test "$(grep -oE 'thinx/[0-9.]+' README.md | sort -u)" = "thinx/$version"
-ok "the manual page" grep -qE "^\.TH THINX 7 [0-9-]+ \"thinx $version\"" docs/man/thinx.7
+for n in 7 8; do
+	ok "the manual page thinx($n)" \
+		grep -qE "^\.TH THINX $n [0-9-]+ \"thinx $version\"" docs/man/thinx.$n
+done
 ok "CHANGELOG.md begins with it" \
 	test "$(sed -n 's/^## \([0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)" = "$version"
 echo "1..$number"
