@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# make                  dm-thinx-pool.ko for the running kernel, in this tree
+# make                  dm-thinx-pool.ko for the running kernel, in this tree, and
+#                       the drop-in, dm-thin-pool.ko
 # make KDIR=DIR         for the kernel with the build directory DIR
 # make KERNELRELEASE=REL  for the installed kernel REL
 # make module KREL=REL  for an installed kernel (6.1, 6.12, or the output of
-#                       uname -r), outside the tree: build/REL/dm-thinx-pool.ko
+#                       uname -r), outside the tree: build/REL
 #   W=1                 more warnings
 #   C=1, C=2            sparse on rebuilt files, on all files
 # make install          the module, for that kernel, and depmod; the manual page
-#                       thinx(7) and the example for /etc/modprobe.d
-# make uninstall        remove what install put there
-# make install-dkms     the same, but in place of the module its source, below
+#                       thinx(7).  The drop-in only if it was installed before
+# make install-drop-in  the same, and the drop-in, which then is in place of dm-thin
+# make uninstall        remove what these two put there
+# make install-dkms     the manual page, and the source of both modules below
 #                       /usr/src, where dkms finds it
 # make uninstall-dkms   remove what install-dkms put there
 #   INSTALL_MOD_PATH=DIR  directory that has lib/modules, in place of /
@@ -33,6 +35,7 @@ INSTALL_MOD_DIR ?= updates
 DEPMOD ?= /sbin/depmod
 
 ko := dm-thinx-pool.ko
+drop-in := dm-thin-pool.ko
 # Kernels with BTF do not build modules without pahole: build without BTF then.
 btf := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
@@ -49,7 +52,7 @@ key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="*\([^"]*\)"*$$/\1/p' \
 	$(KDIR)/include/config/auto.conf)
 unsigned = $(if $(and $(key),$(wildcard $(key) $(KDIR)/$(key))$(filter pkcs11:%,$(key))),,CONFIG_MODULE_SIG_ALL=)
 
-version = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+version = $(shell sed -n 's/^.define THINX_VERSION "\(.*\)"/\1/p' include/thinx-version.h)
 dkmsdir = $(DESTDIR)/usr/src/thinx-$(version)
 source = Kbuild Makefile COPYING dkms.conf $(filter-out %.mod.c,$(wildcard *.[ch]) \
 	$(shell find control data-path include metadata persistent-data -name '*.[ch]'))
@@ -59,32 +62,36 @@ all:
 
 module:
 	@mkdir -p build/$(KREL)
-	cp "$$(scripts/module.sh -k $(KREL))" build/$(KREL)/
+	m=$$(scripts/module.sh -k $(KREL)) && cp $$m $${m%/*}/$(drop-in) build/$(KREL)/
 
 # The kernel's own rule strips, signs and compresses as that kernel is configured.
 # Few kernels come with the key: without it nothing is signed.
 install: install-module install-doc
+
+install-drop-in: DROP_IN = 1
+install-drop-in: install
 
 install-module: all
 	@case "$$(/sbin/modinfo -F vermagic $(M)/$(ko))" in '$(release) '*) ;; \
 	*) echo '$(ko) was built for another kernel than $(release)' >&2; exit 1 ;; esac
 	$(MAKE) -C $(KDIR) M=$(M) KERNELRELEASE=$(release) INSTALL_MOD_PATH=$(root) \
 		INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) DEPMOD=true $(unsigned) modules_install
+	$(if $(DROP_IN)$(wildcard $(moddir)/$(drop-in)*),,rm -f $(moddir)/$(drop-in)*)
 	$(depmod)
 
 uninstall: uninstall-module uninstall-doc
 	$(call warn-drop-in)
 
 uninstall-module:
-	rm -f $(moddir)/$(ko) $(moddir)/$(ko).gz $(moddir)/$(ko).xz $(moddir)/$(ko).zst
+	rm -f $(foreach s,ko ko.gz ko.xz ko.zst,$(moddir)/$(ko:ko=$s) $(moddir)/$(drop-in:ko=$s))
 	[ ! -d $(moddir) ] || rmdir --ignore-fail-on-non-empty $(moddir)
 	$(if $(wildcard $(root)/lib/modules/$(release)/.),$(depmod))
 
 install-doc:
-	install -d $(mandir) $(docdir)
+	install -d $(mandir)
 	install -m 644 docs/man/thinx.7 $(mandir)/
-	install -m 644 packaging/modprobe.d/thinx.conf $(docdir)/
 
+# Versions before 0.3 installed an example for /etc/modprobe.d.
 uninstall-doc:
 	rm -f $(mandir)/thinx.7 $(docdir)/thinx.conf
 	[ ! -d $(docdir) ] || rmdir --ignore-fail-on-non-empty $(docdir)
@@ -97,8 +104,9 @@ uninstall-dkms: uninstall-doc
 	rm -rf $(dkmsdir)
 	$(call warn-drop-in)
 
-# The file is not ours to remove, but without thinx it keeps thin pools away.
-warn-drop-in = @for f in $$(grep -ls dm-thinx-pool $(DESTDIR)/etc/modprobe.d/*.conf); do \
+# The file, made from the example of versions before 0.3, is not ours to remove, but
+# without thinx it keeps thin pools away.
+warn-drop-in = @for f in $$(grep -ls '^alias.*dm-thinx-pool' $(DESTDIR)/etc/modprobe.d/*.conf); do \
 	echo "$$f still has thinx loaded for dm-thin: remove it, and update the initramfs" >&2; done
 
 tools: build/thinx
@@ -126,6 +134,6 @@ clean:
 distclean: clean
 	rm -rf build
 
-.PHONY: all module install install-module install-doc install-dkms \
+.PHONY: all module install install-drop-in install-module install-doc install-dkms \
 	uninstall uninstall-module uninstall-doc uninstall-dkms \
 	tools install-tools uninstall-tools check coverage clean distclean

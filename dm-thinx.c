@@ -4,9 +4,9 @@
  *
  * Module init and exit.
  *
- * In drop-in mode the same two targets also bear the names of dm-thin's, for
- * programs that know no others.  dm core allows each name only once, so thinx
- * and dm-thin exclude each other.
+ * With the drop-in, dm-thin-pool.c, the same two targets also bear the names of
+ * dm-thin's, for programs that know no others.  dm core allows each name only
+ * once, so the drop-in and dm-thin exclude each other.
  *
  * The lock order of the whole module, outermost first.  "by": what nests them.
  *
@@ -30,14 +30,22 @@
  * and never waits for a drain; the metadata lock is taken with ranges held,
  * never the other way round.
  */
+#include "dm-thinx.h"
+
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 
+#include "control/mode.h"
 #include "control/pool-target.h"
 #include "control/thin-target.h"
 #include "data-path/map-cache.h"
+#include "data-path/plane.h"
+#include "include/compat/namespace.h"
+#include "include/thinx-log.h"
+#include "include/thinx-version.h"
 
+/* As the drop-in, but in this module; from before there was one. */
 static bool drop_in;
 
 /*
@@ -53,6 +61,48 @@ static void __init limit_map_cache(void)
 			(totalram_pages() << PAGE_SHIFT) / MAP_CACHE_SHARE;
 }
 
+static int register_stock_names(struct module *owner)
+{
+	int r;
+
+	r = thinx_pool_target_register_stock(owner);
+	if (r)
+		return r;
+	r = thinx_thin_target_register_stock(owner);
+	if (r)
+		thinx_pool_target_unregister_stock();
+	return r;
+}
+
+static void unregister_stock_names(void)
+{
+	thinx_thin_target_unregister_stock();
+	thinx_pool_target_unregister_stock();
+}
+
+/* To modprobe -EEXIST means "already loaded", which is success. */
+static int told_to_modprobe(int r)
+{
+	return r == -EEXIST ? -EBUSY : r;
+}
+
+int thinx_stock_names_register(struct module *owner)
+{
+	return drop_in ? 0 : told_to_modprobe(register_stock_names(owner));
+}
+THINX_EXPORT(thinx_stock_names_register);
+
+void thinx_stock_names_unregister(void)
+{
+	if (!drop_in)
+		unregister_stock_names();
+}
+THINX_EXPORT(thinx_stock_names_unregister);
+
+/* Parameters that the drop-in has as well. */
+THINX_EXPORT(thinx_no_space_timeout);
+THINX_EXPORT(thinx_copy_throttle);
+
 static int __init thinx_init(void)
 {
 	int r;
@@ -64,28 +114,35 @@ static int __init thinx_init(void)
 	r = thinx_map_cache_shrinker_register();
 	if (r)
 		goto err_teardown_map_cache;
-	r = thinx_pool_target_register(drop_in);
+	r = thinx_pool_target_register();
 	if (r)
 		goto err_unregister_shrinker;
-	r = thinx_thin_target_register(drop_in);
+	r = thinx_thin_target_register();
 	if (r)
 		goto err_unregister_pool;
+	r = drop_in ? register_stock_names(THIS_MODULE) : 0;
+	if (r)
+		goto err_unregister_thin;
+	DMINFO("version " THINX_VERSION);
 	return 0;
 
+err_unregister_thin:
+	thinx_thin_target_unregister();
 err_unregister_pool:
-	thinx_pool_target_unregister(drop_in);
+	thinx_pool_target_unregister();
 err_unregister_shrinker:
 	thinx_map_cache_shrinker_unregister();
 err_teardown_map_cache:
 	thinx_map_cache_teardown();
-	/* To modprobe -EEXIST means "already loaded", which is success. */
-	return r == -EEXIST ? -EBUSY : r;
+	return told_to_modprobe(r);
 }
 
 static void __exit thinx_exit(void)
 {
-	thinx_thin_target_unregister(drop_in);
-	thinx_pool_target_unregister(drop_in);
+	if (drop_in)
+		unregister_stock_names();
+	thinx_thin_target_unregister();
+	thinx_pool_target_unregister();
 	thinx_map_cache_shrinker_unregister();
 	thinx_map_cache_teardown();
 	/* After this, no RCU callback that frees memory needs our code. */
@@ -96,7 +153,7 @@ module_init(thinx_init);
 module_exit(thinx_exit);
 
 module_param(drop_in, bool, 0444);
-MODULE_PARM_DESC(drop_in, "Also serve the targets thin-pool and thin, in place of dm-thin");
+MODULE_PARM_DESC(drop_in, "Also serve the targets thin-pool and thin, without the module dm-thin-pool");
 
 static int get_map_cache_bytes(char *buffer, const struct kernel_param *kp)
 {
@@ -117,6 +174,6 @@ MODULE_PARM_DESC(map_cache_limit_bytes,
 MODULE_DESCRIPTION("Device-mapper thin provisioning: dm-thin's format and interface, a different engine");
 MODULE_AUTHOR("The thinx authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.3.0");
+MODULE_VERSION(THINX_VERSION);
 MODULE_ALIAS("dm-thinx");
 MODULE_ALIAS("thinx");

@@ -35,8 +35,8 @@
 #define NEEDS_CHECK_RETRY (2 * HZ)
 #define NEEDS_CHECK_RETRY_FAILED (10 * HZ)
 
-static unsigned int no_space_timeout = 60;
-module_param(no_space_timeout, uint, 0644);
+unsigned int thinx_no_space_timeout = 60;
+module_param_named(no_space_timeout, thinx_no_space_timeout, uint, 0644);
 MODULE_PARM_DESC(no_space_timeout,
 		 "Out of data space queue IO timeout in seconds, 0 for never");
 
@@ -121,7 +121,7 @@ static void set_caps(struct thinx_pool *pool)
 
 void thinx_pool_arm_no_space(struct thinx_pool *pool)
 {
-	unsigned int seconds = READ_ONCE(no_space_timeout);
+	unsigned int seconds = READ_ONCE(thinx_no_space_timeout);
 
 	lockdep_assert_held(&pool->mode_lock);
 	if (lacks_space(pool->mode) && !pool->error_if_no_space && seconds) {

@@ -68,4 +68,7 @@ void thinx_pool_arm_no_space(struct thinx_pool *pool)
 /** thinx_pool_plane_ops - what the data plane tells us */
 extern const struct thinx_plane_ops thinx_pool_plane_ops;
 
+/* Module parameter: seconds that writes wait for data space; 0: for ever. */
+extern unsigned int thinx_no_space_timeout;
+
 #endif /* THINX_MODE_H */

@@ -398,27 +398,31 @@ static struct target_type pool_target = {
 
 static struct target_type stock_pool_target;
 
-int thinx_pool_target_register(bool drop_in)
+int thinx_pool_target_register(void)
 {
-	int r;
-
 	/* Copy it before it is registered, which links it into a list. */
 	stock_pool_target = pool_target;
 	stock_pool_target.name = "thin-pool";
-	r = dm_register_target(&pool_target);
-	if (r || !drop_in)
-		return r;
+	return dm_register_target(&pool_target);
+}
+
+void thinx_pool_target_unregister(void)
+{
+	dm_unregister_target(&pool_target);
+}
+
+int thinx_pool_target_register_stock(struct module *owner)
+{
+	int r;
+
+	stock_pool_target.module = owner;
 	r = dm_register_target(&stock_pool_target);
 	if (r == -EEXIST || r == -EBUSY)
-		DMERR("drop_in: \"thin-pool\" is registered already: dm-thin must not be loaded");
-	if (r)
-		dm_unregister_target(&pool_target);
+		DMERR("drop-in: \"thin-pool\" is registered already: dm-thin must not be loaded");
 	return r;
 }
 
-void thinx_pool_target_unregister(bool drop_in)
+void thinx_pool_target_unregister_stock(void)
 {
-	if (drop_in)
-		dm_unregister_target(&stock_pool_target);
-	dm_unregister_target(&pool_target);
+	dm_unregister_target(&stock_pool_target);
 }

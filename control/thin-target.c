@@ -455,27 +455,31 @@ static struct target_type thin_target = {
 
 static struct target_type stock_thin_target;
 
-int thinx_thin_target_register(bool drop_in)
+int thinx_thin_target_register(void)
 {
-	int r;
-
 	/* Copy it before it is registered, which links it into a list. */
 	stock_thin_target = thin_target;
 	stock_thin_target.name = "thin";
-	r = dm_register_target(&thin_target);
-	if (r || !drop_in)
-		return r;
+	return dm_register_target(&thin_target);
+}
+
+void thinx_thin_target_unregister(void)
+{
+	dm_unregister_target(&thin_target);
+}
+
+int thinx_thin_target_register_stock(struct module *owner)
+{
+	int r;
+
+	stock_thin_target.module = owner;
 	r = dm_register_target(&stock_thin_target);
 	if (r == -EEXIST || r == -EBUSY)
-		DMERR("drop_in: \"thin\" is registered already: dm-thin must not be loaded");
-	if (r)
-		dm_unregister_target(&thin_target);
+		DMERR("drop-in: \"thin\" is registered already: dm-thin must not be loaded");
 	return r;
 }
 
-void thinx_thin_target_unregister(bool drop_in)
+void thinx_thin_target_unregister_stock(void)
 {
-	if (drop_in)
-		dm_unregister_target(&stock_thin_target);
-	dm_unregister_target(&thin_target);
+	dm_unregister_target(&stock_thin_target);
 }

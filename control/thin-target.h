@@ -7,22 +7,31 @@
 #ifndef THINX_THIN_TARGET_H
 #define THINX_THIN_TARGET_H
 
-#include <linux/types.h>
+#include <linux/compiler.h>
+
+struct module;
 
 /**
  * thinx_thin_target_register() - register "thinx" with dm
- * @drop_in: also register it as "thin"
  *
  * Context: Module init, may sleep.
- * Return: 0, -ENOMEM, -EEXIST or (newer kernels) -EBUSY if one of the names is
- * taken.
+ * Return: 0, -ENOMEM, -EEXIST or (newer kernels) -EBUSY if the name is taken.
  */
-int __must_check thinx_thin_target_register(bool drop_in);
+int __must_check thinx_thin_target_register(void);
+
+/** thinx_thin_target_unregister() - module exit */
+void thinx_thin_target_unregister(void);
 
 /**
- * thinx_thin_target_unregister() - module exit
- * @drop_in: as when it was registered
+ * thinx_thin_target_register_stock() - register it as "thin" as well
+ * @owner: the module that tables with this name keep loaded
+ *
+ * Context: Module init, may sleep.
+ * Return: 0, -ENOMEM, -EEXIST or (newer kernels) -EBUSY if the name is taken.
  */
-void thinx_thin_target_unregister(bool drop_in);
+int __must_check thinx_thin_target_register_stock(struct module *owner);
+
+/** thinx_thin_target_unregister_stock() - module exit */
+void thinx_thin_target_unregister_stock(void);
 
 #endif /* THINX_THIN_TARGET_H */

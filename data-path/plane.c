@@ -23,8 +23,10 @@
 /* Groups kept in reserve for when memory is short. */
 #define MIN_GROUPS 4
 
-DECLARE_DM_KCOPYD_THROTTLE_WITH_MODULE_PARM(snapshot_copy_throttle,
-					    "A percentage of time allocated for copy on write");
+struct dm_kcopyd_throttle thinx_copy_throttle = { .throttle = 100 };
+module_param_named(snapshot_copy_throttle, thinx_copy_throttle.throttle, uint, 0644);
+MODULE_PARM_DESC(snapshot_copy_throttle,
+		 "A percentage of time allocated for copy on write");
 
 static void flush_end_io(struct bio *bio)
 {
@@ -176,7 +178,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 				      thinx_group_size(THINX_GROUP_BLOCKS));
 	if (r)
 		goto err_exit_bios;
-	plane->copier = dm_kcopyd_client_create(&dm_kcopyd_throttle);
+	plane->copier = dm_kcopyd_client_create(&thinx_copy_throttle);
 	if (IS_ERR(plane->copier)) {
 		r = PTR_ERR(plane->copier);
 		goto err_exit_groups;

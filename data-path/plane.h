@@ -10,6 +10,8 @@
 
 #include "data-path/plane-types.h"
 
+struct dm_kcopyd_throttle;
+
 /**
  * thinx_plane_init() - initialize the data plane of a pool; it starts quiesced
  * @plane: zeroed memory
@@ -78,5 +80,8 @@ void thinx_plane_unquiesce(struct thinx_plane *plane);
  * Return: what thinx_md_abort() returns.
  */
 int __must_check thinx_plane_abort(struct thinx_plane *plane);
+
+/* Its throttle is a module parameter: percentage of time for copying blocks. */
+extern struct dm_kcopyd_throttle thinx_copy_throttle;
 
 #endif /* THINX_PLANE_H */

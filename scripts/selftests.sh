@@ -7,13 +7,13 @@
 #   scripts/selftests.sh [-k KERNEL] [-c] [-s] [-d] [-e] [-m] [-n] [-p I/N]
 #                        [-j CPUS] [-R SUITE] [-o DIR] [TEST]...
 #
-#   -c          those of tests/clients instead: real programs in drop-in mode
+#   -c          those of tests/clients instead: real programs on the drop-in
 #   -k KERNEL   6.1, 6.12, 7.3, native, native-debug; default: this Debian's
 #   -R SUITE    with the programs of that Debian (trixie, bookworm; see
 #               scripts/tree.sh), or of a system in a directory
 #   -s          against the kernel's own dm-thin instead of thinx: this tests the
 #               tests themselves
-#   -d          against thinx in drop-in mode, under dm-thin's names
+#   -d          against the drop-in: thinx under dm-thin's names
 #   -e          only those listed in tests/selftests/everywhere
 #   -m          only those listed in tests/selftests/parallel
 #   -n          only those not listed there
@@ -126,7 +126,6 @@ limit=20000
 if [ "$kernel" = native-debug ]; then
 	limit=40000
 fi
-[ $clients = 0 ] || [ $stock = 1 ] || env+=("module_parameters=drop_in=1")
 
 # not_ok TEST WHAT < DIAGNOSIS: write its TAP file, as it could not itself
 not_ok()

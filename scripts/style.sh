@@ -142,11 +142,12 @@ gate_includes()
 		if (path ~ /^include\/[a-z-]*format\.h$/) return "format"
 		if (path ~ /^include\/compat\//) return "compat"
 		if (path ~ /^include\/trace\//) return "trace"
-		if (path ~ /^include\/thinx-(log|memory)\.h$/) return "log"
+		if (path ~ /^include\/thinx-(log|memory|version)\.h$/) return "log"
 		if (path ~ /^(dm-thinx-types|metadata\/md-types)\.h$/) return "types"
 		if (path ~ /^dm-thinx-metadata\.h$/) return "facade"
 		if (path ~ /^dm-thinx-metadata(-bdev)?\.c$/) return "metadata"
-		if (path ~ /^dm-thinx\.c$/) return "top"
+		if (path ~ /^dm-thinx\.[ch]$/) return "top"
+		if (path ~ /^dm-thin-pool\.c$/) return "drop-in"
 		sub(/\/.*/, "", path)
 		return path
 	}
@@ -160,7 +161,8 @@ gate_includes()
 		may["facade"] = "types"
 		may["data-path"] = "data-path facade types compat trace log"
 		may["control"] = "control data-path facade types compat format trace log"
-		may["top"] = "control data-path compat trace"
+		may["top"] = "top control data-path compat trace log"
+		may["drop-in"] = "top control data-path compat log"
 	}
 	{
 		file = $1

@@ -12,7 +12,7 @@
 #   scripts/test.sh --quick    no virtual machines; builds for the kernels that are
 #                              here
 #   scripts/test.sh --all      every test on each kernel, real programs on all of
-#                              Debian's, what matters most in drop-in mode, and
+#                              Debian's, what matters most on the drop-in, and
 #                              both commands on fresh machines
 #   scripts/test.sh -k KERNEL  (repeatable) all selftests, tests/kernel and
 #                              endurance on these kernels, instead of the above

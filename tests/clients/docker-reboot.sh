@@ -76,7 +76,7 @@ machine()
 {
 	scripts/vm.sh -k "$kernel" -t 1500 -r "$out/$2" -D "$out/disk" -m 3072 -w \
 		${1:+-K "$1"} ${tree:+-R "$tree"} -- env "THINX_MODULE=$module" \
-		module_parameters=drop_in=1 tests/clients/docker-reboot.sh "$2" \
+		tests/clients/docker-reboot.sh "$2" \
 		> "$out/$2.tap" 2> "$out/$2.err"
 }
 

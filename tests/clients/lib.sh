@@ -9,25 +9,19 @@
 #   ... everything of tests/selftests/lib.sh ...
 #   finish
 #
-# thinx is loaded in drop-in mode, under dm-thin's target names, and
+# thinx is loaded with the drop-in, under dm-thin's names, and
 # `modprobe dm-thin-pool`, which clients and the kernel itself run, loads it as well.
 # The last lines of each test say that dm-thin's own module was never loaded, not even
 # for a moment: without that no result would mean anything.
 #
-# With TARGET_POOL=thin-pool (selftests.sh -s) the same tests run against
-# dm-thin.
+# Without $THINX_MODULE (selftests.sh -s) the same tests run against dm-thin.
 
 client_on_stock=0
-[ "${TARGET_POOL:-thinx-pool}" != thin-pool ] || client_on_stock=1
-if [ $client_on_stock = 0 ]; then
-	# shellcheck disable=SC2034 # for the library
-	module_parameters="drop_in=1"
-fi
+[ -n "${THINX_MODULE:-}" ] || client_on_stock=1
+TARGET_POOL=thin-pool
+TARGET_THIN=thin
 
-#
-# Before anything can ask for a module: modprobe is made to load thinx for
-# dm-thin-pool, and every load of a module is traced.
-#
+# Before anything can ask for a module: every load of one is traced.
 _module_traces=/sys/kernel/tracing/instances/thinx_clients
 
 _watch_modules()
@@ -39,25 +33,12 @@ _watch_modules()
 	echo 1 > "$_module_traces/events/module/module_load/enable"
 }
 
-_divert_modprobe()
-{
-	mkdir -p /etc/modprobe.d
-	cat > /etc/modprobe.d/thinx-clients.conf <<-CONF
-	install dm-thin-pool test -e /sys/module/dm_thinx_pool || { /sbin/modprobe dm-bufio; /sbin/modprobe libcrc32c; /sbin/insmod $THINX_MODULE drop_in=1; }
-	CONF
-}
-
 if [ "$(id -u)" = 0 ] && [ -n "${VM:-}" ]; then
 	_watch_modules
-	[ $client_on_stock = 1 ] || _divert_modprobe
 fi
 
 # shellcheck source=../selftests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../selftests/lib.sh"
-
-# For make_pool, make_thin and so on from here on.
-TARGET_POOL=thin-pool
-TARGET_THIN=thin
 
 # need COMMAND...: skip the test if one of them is not installed
 need()
@@ -70,16 +51,23 @@ need()
 	done
 }
 
-module_traced() { grep -q "module_load: $1 " "$_module_traces/trace"; }
+# A module that is no part of the kernel has an O among its flags.
+module_traced() { grep -qE "module_load: $1 [A-Z]*O" "$_module_traces/trace"; }
+
+stock_traced()
+{
+	grep -E "module_load: dm_thin_pool( |\$)" "$_module_traces/trace" |
+		grep -qvE "dm_thin_pool [A-Z]*O"
+}
 
 _never_stock()
 {
 	[ $_skipped = 0 ] || return
-	if ! module_traced dm_thinx_pool; then
+	if ! module_traced dm_thinx_pool || ! module_traced dm_thin_pool; then
 		_result 1 "loading a module leaves a trace"
 		tail -n 5 "$_module_traces/trace" | diag
 	fi
-	! module_traced dm_thin_pool && ! grep -q '^dm_thin_pool ' /proc/modules
+	! stock_traced && ! grep -q '^dm_thin_pool ' /proc/modules
 	_result $? "dm-thin's own module was never loaded"
 }
 

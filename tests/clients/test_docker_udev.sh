@@ -36,7 +36,7 @@ pool=$(docker_says "Pool Name")
 is "$pool" docker-thinpool "Docker had LVM make a pool"
 is "$(docker_says "Udev Sync Supported")" true "and waits for udev"
 ok "LVM had thinx loaded" module_is_there dm_thinx_pool
-ok "and not dm-thin" module_is_absent dm_thin_pool
+ok "and not dm-thin" dm_thin_is_ours
 udev_is_done "a pool"
 
 tiny_image tiny

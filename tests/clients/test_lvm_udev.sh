@@ -63,7 +63,7 @@ ok "which does not load thinx" module_is_absent dm_thinx_pool
 clean "lvcreate makes a pool" lvcreate -q -L 128M -T vg/pool
 pool=vg-pool-tpool
 ok "LVM had thinx loaded" module_is_there dm_thinx_pool
-ok "and not dm-thin" module_is_absent dm_thin_pool
+ok "and not dm-thin" dm_thin_is_ours
 like "$(dmsetup table vg-pool)" '^0 262144 thin-pool ' "it is a pool"
 udev_is_done "a pool"
 thin_volume v1 256M
@@ -109,13 +109,13 @@ is "$(dmsetup ls)" "No devices found" "nor a device"
 # As when a machine boots: nothing is known, and the disk is found.
 end_dmeventd
 rm -rf /run/lvm
-require rmmod dm_thinx_pool
+require rmmod dm_thin_pool dm_thinx_pool
 require udevadm trigger --action=add "$pv"
 ok "the disk's event activates the volumes" wait_until 240 linked /dev/vg/v1 vg-v1
 udev_is_done "activation by an event"
 links_are v1
 ok "that has loaded thinx" module_is_there dm_thinx_pool
-ok "and not dm-thin" module_is_absent dm_thin_pool
+ok "and not dm-thin" dm_thin_is_ours
 ok "the file system is whole" e2fsck -fn /dev/vg/v1
 
 clean "the volume is removed" lvremove -q -y vg/v1

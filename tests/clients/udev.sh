@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # Copyright (C) 2026 The thinx authors.
 #
-# With udev, and with thinx installed as packaging/modprobe.d/thinx.conf has it, as on
-# real machines.  After lib.sh, lvm.sh or docker.sh:
+# With udev, and with thinx and the drop-in installed, as on real machines.  After
+# lib.sh, lvm.sh or docker.sh:
 #
 #   thinx_installed                     # but not loaded yet
 #   udev_start                          # stopped at the end
@@ -12,13 +12,11 @@
 # shellcheck source=../selftests/install.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../selftests/install.sh"
 
-# thinx_installed: this replaces _divert_modprobe
 thinx_installed()
 {
 	begin_install
-	install_thinx
-	rm -f /etc/modprobe.d/thinx-clients.conf
-	configure < "$top/packaging/modprobe.d/thinx.conf"
+	install_thinx install-drop-in
+	rm -f /etc/modprobe.d/thinx-drop-in.conf
 	ok "thinx is not loaded" module_is_absent dm_thinx_pool
 	ok "nor is dm-thin" module_is_absent dm_thin_pool
 }

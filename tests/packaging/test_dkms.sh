@@ -60,6 +60,8 @@ ok "dkms install" run_dkms install "${for_kernel[@]}"
 status > "$work/status"
 ok "it says installed" \
 	grep -qE "thinx/$version, $regex, .*: installed" "$work/status"
+ok "modprobe dm-thin-pool finds the drop-in" grep -q "updates/dkms/dm-thin-pool.ko" \
+	<(/sbin/modprobe -d "$work/root" -S "$k_release" --show-depends dm-thin-pool)
 ok "modprobe thinx finds it" grep -q "updates/dkms/dm-thinx-pool.ko" \
 	<(/sbin/modprobe -d "$work/root" -S "$k_release" --show-depends thinx)
 ok "dkms uninstall" run_dkms uninstall "${for_kernel[@]}"
@@ -68,12 +70,14 @@ rmdir "$modules/$k_release/updates/dkms" "$modules/$k_release/updates" \
 	2> /dev/null || true
 listing "$work/root" > "$work/after"
 same "nothing of it is left" "$work/after" "$work/before"
+ok "dm-thin-pool is dm-thin's again" grep -q "md/dm-thin-pool.ko" \
+	<(/sbin/modprobe -d "$work/root" -S "$k_release" --show-depends dm-thin-pool)
 
-# The source is removed as it was installed, with a warning if dm-thin's name is
-# diverted.
+# The source is removed as it was installed, with a warning if a file made from the
+# example of versions before 0.3 diverts dm-thin's name.
 cp -r "$stage" "$work/copy"
 mkdir -p "$work/copy/etc/modprobe.d"
-cp packaging/modprobe.d/thinx.conf "$work/copy/etc/modprobe.d/"
+echo "alias dm-thin-pool dm-thinx-pool" > "$work/copy/etc/modprobe.d/thinx.conf"
 make -s "DESTDIR=$work/copy" PREFIX=/usr uninstall-dkms 2> "$work/warned" ||
 	fail "make uninstall-dkms"
 find "$work/copy" -type f > "$work/left"

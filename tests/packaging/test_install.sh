@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# make install puts everything where it belongs, modprobe finds the module by all its
-# names, and make uninstall leaves nothing.
+# make install and make install-drop-in put everything where it belongs, modprobe finds
+# the modules by all their names, and make uninstall leaves nothing.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -26,7 +26,7 @@ one_kernel()
 	ok "$kernel: install below INSTALL_MOD_PATH and PREFIX" \
 		run_make "INSTALL_MOD_PATH=$root" "PREFIX=$root/usr/local" install
 	files=$(cd "$root" && find . -name '*thinx*' -type f | sort | tr '\n' ' ')
-	[[ $files =~ ^"./lib/modules/$k_release/updates/dm-thinx-pool.ko"(.xz)?" ./usr/local/share/doc/thinx/thinx.conf ./usr/local/share/man/man7/thinx.7 "$ ]] ||
+	[[ $files =~ ^"./lib/modules/$k_release/updates/dm-thinx-pool.ko"(.xz)?" ./usr/local/share/man/man7/thinx.7 "$ ]] ||
 		fail "$kernel: these files and no others, not: $files"
 	pass "$kernel: these files and no others"
 	for name in thinx dm-thinx dm-thinx-pool dm_thinx_pool; do
@@ -41,24 +41,22 @@ one_kernel()
 
 	ok "$kernel: uninstall" \
 		run_make "INSTALL_MOD_PATH=$root" "PREFIX=$root/usr/local" uninstall
-	rmdir -p "$root/usr/local/share/man/man7" "$root/usr/local/share/doc" \
-		2> /dev/null || true
+	rmdir -p "$root/usr/local/share/man/man7" 2> /dev/null || true
 	listing "$root" > "$work/after"
 	same "$kernel: nothing is left, depmod's files included" \
 		"$work/after" "$work/before"
 	ok "$kernel: uninstall again changes nothing" \
 		run_make "INSTALL_MOD_PATH=$root" "PREFIX=$root/usr/local" uninstall
-
-	resolve dm-thin-pool > "$work/plan"
-	fails "$kernel: without thinx the aliases do not bring back dm-thin" "" \
-		grep "dm-thin-pool.ko" "$work/plan"
+	ok "$kernel: dm-thin is dm-thin's module again" \
+		grep -q "md/dm-thin-pool.ko" <(resolve dm-thin-pool)
+	old_example
 
 	ok "$kernel: install below DESTDIR" \
-		run_make "DESTDIR=$work/$kernel/dest" PREFIX=/usr install
+		run_make "DESTDIR=$work/$kernel/dest" PREFIX=/usr install-drop-in
 	(cd "$work/$kernel/dest" && find . -type f | sed 's/\.xz$//' | sort) > "$work/got"
 	cat > "$work/wanted" <<-END
+	./lib/modules/$k_release/updates/dm-thin-pool.ko
 	./lib/modules/$k_release/updates/dm-thinx-pool.ko
-	./usr/share/doc/thinx/thinx.conf
 	./usr/share/man/man7/thinx.7
 	END
 	same "$kernel: a package gets the files, not depmod's" \
@@ -74,27 +72,50 @@ one_kernel()
 	rm -rf "$root" "$work/$kernel/dest"
 }
 
-# With the example for /etc/modprobe.d, in the root where thinx is installed
+# With the drop-in, in the root where thinx is installed
 drop_in()
 {
-	cp "$root/usr/local/share/doc/thinx/thinx.conf" "$conf/"
-	for name in dm-thin-pool dm_thin_pool dm-thin thinx dm-thinx-pool; do
+	local found shim=updates/dm-thin-pool.ko
+
+	ok "$kernel: install the drop-in" \
+		run_make "INSTALL_MOD_PATH=$root" "PREFIX=$root/usr/local" install-drop-in
+	for name in dm-thin-pool dm_thin_pool dm-thin; do
 		resolve $name > "$work/plan"
-		ok "$kernel: with the example $name is thinx, in drop-in mode" \
-			grep -qE "dm-thinx-pool.ko[.xz]* drop_in=1" "$work/plan"
-		fails "$kernel: and not dm-thin" "" grep "dm-thin-pool.ko" "$work/plan"
+		ok "$kernel: $name is the drop-in" grep -q "$shim" "$work/plan"
+		ok "$kernel: which needs thinx" grep -q "updates/dm-thinx-pool.ko" "$work/plan"
+		fails "$kernel: and not dm-thin" "" grep "md/dm-thin-pool.ko" "$work/plan"
 	done
-	resolve --ignore-install dm-thin-pool > "$work/plan"
-	ok "$kernel: initramfs generators see the same" \
-		grep -q "dm-thinx-pool.ko" "$work/plan"
+	resolve thinx > "$work/plan"
+	fails "$kernel: thinx does not need the drop-in" "" grep "$shim" "$work/plan"
+	# What programs that make an initramfs look at.
+	found=$(/sbin/modinfo -b "$root" -k "$k_release" -n dm-thin-pool)
+	ok "$kernel: modinfo finds it" grep -q "/$shim" <<< "$found"
 	echo "options dm-thin-pool no_space_timeout=33" > "$conf/other.conf"
 	resolve dm-thin-pool > "$work/plan"
-	ok "$kernel: options for dm-thin reach thinx" \
-		grep -q "dm-thinx-pool.ko.* no_space_timeout=33" "$work/plan"
-	# The first request must work, and not loop.
-	resolve dm-thin-pool thinx dm-thin > "$work/plan"
-	ok "$kernel: no loop" timeout 20 /sbin/modprobe -d "$root" \
-		-S "$k_release" -C "$conf" -n dm-thin-pool
+	ok "$kernel: options for dm-thin reach it" \
+		grep -q "$shim.* no_space_timeout=33" "$work/plan"
+	rm "$conf/other.conf"
+	# What the administrator says comes first.
+	mkdir "$work/$kernel/depmod.d"
+	echo "override dm-thin-pool * kernel/drivers/md" > "$work/$kernel/depmod.d/thinx.conf"
+	/sbin/depmod -b "$root" -C "$work/$kernel/depmod.d" "$k_release"
+	ok "$kernel: an override in /etc/depmod.d keeps dm-thin" \
+		grep -q "md/dm-thin-pool.ko" <(resolve dm-thin-pool)
+	ok "$kernel: make install keeps the drop-in up to date" \
+		run_make "INSTALL_MOD_PATH=$root" "PREFIX=$root/usr/local" install
+	ok "$kernel: it is there" grep -q "$shim" <(resolve dm-thin-pool)
+}
+
+# make uninstall warns of a file made from the example of versions before 0.3.
+old_example()
+{
+	mkdir -p "$work/$kernel/dest/etc/modprobe.d"
+	printf '%s\n' "options dm-thinx-pool drop_in=1" "alias dm-thin-pool dm-thinx-pool" \
+		> "$work/$kernel/dest/etc/modprobe.d/thinx.conf"
+	ok "$kernel: uninstall, with an old file in modprobe.d" \
+		run_make "DESTDIR=$work/$kernel/dest" PREFIX=/usr uninstall
+	ok "$kernel: warns of it" grep -q "thinx.conf still has thinx loaded" "$work/out"
+	rm -r "$work/$kernel/dest"
 }
 
 for k in 6.1 6.12; do

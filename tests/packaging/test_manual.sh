@@ -3,7 +3,7 @@
 # Copyright (C) 2026 The thinx authors.
 #
 # thinx(7) and docs/interface.md name all parameters, features, messages and targets
-# of the module.
+# of the modules.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -28,7 +28,7 @@ words()
 }
 
 words parameter $page docs/interface.md \
-	< <(/sbin/modinfo -F parm "$module" | sed 's/:.*//')
+	< <(/sbin/modinfo -F parm "$module" "${module%/*}/dm-thin-pool.ko" | sed 's/:.*//')
 words feature $page docs/interface.md \
 	< <(sed -n 's/.*strcasecmp(word, "\(.*\)").*/\1/p' control/arguments.c)
 words message $page docs/interface.md \

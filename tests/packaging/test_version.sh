@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 The thinx authors.
 #
-# All places that give a version agree with the module.
+# All places that give a version agree with the modules.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-version=$(sed -n 's/^MODULE_VERSION("\(.*\)");$/\1/p' dm-thinx.c)
-ok "the module has one" grep -qxE '[0-9]+\.[0-9]+\.[0-9]+' <<< "$version"
+version=$(sed -n 's/^#define THINX_VERSION "\(.*\)"$/\1/p' include/thinx-version.h)
+ok "there is one" grep -qxE '[0-9]+\.[0-9]+\.[0-9]+' <<< "$version"
+for m in dm-thinx dm-thin-pool; do
+	ok "$m.c" grep -qxF "MODULE_VERSION(THINX_VERSION);" $m.c
+done
 ok "dkms.conf" grep -qxF "PACKAGE_VERSION=\"$version\"" dkms.conf
 ok "README.md" test "$(grep -oE 'thinx/[0-9.]+' README.md | sort -u)" = "thinx/$version"
 for n in 7 8; do

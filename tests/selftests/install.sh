@@ -7,8 +7,10 @@
 #
 #   begin_install       mount a small copy of this kernel's modules over the real
 #                       ones, for which depmod would take minutes; unload thinx
-#   install_thinx       make install, for the running kernel
+#   install_thinx [TARGET]
+#                       make install, for the running kernel, or install-drop-in
 #   uninstall_thinx
+#   dm_thin             the path of dm-thin's own module
 #   configure < FILE    a file in /etc/modprobe.d
 #
 # All of it is undone at the end, where lib.sh expects thinx to be loaded.
@@ -31,7 +33,6 @@ begin_install()
 	local small=$scratch/modules d
 
 	is_thinx || skip_all "about installing thinx"
-	! is_drop_in || skip_all "installs thinx in both modes and dm-thin"
 	kernel_find "$VM_KERNEL" || bail "kernel $VM_KERNEL"
 	at_end _undo_install
 	for d in arch/x86/crypto crypto drivers/md lib; do
@@ -56,12 +57,14 @@ _make()
 # The build tree of a kernel of a later Debian cannot be used in this one.
 install_thinx()
 {
+	local target=${1:-install}
+
 	if [ -z "${k_root:-}" ]; then
-		ok "make install" _make install || bail "make install"
+		ok "make $target" _make "$target" || bail "make $target"
 	else
 		require install -D -m 644 "$THINX_MODULE" "$installed"
-		require install -D -m 644 "$top/packaging/modprobe.d/thinx.conf" \
-			"$scratch/usr/share/doc/thinx/thinx.conf"
+		[ "$target" = install ] || require install -m 644 \
+			"${THINX_MODULE%/*}/dm-thin-pool.ko" "$modules/updates/"
 		require depmod "$release"
 	fi
 }
@@ -73,13 +76,19 @@ uninstall_thinx()
 
 configure() { cat > "$configuration"; }
 
+dm_thin() { find "$modules/kernel/drivers/md" -name 'dm-thin-pool.ko*'; }
+
 module_is_there() { grep -q "^$1 " /proc/modules; }
 module_is_absent() { ! module_is_there "$1"; }
 
 _undo_install()
 {
+	local m
+
 	rm -f "$configuration"
 	umount "$modules" 2> /dev/null
-	module_is_there dm_thin_pool && modprobe -r dm-thin-pool
+	for m in dm_thin_pool dm_thinx_pool; do
+		! module_is_there $m || rmmod $m
+	done
 	module_is_there "$module" || module_load
 }

@@ -17,8 +17,8 @@
 #
 # The same tests run against dm-thin (TARGET_POOL=thin-pool TARGET_THIN=thin and no
 # $THINX_MODULE), which shows that they test what dm-thin does and not what we
-# believe it does.  If $THINX_MODULE is set, these names are thinx's own in drop-in
-# mode, and dm-thin's module must not be loaded.
+# believe it does.  If $THINX_MODULE is set, these names are thinx's own: the drop-in
+# next to that module is loaded as well, and dm-thin's module must not be.
 
 set -u
 
@@ -34,6 +34,8 @@ thin-pool:)	module=dm_thin_pool ;;
 thin-pool:*)	drop_in=1 ;;
 esac
 export parameters=/sys/module/$module/parameters
+loaded=("$module")	# in the order in which they are unloaded
+[ $drop_in = 0 ] || loaded=(dm_thin_pool dm_thinx_pool)
 
 _number=0
 _failures=0
@@ -46,6 +48,9 @@ _skipped=0
 
 is_thinx() { [ "$module" = dm_thinx_pool ]; }
 is_drop_in() { [ $drop_in = 1 ]; }
+
+# The module dm_thin_pool is the drop-in: unlike dm-thin it is no part of the kernel.
+dm_thin_is_ours() { grep -q O /sys/module/dm_thin_pool/taint; }
 
 # --- TAP ---
 
@@ -625,14 +630,14 @@ module_load()
 		for m in dm-mod dm-bufio libcrc32c; do
 			modprobe -q "$m"
 		done
-		! is_drop_in || set -- drop_in=1 "$@"
-		insmod "${THINX_MODULE:?}" "$@"
+		insmod "${THINX_MODULE:?}" "$@" || return
+		! is_drop_in || insmod "${THINX_MODULE%/*}/dm-thin-pool.ko"
 	else
 		modprobe dm-thin-pool "$@"
 	fi
 }
 
-module_unload() { rmmod $module; }
+module_unload() { rmmod "${loaded[@]}"; }
 
 _remove_all()
 {
@@ -669,7 +674,7 @@ _cleanup()
 		eval "$c"
 	done
 	if [ $_skipped = 1 ]; then
-		rmmod $module
+		module_unload
 		exit 4
 	fi
 	for p in "${_spawned[@]+"${_spawned[@]}"}"; do
@@ -687,7 +692,7 @@ _cleanup()
 	for m in "${_loops[@]+"${_loops[@]}"}"; do
 		timeout -k 1 60 losetup -d "$m"
 	done
-	ok "the module unloads" timeout -k 1 120 rmmod $module
+	ok "the module unloads" timeout -k 1 120 rmmod "${loaded[@]}"
 	! is_drop_in || fails "dm-thin's own module is not there" "" \
 		grep '^dm_thin_pool ' /proc/modules
 	_log_lacks 'BUG:|WARNING:|Oops|Call Trace|KASAN|UBSAN|INFO: task|general prot|lockdep|ODEBUG|leaked|sleeping function' \
@@ -706,8 +711,12 @@ log_mark
 _start=$_mark
 trap _cleanup EXIT
 trap 'exit 130' INT TERM
+# Before anything can ask for dm-thin.  Some tests remove this and install thinx.
 if is_drop_in; then
-	echo "install dm-thin-pool /bin/false" > /etc/modprobe.d/thinx-drop-in.conf
+	mkdir -p /etc/modprobe.d
+	cat > /etc/modprobe.d/thinx-drop-in.conf <<-CONF
+	install dm-thin-pool test -e /sys/module/dm_thin_pool || { /sbin/modprobe dm-bufio; /sbin/modprobe libcrc32c; /sbin/insmod $THINX_MODULE; /sbin/insmod ${THINX_MODULE%/*}/dm-thin-pool.ko; }
+	CONF
 fi
 # shellcheck disable=SC2086 # words
 module_load ${module_parameters:-} || bail "load $module"

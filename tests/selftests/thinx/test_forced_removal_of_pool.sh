@@ -56,5 +56,5 @@ for round in 1 2 3; do
 	remove t1 pool
 done
 ok "the module is free" wait_until 120 bash -c \
-	"[ \$(cat /sys/module/$module/refcnt) = 0 ]"
+	"[ \$(cat /sys/module/${loaded[0]}/refcnt) = 0 ]"
 finish

@@ -7,6 +7,7 @@
 # shellcheck source=../install.sh
 . "$(dirname "$0")/../install.sh"
 
+! is_drop_in || skip_all "installs thinx itself"
 begin_install
 fails "not installed: modprobe does not know it" "not found" modprobe thinx
 install_thinx

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The thinx authors.
+ *
+ * Symbols that one of our modules exports to the other, and to nobody else: a
+ * namespace is a string since Linux 6.13, before it was a bare word.
+ */
+#ifndef THINX_COMPAT_NAMESPACE_H
+#define THINX_COMPAT_NAMESPACE_H
+
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "DM_THINX")
+#else
+#define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, DM_THINX)
+#endif
+
+/* What MODULE_IMPORT_NS() comes to in all kernels. */
+#define THINX_IMPORT() MODULE_INFO(import_ns, "DM_THINX")
+
+#endif /* THINX_COMPAT_NAMESPACE_H */
