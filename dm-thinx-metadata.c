@@ -239,6 +239,14 @@ int thinx_md_swap(struct thinx_md *md, const struct thinx_md_pair *pairs, u32 nr
 	return r;
 }
 
+int thinx_md_check_device_locked(struct thinx_md *md, u32 id)
+{
+	int r = thinx_transaction_may_look(md);
+
+	thinx_md_assert_locked(md);
+	return r ? r : thinx_device_check(md, id);
+}
+
 static int dev_may_look(const struct thinx_md_dev *dev)
 {
 	int r = thinx_transaction_may_look(dev->md);

@@ -159,6 +159,15 @@ int __must_check thinx_md_swap(struct thinx_md *md,
 			       const struct thinx_md_pair *pairs, u32 nr);
 
 /**
+ * thinx_md_check_device_locked() - is there such a device?
+ * @md: metadata
+ * @id: device
+ *
+ * Return: 0; -ENODATA there is none, -EBUSY it is being deleted, common errors.
+ */
+int __must_check thinx_md_check_device_locked(struct thinx_md *md, u32 id);
+
+/**
  * thinx_md_delete() - delete a device
  * @md: metadata
  * @id: device

@@ -427,6 +427,18 @@ static int look_up_root(struct thinx_md *md, u32 id, u64 *root)
 	return r;
 }
 
+int thinx_device_check(struct thinx_md *md, u32 id)
+{
+	struct thinx_md_dev *dev = xa_load(&md->devices, id);
+	u64 root;
+
+	if (dev && dev->gone)
+		return -ENODATA;
+	if (dev && dev->deleting)
+		return -EBUSY;
+	return look_up_root(md, id, &root);
+}
+
 /* Free the objects of the devices of @pairs that nobody needs. */
 static void put_idle_pairs(struct thinx_md *md,
 			   const struct thinx_md_pair *pairs, u32 nr)

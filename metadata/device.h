@@ -58,6 +58,9 @@ int __must_check thinx_device_create_snaps(struct thinx_md *md,
 					   const struct thinx_md_pair *pairs,
 					   u32 nr);
 
+/** thinx_device_check() - thinx_md_check_device_locked() */
+int __must_check thinx_device_check(struct thinx_md *md, u32 id);
+
 /** thinx_device_swap() - thinx_md_swap() */
 int __must_check thinx_device_swap(struct thinx_md *md,
 				   const struct thinx_md_pair *pairs, u32 nr);

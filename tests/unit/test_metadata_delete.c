@@ -315,6 +315,9 @@ static int ask_for_it_between(void *context)
 
 	md_insist(thinx_md_open_device(c->e->md, 1, &dev) == -EBUSY);
 	md_insist(thinx_md_delete(c->e->md, 1) == -EBUSY);
+	thinx_md_lock(c->e->md);
+	md_insist(thinx_md_check_device_locked(c->e->md, 1) == -EBUSY);
+	thinx_md_unlock(c->e->md);
 	md_insist(thinx_md_create_snap(c->e->md, 2, 1) == -ENODATA);
 	md_insist(thinx_md_create_thin(c->e->md, 1) == -EEXIST);
 	md_check(c->e);

@@ -73,6 +73,39 @@ static void test_many_devices(void **state)
 	md_end(&e);
 }
 
+static int check_device(struct md_env *e, u32 id)
+{
+	int r;
+
+	thinx_md_lock(e->md);
+	r = thinx_md_check_device_locked(e->md, id);
+	thinx_md_unlock(e->md);
+	return r;
+}
+
+static void test_device_is_there_from_its_creation_to_its_end(void **state)
+{
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 128, 100);
+	assert_int_equal(check_device(&e, 3), -ENODATA);
+	assert_int_equal(thinx_md_create_thin(e.md, 3), 0);
+	assert_int_equal(thinx_md_create_snap(e.md, 4, 3), 0);
+	assert_int_equal(check_device(&e, 3), 0);
+	assert_int_equal(check_device(&e, 4), 0);
+	dev = md_open(&e, 3);
+	assert_int_equal(check_device(&e, 3), 0);
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	assert_int_equal(thinx_md_delete(e.md, 3), 0);
+	assert_int_equal(check_device(&e, 3), -ENODATA);
+	assert_int_equal(check_device(&e, 4), 0);
+	md_crash(&e);
+	assert_int_equal(check_device(&e, 3), 0);
+	md_end(&e);
+}
+
 /* ---- open and close ---- */
 
 static void test_opening_twice_gives_one_object(void **state)
@@ -149,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_create_twice_is_refused),
 		cmocka_unit_test(test_ids_have_24_bits),
 		cmocka_unit_test(test_many_devices),
+		cmocka_unit_test(test_device_is_there_from_its_creation_to_its_end),
 		cmocka_unit_test(test_opening_twice_gives_one_object),
 		cmocka_unit_test(test_unknown_device_cannot_be_opened),
 		cmocka_unit_test(test_device_closed_with_changes_stays_dirty),
