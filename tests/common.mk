@@ -39,7 +39,7 @@ LIB_SRCS := $(filter-out %-bufio.c,$(wildcard $(TOP)/persistent-data/*.c)) \
 	    $(wildcard $(TOP)/metadata/*.c) \
 	    $(wildcard $(TOP)/dm-thinx-metadata.c) \
 	    $(wildcard $(patsubst %,$(TOP)/data-path/%.c,\
-		map-cache gate range-lock)) \
+		map-cache gate quota range-lock)) \
 	    $(wildcard $(patsubst %,$(TOP)/tests/%/*.c,check shim stores))
 LIB_OBJS := $(LIB_SRCS:$(TOP)/%.c=$(BUILD)/obj/%.o)
 
