@@ -21,6 +21,9 @@
  *   │           └─ metadata lock	rwsem in dm-thinx-metadata.c
  *   │               └─ thinx_range_lock.lock	by the fills of data-path/map-cache.c
  *   │                   └─ xarray of the map cache
+ *   ├─ thinx_quotas.change		mutex, by control/quotas.c
+ *   │   └─ metadata lock
+ *   │       └─ thinx_quotas.lock	spinlock, by data-path/provision.c, too
  *   ├─ thinx_plane.waiting_lock		spinlock, interrupts off
  *   │   └─ thinx_volume.lock		the same, by data-path/volume.c
  *   └─ thinx_commit.lock		the same; nothing nests

@@ -14,6 +14,7 @@
 #include "control/mode.h"
 #include "control/pairs.h"
 #include "control/query.h"
+#include "control/quotas.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
 #include "include/trace/events/thinx.h"
@@ -23,7 +24,10 @@ static int create_thin(struct thinx_pool *pool, char **argv)
 	u32 id;
 	int r = thinx_pairs_parse_id(pool, argv[1], &id);
 
-	return r ?: thinx_md_create_thin(pool->md, id);
+	if (r)
+		return r;
+	thinx_quotas_end(pool, id);
+	return thinx_md_create_thin(pool->md, id);
 }
 
 static int create_snap(struct thinx_pool *pool, char **argv)
@@ -38,6 +42,7 @@ static int create_snap(struct thinx_pool *pool, char **argv)
 	r = thinx_pairs_parse_id(pool, argv[2], &stop.id);
 	if (r)
 		return r;
+	thinx_quotas_end(pool, id);
 	thinx_volume_stop_writes(&pool->plane, &stop, 1);
 	r = thinx_md_create_snap(pool->md, id, stop.id);
 	thinx_volume_allow_writes(&pool->plane, &stop, 1);
@@ -49,7 +54,10 @@ static int delete_thin(struct thinx_pool *pool, char **argv)
 	u32 id;
 	int r = thinx_pairs_parse_id(pool, argv[1], &id);
 
-	return r ?: thinx_md_delete(pool->md, id);
+	r = r ?: thinx_md_delete(pool->md, id);
+	if (!r)
+		thinx_quotas_end(pool, id);
+	return r;
 }
 
 static int set_transaction_id(struct thinx_pool *pool, char **argv)
@@ -76,7 +84,7 @@ static int release_metadata_snap(struct thinx_pool *pool, char **argv)
 /*
  * A message that grows takes metadata blocks for good.  The others go on when
  * these have run out, and when they find no room themselves, that says nothing
- * about the rest.
+ * about the rest.  One about data space has tried all it can before it refuses.
  */
 static const struct message {
 	const char *name;
@@ -86,6 +94,7 @@ static const struct message {
 	/* Instead of @argc and @handle: any number of pairs; see pairs.h. */
 	int (*handle_pairs)(struct thinx_pool *pool, unsigned int argc,
 			    char **argv);
+	bool about_data;
 } messages[] = {
 	{ "create_thin", 2, true, create_thin },
 	{ "create_snap", 3, true, create_snap },
@@ -95,6 +104,8 @@ static const struct message {
 	{ "release_metadata_snap", 1, false, release_metadata_snap },
 	{ "create_snaps", 0, true, NULL, thinx_pairs_create_snaps },
 	{ "swap", 0, false, NULL, thinx_pairs_swap },
+	{ "reserve", 3, false, thinx_quotas_handle_reserve, NULL, true },
+	{ "limit", 3, false, thinx_quotas_handle_limit },
 };
 
 static const struct message *find_message(struct thinx_pool *pool,
@@ -149,7 +160,8 @@ static int handle_message(struct thinx_pool *pool, const struct message *m,
 	int r;
 
 	r = run_handler(pool, m, argc, argv);
-	if (r == -ENOSPC && !thinx_md_is_broken(pool->md)) {
+	if (r == -ENOSPC && !m->about_data &&
+	    !thinx_md_is_broken(pool->md)) {
 		/* A commit gives back what this transaction freed. */
 		thinx_commit_now(&pool->plane);
 		r = run_handler(pool, m, argc, argv);

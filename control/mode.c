@@ -6,8 +6,8 @@
  *
  *                    no free data block
  *            write ──────────────────────► out-of-data-space
- *              │ ◄── a commit frees some ──────┘ │
- *              │                                 │
+ *              │ ◄── a commit frees some ──────┘ │   (a volume with a reserve
+ *              │                                 │    goes on writing)
  *              ├── no free metadata block ───────┴► out-of-metadata-space ("ro")
  *              │ ◄── a commit frees some, the device has grown ───┘
  *              │
@@ -334,6 +334,21 @@ out:
 	mutex_unlock(&pool->mode_lock);
 }
 
+/* The numbers as those see them who have no reserve. */
+static void get_unreserved_space(struct thinx_pool *pool,
+				 struct thinx_md_space *s)
+{
+	struct thinx_quotas *q = &pool->plane.quotas;
+	u64 now, later;
+
+	thinx_md_get_space(pool->md, s);
+	now = thinx_quotas_unreserved(q, s->data_allocatable);
+	later = thinx_quotas_unreserved(q, s->data_allocatable +
+					   s->data_pending);
+	s->data_allocatable = now;
+	s->data_pending = later - min(now, later);
+}
+
 static void no_data_space(void *context, bool sure)
 {
 	struct thinx_pool *pool = context;
@@ -341,7 +356,7 @@ static void no_data_space(void *context, bool sure)
 
 	mutex_lock(&pool->mode_lock);
 	if (pool->mode == THINX_MODE_WRITE) {
-		thinx_md_get_space(pool->md, &s);
+		get_unreserved_space(pool, &s);
 		if ((s.data_allocatable && !sure) || s.data_pending)
 			thinx_volumes_retry_starved(&pool->plane);
 		else
@@ -388,7 +403,7 @@ void thinx_pool_space_changed(struct thinx_pool *pool)
 	 * out-of-data-space because of what was true before this change.
 	 */
 	mutex_lock(&pool->mode_lock);
-	thinx_md_get_space(pool->md, &s);
+	get_unreserved_space(pool, &s);
 	if (pool->mode <= THINX_MODE_OUT_OF_DATA_SPACE &&
 	    thinx_md_space_is_out(&s))
 		out_of_metadata(pool);
@@ -399,6 +414,9 @@ void thinx_pool_space_changed(struct thinx_pool *pool)
 		back = s.data_allocatable || s.data_pending;
 	if (back)
 		thinx_pool_set_mode(pool, THINX_MODE_WRITE);
+	else if (xchg(&pool->plane.reserve_starved, false))
+		/* There may be enough for them alone; see ask_for_space(). */
+		thinx_volumes_retry_starved(&pool->plane);
 	mutex_unlock(&pool->mode_lock);
 }
 

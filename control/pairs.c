@@ -28,6 +28,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
+#include "control/quotas.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
 
@@ -107,6 +108,8 @@ static int create_snaps(struct thinx_pool *pool, struct pairs *p)
 	for (i = 0; i < p->nr; i++)
 		p->stops[p->nr_stops++].id = p->pairs[i].other;
 	sort_stops(p);
+	for (i = 0; i < p->nr; i++)
+		thinx_quotas_end(pool, p->pairs[i].id);
 	thinx_volume_stop_writes(&pool->plane, p->stops, p->nr_stops);
 	r = thinx_md_create_snaps(pool->md, p->pairs, p->nr);
 	thinx_volume_allow_writes(&pool->plane, p->stops, p->nr_stops);

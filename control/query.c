@@ -400,11 +400,73 @@ static int tell_numbers(struct thinx_pool *pool, unsigned int argc, char **argv,
 	return r;
 }
 
+/* ---- reserves and limits ---- */
+
+static int parse_quotas(struct thinx_pool *pool, unsigned int argc,
+			char **argv, u32 *from, struct answer *a)
+{
+	unsigned long long max;
+
+	if (argc != 3) {
+		pool_warn(pool, "quotas FROM MAX: 3 words expected, %u found",
+			  argc);
+		return -EINVAL;
+	}
+	if (thinx_parse_device_id(argv[1], from)) {
+		pool_warn(pool, "quotas FROM MAX: a device id expected, '%s' found",
+			  argv[1]);
+		return -EINVAL;
+	}
+	if (kstrtoull(argv[2], 10, &max) || !max) {
+		pool_warn(pool, "quotas FROM MAX: a number of at least 1 expected, '%s' found",
+			  argv[2]);
+		return -EINVAL;
+	}
+	a->max = min_t(u64, max, MAX_LINES);
+	return 0;
+}
+
+/* One at a time: whoever takes blocks waits for no more than that. */
+static int tell_quotas(struct thinx_pool *pool, unsigned int argc, char **argv,
+		       struct answer *a)
+{
+	struct thinx_quotas *q = &pool->plane.quotas;
+	struct thinx_quota_view view;
+	struct thinx_md_space s;
+	bool more;
+	u32 id;
+	int r;
+
+	r = parse_quotas(pool, argc, argv, &id, a);
+	if (r)
+		return r;
+	thinx_md_get_space(pool->md, &s);
+	say(a, "thinx-quotas 1\n");
+	while ((more = thinx_quotas_next(q, &id, s.data_allocatable, &view)) &&
+	       a->nr_lines < a->max && !is_full(a)) {
+		say(a, "%u %llu %llu ", id, view.reserve, view.left);
+		if (view.limit == THINX_NO_LIMIT)
+			say(a, "-\n");
+		else
+			say(a, "%llu\n", view.limit);
+		a->nr_lines++;
+		id++;
+	}
+	a->next = id;
+	say_where_next(a, !more);
+	return 1;
+}
+
 /* ---- words ---- */
 
 static bool asks_for_numbers(const char *name)
 {
 	return !strcasecmp(name, "stats");
+}
+
+static bool asks_for_quotas(const char *name)
+{
+	return !strcasecmp(name, "quotas");
 }
 
 static const struct query {
@@ -436,7 +498,8 @@ static const struct query *find_query(const char *name)
 
 bool thinx_is_query(const char *name)
 {
-	return find_query(name) || asks_for_numbers(name);
+	return find_query(name) || asks_for_numbers(name) ||
+	       asks_for_quotas(name);
 }
 
 static int refuse(struct thinx_pool *pool, const struct query *query,
@@ -513,7 +576,9 @@ int thinx_query(struct thinx_pool *pool, unsigned int argc, char **argv,
 	a->text = result;
 	a->size = maxlen;
 	if (!query) {
-		r = tell_numbers(pool, argc, argv, a);
+		r = asks_for_quotas(argv[0]) ?
+			tell_quotas(pool, argc, argv, a) :
+			tell_numbers(pool, argc, argv, a);
 		goto out;
 	}
 	a->name = query->name;

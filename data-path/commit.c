@@ -94,14 +94,19 @@ void thinx_commit_surely(struct thinx_plane *plane)
 		thinx_plane_failed(plane, "commit", r);
 }
 
-bool thinx_commit_brings_space(struct thinx_plane *plane)
+bool thinx_commit_brings_space(struct thinx_plane *plane, u32 id)
 {
+	struct thinx_quota_view view;
 	struct thinx_md_space s;
 
 	thinx_md_get_space(plane->md, &s);
-	if (thinx_plane_caps(plane) & THINX_CAN_GROW)
-		return s.data_pending || thinx_passdown_pending(plane);
-	return thinx_md_space_is_back(&s);
+	if (!(thinx_plane_caps(plane) & THINX_CAN_GROW))
+		return thinx_md_space_is_back(&s);
+	if (!s.data_pending && !thinx_passdown_pending(plane))
+		return false;
+	thinx_quotas_view(&plane->quotas, id,
+			  s.data_allocatable + s.data_pending, &view);
+	return view.available;
 }
 
 static void end_waiter(struct thinx_bio *tb, int r, bool flushed)

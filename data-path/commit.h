@@ -41,13 +41,14 @@ void thinx_commit_surely(struct thinx_plane *plane);
 /**
  * thinx_commit_brings_space() - is what starved writes lack on its way?
  * @plane: plane
+ * @id: device that they are to
  *
  * Blocks become free when a commit completes, or when discards under way have
- * reached the data device.
+ * reached the data device.  Those that will be kept for others do not count.
  *
  * Context: May sleep.
  */
-bool thinx_commit_brings_space(struct thinx_plane *plane);
+bool thinx_commit_brings_space(struct thinx_plane *plane, u32 id);
 
 /**
  * thinx_commit_note_change() - a change was made, schedule a commit

@@ -200,22 +200,30 @@ static void decide_reads(struct thinx_group *g)
 /*
  * Writes found no space: some may become free with a commit or when discards
  * have reached the data device, and if they were held for that, @coming, they
- * have to try again; else the pool is full.
+ * have to try again; else the pool is full, for those without a reserve at least.
  */
-static void ask_for_space(struct thinx_plane *plane, bool coming)
+static void ask_for_space(struct thinx_volume *v, bool coming)
 {
+	struct thinx_plane *plane = v->plane;
 	unsigned int caps = thinx_plane_caps(plane);
+	struct thinx_quota_view view;
 	struct thinx_md_space s;
 	bool sure;
 
+	thinx_quotas_view(&plane->quotas, v->id, 0, &view);
+	/* Before looking at the numbers; pairs with thinx_pool_space_changed(). */
+	if (view.reserve)
+		WRITE_ONCE(plane->reserve_starved, true);
 	thinx_md_get_space(plane->md, &s);
+	thinx_quotas_view(&plane->quotas, v->id, s.data_allocatable, &view);
 	sure = atomic_read(&plane->fruitless) > MAX_FRUITLESS;
 	if (coming)
 		thinx_commit_for_space(plane);
 	else if ((caps & THINX_CAN_GROW) && thinx_md_space_is_out(&s))
 		plane->ops->no_metadata_space(plane->context);
-	else if (thinx_commit_brings_space(plane) ||
-		 ((caps & THINX_CAN_PROVISION) && s.data_allocatable && !sure))
+	else if (thinx_commit_brings_space(plane, v->id) ||
+		 (thinx_provision_may(caps, &view) && !sure &&
+		  s.data_allocatable && view.available))
 		thinx_commit_for_space(plane);
 	else if (caps & THINX_CAN_PROVISION)
 		plane->ops->no_data_space(plane->context, sure);
@@ -237,7 +245,7 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 		thinx_dispatch_group(g, &pass);
 	}
 	if (pass.starved)
-		ask_for_space(v->plane, pass.coming);
+		ask_for_space(v, pass.coming);
 	return pass.no_memory;
 }
 

@@ -8,6 +8,7 @@
  *                                     ├ hole ─────► zeros, external origin
  *                                     ├ update ───► waits in it
  *                                     ├ starved ──► put aside, or ended
+ *                                     ├ limited ──► ended
  *                                     └ refused ──► ended
  *
  * I1  A bio whose blocks have different fates is cut into pieces, all of them
@@ -201,9 +202,14 @@ static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio
 		break;
 	case THINX_STARVED:
 		if (!pass->starved)
-			pass->coming = thinx_commit_brings_space(g->volume->plane);
+			pass->coming =
+				thinx_commit_brings_space(g->volume->plane,
+							  g->volume->id);
 		pass->starved = true;
 		thinx_bio_starve(tb, pass->coming);
+		break;
+	case THINX_LIMITED:
+		thinx_bio_end(bio, BLK_STS_NOSPC);
 		break;
 	case THINX_REFUSED:
 		bio_io_error(bio);

@@ -32,6 +32,7 @@ enum thinx_fate {
 	THINX_HOLE,		/* read a hole, or leave it one */
 	THINX_UPDATE,		/* wait for thinx_group_block.update */
 	THINX_STARVED,		/* there is no space for it */
+	THINX_LIMITED,		/* the volume may not map more: fail with ENOSPC */
 	THINX_REFUSED,		/* fail with EIO */
 };
 

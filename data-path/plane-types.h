@@ -29,6 +29,7 @@
 
 #include "include/thinx-log.h"
 #include "dm-thinx-metadata.h"
+#include "data-path/quota.h"
 #include "data-path/stats.h"
 
 /* Pieces kept in reserve for when memory is short. */
@@ -53,7 +54,8 @@ struct thinx_plane;
  * @metadata_failed: a change or commit failed with @r; aborts and changes the
  *	mode.  May sleep; called without locks, outside any gate; ranges may be
  *	held
- * @no_data_space: no data block is free, nor will one be after a commit; @sure:
+ * @no_data_space: no data block is free for those without a reserve, nor will
+ *	one be after a commit; @sure:
  *	regardless of the counters
  * @no_metadata_space: no metadata block is free but the reserve
  * @low_water: free data blocks reached the low water mark
@@ -155,6 +157,8 @@ struct thinx_passdown {
  * @nr_busy: A; groups under way and passes of workers, in all volumes
  * @idle: woken when @nr_busy falls to zero
  * @nr_aborts: A; changes at the end of an abort, with all gates still closed
+ * @quotas: see data-path/quota.h
+ * @reserve_starved: A; writes of a device with a reserve wait for space
  * @fruitless: A; passes in a row that found no data block although some were
  *	said to be free at that moment
  * @flush_bio: used by one commit at a time
@@ -203,6 +207,8 @@ struct thinx_plane {
 	atomic_t nr_busy;
 	wait_queue_head_t idle;
 	unsigned int nr_aborts;
+	struct thinx_quotas quotas;
+	bool reserve_starved;
 	atomic_t fruitless;
 	struct bio flush_bio;
 	struct completion flushed;
@@ -271,6 +277,8 @@ static inline void thinx_plane_failed(struct thinx_plane *plane,
 }
 
 /* Messages that begin with the name of the pool. */
+#define plane_warn_limit(plane, fmt, ...) \
+	DMWARN_LIMIT("%s: " fmt, (plane)->name, ##__VA_ARGS__)
 #define plane_err_limit(plane, fmt, ...) \
 	DMERR_LIMIT("%s: " fmt, (plane)->name, ##__VA_ARGS__)
 

@@ -147,6 +147,7 @@ int thinx_plane_init(struct thinx_plane *plane, struct thinx_md *md,
 	plane->ops = ops;
 	plane->context = context;
 	init_volumes(plane);
+	thinx_quotas_init(&plane->quotas);
 	init_completion(&plane->flushed);
 	thinx_commit_init(plane);
 	thinx_passdown_init(plane);
@@ -206,6 +207,7 @@ err_free_stats:
 void thinx_plane_exit(struct thinx_plane *plane)
 {
 	WARN_ON_ONCE(!list_empty(&plane->volumes));
+	thinx_quotas_exit(&plane->quotas);
 	thinx_passdown_forget(plane);
 	thinx_passdown_flush(plane);
 	thinx_commit_exit(plane);

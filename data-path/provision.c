@@ -9,8 +9,10 @@
  *     ours alone            ─► in place
  *     looks shared          ─► shadow the path; count is one? restamp, in place
  *     shared                ─► new blocks, copy what the bios do not cover
- *     hole                  ─► new blocks, zero what the bios do not cover
+ *     hole                  ─► new blocks, zero what the bios do not cover; none
+ *                              beyond the volume's limit
  *     zeros: shared, covered ─► a hole; a hole that shows zeros ─► stays one
+ *     no block free for us  ─► wait for space (data-path/quota.h)
  *   start                     write bios, zeros and copies to the new blocks
  *   prepared (all written)    insert mappings, counts, map cache; end the bios
  *     no metadata space       ─► commit, again; still none: put the bios aside
@@ -138,6 +140,8 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
 	u->dbegin = dbegin;
 	u->nr = nr;
 	u->copy = g->blocks[i].word != THINX_WORD_HOLE;
+	if (!u->copy)
+		g->volume->filling += nr;
 	u->unmap = false;
 	u->source = u->copy ? thinx_mapping_block(g->blocks[i].word) : 0;
 	u->status = BLK_STS_OK;
@@ -155,14 +159,23 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
  * struct plan - what one pass of planning carries along
  * @caps: capabilities at its beginning
  * @free: data blocks that can still be handed out
+ * @budget: how many of them this volume may take; U64_MAX: as many as are found,
+ *	because none are reserved for others
+ * @limit: most blocks that it may map
+ * @fillable: holes that it may still fill
  * @low: the low water mark was reached
  * @misled: some were said to be free, but none was found
+ * @limited: @fillable was too little
  */
 struct plan {
 	unsigned int caps;
 	u64 free;
+	u64 budget;
+	u64 limit;
+	u64 fillable;
 	bool low;
 	bool misled;
+	bool limited;
 };
 
 /* @nr blocks were taken; the last of them found this many free. */
@@ -171,6 +184,7 @@ static void note_taken(struct thinx_plane *plane, struct plan *p, u64 nr)
 	if (p->free - nr + 1 <= READ_ONCE(plane->low_water))
 		p->low = true;
 	p->free -= min(p->free, nr);
+	p->budget -= nr;
 }
 
 static int allocate(struct thinx_group *g, struct plan *p)
@@ -187,6 +201,12 @@ static int allocate(struct thinx_group *g, struct plan *p)
 			continue;
 		}
 		want = alike_from(g, i);
+		if (!p->budget) {
+			set_fate(g, i, i + want, THINX_STARVED);
+			i += want;
+			continue;
+		}
+		want = min_t(u64, want, p->budget);
 		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
 		if (r == -EXFULL) {
 			p->low = true;
@@ -219,6 +239,27 @@ static void make_holes(struct thinx_group *g, unsigned int caps)
 	}
 }
 
+/* Holes beyond the limit stay holes, whether there is space or not. */
+static void apply_limit(struct thinx_group *g, struct plan *p)
+{
+	u32 i;
+
+	if (p->fillable == U64_MAX || !(p->caps & THINX_CAN_CHANGE))
+		return;
+	for (i = 0; i < g->nr; i++) {
+		if (g->blocks[i].fate != THINX_UPDATE ||
+		    g->blocks[i].word != THINX_WORD_HOLE ||
+		    becomes_hole(g, i, p->caps))
+			continue;
+		if (p->fillable) {
+			p->fillable--;
+			continue;
+		}
+		g->blocks[i].fate = THINX_LIMITED;
+		p->limited = true;
+	}
+}
+
 /* Give every block of a write group a fate. */
 static int plan_group(struct thinx_group *g, struct plan *p)
 {
@@ -228,6 +269,7 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 
 	for (i = 0; i < g->nr; i++)
 		g->blocks[i].fate = first_fate(g, i);
+	apply_limit(g, p);
 
 	if (!(caps & THINX_CAN_PROVISION)) {
 		for (i = 0; i < g->nr; i++)
@@ -300,11 +342,33 @@ static void read_ahead_shared(struct thinx_group *g)
 	}
 }
 
+static void begin_plan(struct thinx_volume *v, struct plan *p)
+{
+	struct thinx_plane *plane = v->plane;
+	struct thinx_quota_view view;
+	struct thinx_md_space s;
+
+	thinx_md_get_space_locked(plane->md, &s);
+	thinx_quotas_settle(&plane->quotas, s.data_allocatable);
+	thinx_quotas_view(&plane->quotas, v->id, s.data_allocatable, &view);
+	p->free = s.data_allocatable;
+	p->budget = view.available;
+	p->fillable = U64_MAX;
+	p->limit = view.limit;
+	if (view.limit != THINX_NO_LIMIT)
+		p->fillable = view.limit -
+			      min(view.limit, thinx_md_dev_mapped_blocks(v->dev) +
+					      v->filling);
+	if (p->free && thinx_provision_may(p->caps, &view))
+		p->caps |= THINX_CAN_PROVISION;
+	if (thinx_md_space_is_out(&s))
+		p->caps &= ~(THINX_CAN_GROW | THINX_CAN_PROVISION);
+}
+
 void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 {
 	struct thinx_plane *plane = v->plane;
 	struct plan p = { .caps = thinx_plane_caps(plane) };
-	struct thinx_md_space s;
 	struct thinx_group *g;
 	u64 began = ktime_get_ns(), locked_at = 0;
 	bool locked = false;
@@ -323,10 +387,7 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 			thinx_md_lock(plane->md);
 			locked = true;
 			locked_at = ktime_get_ns();
-			thinx_md_get_space_locked(plane->md, &s);
-			p.free = s.data_allocatable;
-			if (thinx_md_space_is_out(&s))
-				p.caps &= ~(THINX_CAN_GROW | THINX_CAN_PROVISION);
+			begin_plan(v, &p);
 		}
 		if (!locked) {
 			for (i = 0; i < g->nr; i++)
@@ -344,10 +405,15 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 	}
 	if (!locked)
 		return;
+	thinx_quotas_take(&plane->quotas, v->id, p.free);
 	thinx_md_unlock(plane->md);
 	thinx_volume_time(v, THINX_TIME_LOCKED, locked_at);
 	thinx_volume_time(v, THINX_TIME_PLANNING, began);
 
+	if (p.limited)
+		plane_warn_limit(plane, "thin device %u has reached its limit: writes to new blocks fail, %llu of %llu are mapped",
+				 v->id, thinx_md_dev_mapped_blocks(v->dev),
+				 p.limit);
 	if (p.misled)
 		atomic_inc(&plane->fruitless);
 	if (thinx_md_dev_is_dirty(v->dev))
@@ -599,6 +665,8 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 	trace_thinx_update(v->plane->dev, v->id, u->vbegin,
 			   u->dbegin, u->nr, u->copy,
 			   blk_status_to_errno(u->status));
+	if (!u->copy)
+		v->filling -= u->nr;
 	if (!u->status) {
 		thinx_volume_time(v, THINX_TIME_INSERTING, u->since);
 		thinx_volume_count(v, kind_of(u), u->nr);

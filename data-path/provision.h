@@ -21,6 +21,19 @@
  */
 void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups);
 
+/**
+ * thinx_provision_may() - may new data blocks be taken, if there are any?
+ * @caps: capabilities
+ * @view: what the device may take: with a reserve it goes on when the pool is
+ *	full for the others
+ */
+static inline bool thinx_provision_may(unsigned int caps,
+				       const struct thinx_quota_view *view)
+{
+	return (caps & THINX_CAN_PROVISION) ||
+	       ((caps & THINX_CAN_GROW) && view->reserve);
+}
+
 /** thinx_provision_start() - write an update's data; all its bios are known */
 void thinx_provision_start(struct thinx_update *u);
 

@@ -67,6 +67,7 @@ struct dm_target;
  * @discards: W; those whose turn it is, each with a held range
  * @zeroes: W; struct thinx_bio in order of arrival, see data-path/zero-range.c
  * @nr_zero_pieces: A; pieces of them under way
+ * @filling: W; holes to which updates under way give blocks
  * @turn: W; ticket of the drain that they wait for
  * @work: the slow path
  * @awaited: W; generation whose commit discards wait for, 0: none
@@ -98,6 +99,7 @@ struct thinx_volume {
 	struct list_head discards;
 	struct list_head zeroes;
 	atomic_t nr_zero_pieces;
+	u64 filling;
 	struct work_struct work;
 	unsigned long turn;
 	u64 awaited;
