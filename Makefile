@@ -9,6 +9,7 @@
 #                       uname -r), outside the tree: build/REL
 #   W=1                 more warnings
 #   C=1, C=2            sparse on rebuilt files, on all files
+#   THINX_ANY_KERNEL=1  for a kernel not in include/compat/kernels.mk, untested
 # make install          the module, for that kernel, and depmod; the manual page
 #                       thinx(7).  The drop-in only if it was installed before
 # make install-drop-in  the same, and the drop-in, which then is in place of dm-thin
@@ -54,8 +55,8 @@ unsigned = $(if $(and $(key),$(wildcard $(key) $(KDIR)/$(key))$(filter pkcs11:%,
 
 version = $(shell sed -n 's/^.define THINX_VERSION "\(.*\)"/\1/p' include/thinx-version.h)
 dkmsdir = $(DESTDIR)/usr/src/thinx-$(version)
-source = Kbuild Makefile COPYING dkms.conf $(filter-out %.mod.c,$(wildcard *.[ch]) \
-	$(shell find control data-path include metadata persistent-data -name '*.[ch]'))
+source = Kbuild Makefile COPYING dkms.conf $(filter-out %.mod.c compat-probed.h,$(wildcard *.[ch]) \
+	$(wildcard include/compat/*.mk include/compat/*.sh) $(shell find control data-path include metadata persistent-data -name '*.[ch]'))
 
 all:
 	$(MAKE) -C $(KDIR) M=$(M) $(btf) modules

@@ -31,8 +31,8 @@ copy=build/module-$kernel
 mkdir -p "$copy"
 exec 9> "$copy.lock"
 flock 9
-rsync -a --delete --include='*/' --include='*.c' --include='*.h' \
-	--include=Kbuild --include=Makefile --include='*.mk' --exclude='*' \
+rsync -a --delete --exclude=/compat-probed.h --include='*/' --include='*.c' --include='*.h' \
+	--include=Kbuild --include=Makefile --include='*.mk' --include='*.sh' --exclude='*' \
 	--filter='P *.o' --filter='P *.ko' --filter='P *.mod*' \
 	--filter='P .*.cmd' --filter='P modules.order' \
 	--filter='P Module.symvers' --prune-empty-dirs \

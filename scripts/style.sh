@@ -214,6 +214,7 @@ gate_headers()
 		echo "obj-m := $(for h in "${left[@]}"; do
 			echo "h_${h//[\/.]/_}.o"; done | tr '\n' ' ')"
 		echo "ccflags-y += -I$PWD"
+		echo "include $PWD/include/compat/probes.mk"
 	} > "$temp/m/Kbuild"
 	for h in "${left[@]}"; do
 		printf '#include "%s"\n#include "%s"\n' "$h" "$h" \
@@ -234,10 +235,21 @@ gate_conditionals()
 	! grep -nE '^[ \t]*#[ \t]*(if|ifdef|ifndef|elif|else)\b' "${module_c[@]}"
 }
 
+# what headers offer is probed; the version may tell only how a kernel behaves
 gate_versions()
 {
-	! printf '%s\n' "${module[@]}" | grep -v '^include/compat/' |
-		xargs grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION|linux/version\.h'
+	! printf '%s\n' "${all_c[@]}" | grep -v '^include/compat/bio\.h$' |
+		xargs grep -nE 'LINUX_VERSION_|KERNEL_VERSION|RELEASE_CODE|linux/version\.h'
+}
+
+# every probe is asked for, and every answer has a probe
+gate_probes()
+{
+	diff <(printf '%s\n' "${all_c[@]}" |
+		sed -n 's,^include/compat/probes/\(.*\)\.c$,\1,p' |
+		grep -vxE 'compiles|does_not_compile' | tr a-z A-Z | sort) \
+		<(grep -ohE '\bTHINX_HAVE_[A-Z0-9_]+' "${all_c[@]}" |
+			sed 's/^THINX_HAVE_//' | sort -u)
 }
 
 gate_bug()

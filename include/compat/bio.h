@@ -15,6 +15,10 @@
  * and slowpath") the reserve is only for allocations that may sleep; these need
  * not sleep while fewer of them hold a bio than the reserve has.  Before, they
  * could sleep, since others take from the reserve and are not counted.
+ *
+ * No interface changed with that, so there is nothing to probe and the version must
+ * tell.  A kernel with a backport of it is safe: what finds no memory is deferred and
+ * tried again, later than it could be.
  */
 #define THINX_RESERVE_IS_ASKED_FOR \
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))

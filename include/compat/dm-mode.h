@@ -9,9 +9,10 @@
 #define THINX_COMPAT_DM_MODE_H
 
 #include <linux/device-mapper.h>
-#include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#include "compat-probed.h"
+
+#if !THINX_HAVE_BLK_MODE_T
 
 typedef fmode_t blk_mode_t;
 

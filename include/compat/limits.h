@@ -8,7 +8,8 @@
 #define THINX_COMPAT_LIMITS_H
 
 #include <linux/blkdev.h>
-#include <linux/version.h>
+
+#include "compat-probed.h"
 
 /**
  * thinx_set_discard_limit() - the largest discard, for io_hints
@@ -22,7 +23,7 @@ static inline void thinx_set_discard_limit(struct queue_limits *limits,
 					   unsigned int max_sectors)
 {
 	limits->max_hw_discard_sectors = max_sectors;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#if !THINX_HAVE_COMPUTED_LIMITS
 	limits->max_discard_sectors = max_sectors;
 #endif
 }
@@ -39,7 +40,7 @@ static inline void thinx_set_max_sectors(struct queue_limits *limits,
 					 unsigned int max_sectors)
 {
 	limits->max_sectors = max_sectors;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#if THINX_HAVE_COMPUTED_LIMITS
 	limits->max_hw_sectors = max_sectors;
 #endif
 }
@@ -50,7 +51,7 @@ static inline void thinx_set_max_sectors(struct queue_limits *limits,
  * @max_sectors: sectors
  * @unmaps: such a request may take blocks away
  *
- * Since Linux 6.9 limits of a live queue are changed as a whole; since 6.17 they
+ * Since Linux 6.11 limits of a live queue are changed as a whole; since 6.17 they
  * say whether zeros unmap.
  *
  * Context: May sleep.
@@ -60,7 +61,7 @@ static inline int thinx_set_write_zeroes_limit(struct request_queue *q,
 					       unsigned int max_sectors,
 					       bool unmaps)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#if !THINX_HAVE_LIMITS_UPDATE
 	q->limits.max_write_zeroes_sectors = max_sectors;
 	return 0;
 #else
@@ -68,7 +69,7 @@ static inline int thinx_set_write_zeroes_limit(struct request_queue *q,
 	bool same = limits.max_write_zeroes_sectors == max_sectors;
 
 	limits.max_write_zeroes_sectors = max_sectors;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#if THINX_HAVE_WZEROES_UNMAP
 	unmaps = unmaps && max_sectors;
 	same = same && unmaps == !!limits.max_hw_wzeroes_unmap_sectors;
 	limits.max_hw_wzeroes_unmap_sectors = unmaps ? max_sectors : 0;
@@ -92,7 +93,7 @@ static inline void thinx_cap_write_zeroes(struct queue_limits *limits,
 {
 	limits->max_write_zeroes_sectors = min(limits->max_write_zeroes_sectors,
 					       max_sectors);
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#if THINX_HAVE_WZEROES_UNMAP
 	limits->max_hw_wzeroes_unmap_sectors = 0;
 #endif
 }

@@ -10,9 +10,10 @@
 
 #include <linux/gfp.h>		/* shrinker.h needs it, does not include it */
 #include <linux/shrinker.h>
-#include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#include "compat-probed.h"
+
+#if !THINX_HAVE_SHRINKER_ALLOC
 
 #include <linux/printk.h>
 #include <linux/slab.h>

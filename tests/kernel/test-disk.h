@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Opening a disk by path inside the kernel, which changed with Linux 6.8.
+ * Opening a disk by path inside the kernel, which changed with Linux 6.9.
  */
 #ifndef TESTS_KERNEL_TEST_DISK_H
 #define TESTS_KERNEL_TEST_DISK_H
@@ -11,14 +11,15 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/version.h>
+
+#include "compat-probed.h"
 
 struct test_disk {
 	struct block_device *bdev;
 	struct file *file;
 };
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#if !THINX_HAVE_BDEV_FILE
 
 static inline int test_disk_open(struct test_disk *d, const char *path)
 {
