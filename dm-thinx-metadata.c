@@ -529,6 +529,11 @@ int thinx_md_query_usage(struct thinx_md *md, struct thinx_md_query *q)
 	return query(md, q, thinx_query_usage);
 }
 
+int thinx_md_query_devices(struct thinx_md *md, struct thinx_md_query *q)
+{
+	return query(md, q, thinx_query_devices);
+}
+
 /* ---- metadata snapshot ---- */
 
 int thinx_md_reserve_snap(struct thinx_md *md)

@@ -395,7 +395,7 @@ int __must_check thinx_md_remove_range_locked(struct thinx_md_dev *dev,
  * a step says is true at one instant; the stamps tell if the next one is about the
  * same mappings.
  *
- * Return of all three: 0: @q->from has moved or @q->done is set; -EAGAIN: wait for
+ * Return of all of them: 0: @q->from has moved or @q->done is set; -EAGAIN: wait for
  * @q->missing with thinx_md_wait() and try again; -ENODATA no such device; -EBUSY
  * it is being deleted; common errors.
  */
@@ -411,6 +411,10 @@ int __must_check thinx_md_query_delta(struct thinx_md *md,
 /** thinx_md_query_usage() - how many blocks of @q->id[0] are its own */
 int __must_check thinx_md_query_usage(struct thinx_md *md,
 				      struct thinx_md_query *q);
+
+/** thinx_md_query_devices() - which devices there are, from ID @q->from on */
+int __must_check thinx_md_query_devices(struct thinx_md *md,
+					struct thinx_md_query *q);
 
 /* ---- transactions ---- */
 

@@ -41,7 +41,7 @@ typedef int (*step_fn)(struct thinx_md *md, struct thinx_md_query *q);
  * @name: of the query
  * @q: steps
  * @step: makes one
- * @nr_devices: 1 or 2
+ * @nr_devices: 1 or 2; 0: all
  * @max: lines or, of usage, metadata blocks
  * @stamp: what it is about, see I1
  * @mapped: of the first device
@@ -286,6 +286,43 @@ static int answer_usage(struct answer *a)
 	return 1;
 }
 
+static const char *state_of(const struct thinx_md_device_info *d)
+{
+	if (d->deleting)
+		return "deleting";
+	return d->in_use ? "used" : "idle";
+}
+
+static bool take_devices(struct answer *a)
+{
+	u32 i;
+
+	for (i = 0; i < a->q.nr; i++) {
+		const struct thinx_md_device_info *d = &a->q.devices[i];
+
+		if (a->nr_lines == a->max || is_full(a))
+			return false;
+		say(a, "%u %llu %llu %u %u %s\n", d->id, d->mapped,
+		    d->transaction_id, d->creation_time, d->snapshotted_time,
+		    state_of(d));
+		a->nr_lines++;
+		a->next = d->id + 1;
+	}
+	return true;
+}
+
+static int answer_devices(struct answer *a)
+{
+	bool done;
+	int r;
+
+	r = make_steps(a, &done, take_devices);
+	if (r)
+		return r;
+	say_where_next(a, done);
+	return 1;
+}
+
 /* ---- numbers ---- */
 
 /**
@@ -484,6 +521,8 @@ static const struct query {
 	  answer_runs, MAX_LINES },
 	{ "usage", "usage ID FROM MAX", 4, 1, thinx_md_query_usage,
 	  answer_usage, MAX_NODES },
+	{ "devices", "devices FROM MAX", 3, 0, thinx_md_query_devices,
+	  answer_devices, MAX_LINES },
 };
 
 static const struct query *find_query(const char *name)
@@ -524,7 +563,8 @@ static int parse(struct thinx_pool *pool, const struct query *query,
 		if (thinx_parse_device_id(argv[1 + i], &a->q.id[i]))
 			return refuse(pool, query, "a device id", argv[1 + i]);
 	if (kstrtoull(argv[argc - 2], 10, &from))
-		return refuse(pool, query, "a block number", argv[argc - 2]);
+		return refuse(pool, query, query->nr_devices ?
+			      "a block number" : "a number", argv[argc - 2]);
 	if (kstrtoull(argv[argc - 1], 10, &max) || !max)
 		return refuse(pool, query, "a number of at least 1",
 			      argv[argc - 1]);

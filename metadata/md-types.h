@@ -144,13 +144,33 @@ struct thinx_md_stamp {
 	u64 change;
 };
 
-/* Most ranges of a step; a step may have fewer for other reasons. */
+/**
+ * struct thinx_md_device_info - a thin device, as the list of them says
+ * @id: device id
+ * @in_use: a table has it, or a swap or a snapshot under way
+ * @deleting: it is being deleted
+ * @mapped: mapped blocks
+ * @transaction_id: user space's, when it was made
+ * @creation_time: the snapshot counter then
+ * @snapshotted_time: and at its last snapshot
+ */
+struct thinx_md_device_info {
+	u32 id;
+	bool in_use;
+	bool deleting;
+	u64 mapped;
+	u64 transaction_id;
+	u32 creation_time;
+	u32 snapshotted_time;
+};
+
+/* Most ranges or devices of a step; a step may have fewer for other reasons. */
 #define THINX_MD_QUERY_RANGES	128
 
 /**
  * struct thinx_md_query - a query, done in steps; zeroed before the first
  * @id: the device, or the two to compare
- * @from: the next virtual block to look at; moves forward
+ * @from: the next virtual block, or device id, to look at; moves forward
  * @ahead: start reading more than the next block: set if blocks are missing
  * @missing: if -EAGAIN: the metadata block to wait for with thinx_md_wait()
  * @done: result: nothing is left
@@ -158,8 +178,9 @@ struct thinx_md_stamp {
  * @mapped: result: mapped blocks of each device, at this step
  * @nr_own: result of a usage step: mapped blocks in nobody else's map
  * @nr_nodes: result: metadata blocks looked at
- * @nr: result of other steps: entries used in @ranges
+ * @nr: result of other steps: entries used in @ranges or @devices
  * @ranges: result, in order; neighbours may be alike
+ * @devices: result of a step of the list of devices, in order of ID
  */
 struct thinx_md_query {
 	u32 id[2];
@@ -172,7 +193,10 @@ struct thinx_md_query {
 	u64 nr_own;
 	u32 nr_nodes;
 	u32 nr;
-	struct thinx_md_range ranges[THINX_MD_QUERY_RANGES];
+	union {
+		struct thinx_md_range ranges[THINX_MD_QUERY_RANGES];
+		struct thinx_md_device_info devices[THINX_MD_QUERY_RANGES];
+	};
 };
 
 /**

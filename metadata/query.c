@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Questions about the mappings of devices, answered in steps.
+ * Questions about devices and their mappings, answered in steps.
  *
  *   step ─► device: object or trees ─► root of its tree ─► a few nodes ─► result
  *    ▲                                        │ not cached: -EAGAIN
@@ -359,4 +359,76 @@ int thinx_query_delta(struct thinx_md *md, struct thinx_md_query *q)
 	q->nr_nodes = diff.nr_nodes;
 	q->done = !r && diff.done;
 	return r;
+}
+
+/* ---- the list of devices ---- */
+
+/**
+ * struct listing - looking at a leaf of the details tree
+ * @md: metadata
+ * @q: the query
+ */
+struct listing {
+	struct thinx_md *md;
+	struct thinx_md_query *q;
+};
+
+/* The object, if there is one, knows better than the tree. */
+static void note_device(struct listing *l, u32 id,
+			const struct thinx_disk_device_details *disk)
+{
+	const struct thinx_md_dev *dev = xa_load(&l->md->devices, id);
+	struct thinx_md_device_info *info = &l->q->devices[l->q->nr++];
+
+	*info = (struct thinx_md_device_info) {
+		.id = id,
+		.mapped = le64_to_cpu(disk->mapped_blocks),
+		.transaction_id = le64_to_cpu(disk->transaction_id),
+		.creation_time = le32_to_cpu(disk->creation_time),
+		.snapshotted_time = le32_to_cpu(disk->snapshotted_time),
+	};
+	if (!dev)
+		return;
+	info->in_use = dev->open_count;
+	info->deleting = dev->deleting;
+	info->mapped = dev->mapped_blocks;
+	info->transaction_id = dev->transaction_id;
+	info->creation_time = dev->creation_time;
+	info->snapshotted_time = dev->snapshotted_time;
+}
+
+static void list_leaf(void *context, const struct pd_btree_leaf *l)
+{
+	const struct thinx_disk_device_details *disk = l->values;
+	struct listing *listing = context;
+	struct thinx_md_query *q = listing->q;
+	u32 i;
+
+	for (i = 0; i < l->nr; i++) {
+		u64 id = le64_to_cpu(l->keys[i]);
+
+		if (id < q->from)
+			continue;
+		if (q->nr == THINX_MD_QUERY_RANGES) {
+			q->from = id;
+			return;
+		}
+		note_device(listing, id, &disk[i]);
+	}
+	q->done = l->last == U64_MAX;
+	if (!q->done)
+		q->from = l->last + 1;
+}
+
+/* One leaf: a hundred devices or so. */
+int thinx_query_devices(struct thinx_md *md, struct thinx_md_query *q)
+{
+	struct listing listing = { .md = md, .q = q };
+	u64 from = q->from;
+
+	begin_step(q);
+	q->nr_nodes = 1;
+	return pd_btree_lookup_leaf_cached(&md->details, md->roots.details,
+					   &from, list_leaf, &listing,
+					   &q->missing);
 }

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * Questions about the mappings of devices, answered in steps.
+ * Questions about devices and their mappings, answered in steps.
  *
  * Context of all functions: metadata lock held for reading.  They read nothing from
  * the device.
@@ -24,5 +24,9 @@ int __must_check thinx_query_delta(struct thinx_md *md,
 /** thinx_query_usage() - a step of thinx_md_query_usage() */
 int __must_check thinx_query_usage(struct thinx_md *md,
 				   struct thinx_md_query *q);
+
+/** thinx_query_devices() - a step of thinx_md_query_devices() */
+int __must_check thinx_query_devices(struct thinx_md *md,
+				     struct thinx_md_query *q);
 
 #endif /* THINX_QUERY_H */

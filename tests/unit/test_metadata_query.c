@@ -862,14 +862,166 @@ static void test_ten_thousand_devices_are_no_more_work(void **state)
 	md_end(&e);
 }
 
+/* ---- the list of devices ---- */
+
+#define MAX_LISTED	3000
+
+/* All of them from @from on; how many. */
+static u32 list_devices(struct md_env *e, u64 from,
+			struct thinx_md_device_info *list)
+{
+	struct thinx_md_query *q = calloc(1, sizeof(*q));
+	u32 nr = 0, i;
+
+	q->from = from;
+	while (!q->done) {
+		md_insist(!step(e, thinx_md_query_devices, q));
+		md_insist(q->nr <= THINX_MD_QUERY_RANGES);
+		for (i = 0; i < q->nr; i++) {
+			md_insist(nr < MAX_LISTED && q->devices[i].id >= from);
+			md_insist(!nr || list[nr - 1].id < q->devices[i].id);
+			list[nr++] = q->devices[i];
+		}
+	}
+	free(q);
+	return nr;
+}
+
+/* The same devices as in the model, with as many mappings. */
+static void check_list(struct model *m)
+{
+	static struct thinx_md_device_info list[MAX_LISTED];
+	u32 nr = list_devices(m->e, 0, list), i = 0, id, v;
+
+	for (id = 0; id < MAX_DEVS; id++) {
+		u64 nr_mapped = 0;
+
+		if (!m->exists[id])
+			continue;
+		for (v = 0; v < NR_BLOCKS; v++)
+			nr_mapped += m->map[id][v] != THINX_WORD_HOLE;
+		assert_true(i < nr);
+		assert_int_equal(list[i].id, id);
+		assert_int_equal(list[i].mapped, nr_mapped);
+		assert_false(list[i].in_use);
+		assert_false(list[i].deleting);
+		i++;
+	}
+	assert_int_equal(i, nr);
+}
+
+static void test_the_list_has_every_device(void **state)
+{
+	struct model *m = malloc(sizeof(*m));
+	struct md_env e;
+	u64 seed, rng;
+	int i;
+
+	for (seed = 1; seed <= 8; seed++) {
+		rng = seed;
+		md_begin(&e, 4096, NR_DATA);
+		for (i = 0; i < 4; i++) {
+			workload(&e, &rng, 150);
+			if (md_rnd(&rng) % 2)
+				md_commit(&e);
+			learn(m, &e);
+			watch(&e);
+			check_list(m);
+			unwatch(&e);
+		}
+		md_end(&e);
+	}
+	free(m);
+}
+
+static void test_the_list_of_many_devices(void **state)
+{
+	static struct thinx_md_device_info list[MAX_LISTED];
+	struct md_env e;
+	u32 id, nr;
+
+	md_begin(&e, 8192, 1000);
+	assert_int_equal(list_devices(&e, 0, list), 0);
+	for (id = 0; id < 2000; id++)
+		md_insist(!thinx_md_create_thin(e.md, 3 * id));
+	md_insist(!thinx_md_create_thin(e.md, THINX_DEV_ID_MAX));
+	/* Without objects, and from the device. */
+	md_commit(&e);
+	assert_true(xa_empty(&e.md->devices));
+	ram_store_evict(e.io);
+	watch(&e);
+	assert_int_equal(list_devices(&e, 0, list), 2001);
+	for (id = 0; id < 2000; id++)
+		assert_int_equal(list[id].id, 3 * id);
+	assert_int_equal(list[2000].id, THINX_DEV_ID_MAX);
+	/* From a device, from between two, from the last, from behind it. */
+	for (id = 0; id < 6000; id += 31) {
+		nr = list_devices(&e, id, list);
+		assert_int_equal(nr, id < 5998 ? 2001 - (id + 2) / 3 : 1);
+		assert_int_equal(list[0].id, id < 5998 ? (id + 2) / 3 * 3 :
+				 THINX_DEV_ID_MAX);
+	}
+	assert_int_equal(list_devices(&e, THINX_DEV_ID_MAX, list), 1);
+	assert_int_equal(list_devices(&e, THINX_DEV_ID_MAX + 1ULL, list), 0);
+	assert_int_equal(list_devices(&e, U64_MAX, list), 0);
+	unwatch(&e);
+	md_end(&e);
+}
+
+static void test_the_list_tells_of_each_device(void **state)
+{
+	struct thinx_md_device_info list[4];
+	struct thinx_md_dev *dev;
+	struct md_env e;
+
+	md_begin(&e, 1024, 1000);
+	dev = md_create(&e, 1);
+	md_map(&e, dev, 5, 3);
+	assert_int_equal(thinx_md_set_transaction_id(e.md, 0, 7), 0);
+	assert_int_equal(thinx_md_create_snap(e.md, 2, 1), 0);
+	/* What no tree says yet. */
+	md_map(&e, dev, 50, 1);
+	assert_int_equal(list_devices(&e, 0, list), 2);
+	assert_int_equal(list[0].mapped, 4);
+	assert_true(list[0].in_use);
+	assert_int_equal(list[0].transaction_id, 0);
+	assert_int_equal(list[0].creation_time, 0);
+	assert_int_equal(list[0].snapshotted_time, 1);
+	assert_int_equal(list[1].id, 2);
+	assert_int_equal(list[1].mapped, 3);
+	assert_false(list[1].in_use);
+	assert_int_equal(list[1].transaction_id, 7);
+	assert_int_equal(list[1].creation_time, 1);
+	assert_int_equal(list[1].snapshotted_time, 1);
+	/* A device that an abort undid is gone, though somebody has it open. */
+	thinx_md_close_device(dev);
+	md_commit(&e);
+	dev = md_create(&e, 3);
+	assert_int_equal(list_devices(&e, 0, list), 3);
+	assert_int_equal(thinx_md_abort(e.md), 0);
+	assert_int_equal(list_devices(&e, 0, list), 2);
+	assert_int_equal(list[0].mapped, 4);
+	thinx_md_close_device(dev);
+	/* In every mode but fail. */
+	thinx_md_set_read_only(e.md);
+	assert_int_equal(list_devices(&e, 0, list), 2);
+	assert_false(thinx_md_is_dirty(e.md));
+	thinx_md_fail(e.md);
+	assert_int_equal(ask_error(&e, thinx_md_query_devices, 0, 0), -ENODEV);
+	md_close(&e);
+}
+
 static struct md_env *deleting_in;
 
 static int query_between_steps(void *context)
 {
+	struct thinx_md_device_info list[2];
 	struct md_env *e = deleting_in;
 
 	assert_int_equal(ask_error(e, thinx_md_query_map, 1, 0), -EBUSY);
 	assert_int_equal(ask_error(e, thinx_md_query_delta, 2, 1), -EBUSY);
+	assert_int_equal(list_devices(e, 0, list), 2);
+	assert_true(list[0].deleting && !list[1].deleting);
 	++*(int *)context;
 	return thinx_md_commit(e->md, NULL);
 }
@@ -934,6 +1086,9 @@ int main(void)
 		cmocka_unit_test(test_what_others_do_leaves_a_stamp_alone),
 		cmocka_unit_test(test_errors_and_edges),
 		cmocka_unit_test(test_ten_thousand_devices_are_no_more_work),
+		cmocka_unit_test(test_the_list_has_every_device),
+		cmocka_unit_test(test_the_list_of_many_devices),
+		cmocka_unit_test(test_the_list_tells_of_each_device),
 		cmocka_unit_test(test_a_device_being_deleted_is_busy),
 		cmocka_unit_test(test_a_read_that_fails_is_reported),
 	};

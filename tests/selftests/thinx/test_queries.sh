@@ -116,6 +116,24 @@ is "$(lines usage 1 0 100)" "mapped 12
 own 12
 end" "then all of the volume's is its own"
 
+# --- which devices there are ---
+
+is "$(msg devices 0 10)" "thinx-devices 1
+1 12 0 0 1 used
+2 0 0 0 0 idle
+end" "two, one of them in a table"
+require msg set_transaction_id 0 5
+require msg create_snap 16777215 1
+is "$(lines devices 1 1)" "1 12 0 0 2 used
+next 2" "a page of one"
+is "$(lines devices 2 1)" "2 0 0 0 0 idle
+next 3" "the next one"
+is "$(lines devices 3 18446744073709551615)" "16777215 12 5 2 2 idle
+end" "with the transaction id and the times"
+is "$(lines devices 18446744073709551615 1)" end "from behind the last"
+require msg delete 16777215
+require msg set_transaction_id 5 0
+
 # --- what they refuse ---
 
 log_mark
@@ -136,6 +154,10 @@ fails "too few words" "$inval" msg map 1 0
 logged "map ID FROM MAX: 4 words expected, 3 found" "is logged"
 fails "too many" "$inval" msg delta 1 2 0 1 1
 fails "none" "$inval" msg usage
+fails "the list, without MAX" "$inval" msg devices 0
+fails "from nowhere" "$inval" msg devices -1 1
+logged "devices FROM MAX: a number expected, '-1' found" "is logged"
+fails "MAX 0 of the list" "$inval" msg devices 0 0
 
 # --- pages, small and large replies ---
 
@@ -226,6 +248,23 @@ a=$(pages map 1 1000)
 like "$a" '^[0-9]+ [0-9]+ [0-9]+ own' "a map"
 ok "a comparison" pages delta 2 1 1000
 ok "the usage" pages usage 1 1000
+ok "the list" msg devices 0 100
 fails "other messages are refused" "not supported" msg create_thin 50
+remove pool
+
+# --- many devices ---
+
+disk META3 64
+{
+	echo "<superblock uuid=\"\" time=\"0\" transaction=\"0\" flags=\"0\" version=\"2\" data_block_size=\"$bs\" nr_data_blocks=\"$(($(size_of "$DATA") / bs))\">"
+	seq 0 7 $((4999 * 7)) | sed 's,.*,<device dev_id="&" mapped_blocks="0" transaction="0" creation_time="0" snap_time="0"></device>,'
+	echo "</superblock>"
+} > "$scratch/xml"
+require thin_restore -i "$scratch/xml" -o "$META3"
+make_pool "$META3" "$DATA"
+is "$(lines devices 0 1000000 | wc -l)" 4097 "a page of the list has 4096 lines at most"
+is "$(lines devices 0 1000000 | tail -n 1)" "next $((4095 * 7 + 1))" "and says so"
+is "$(pages devices 333 | awk '{ print $1 }' | md5sum)" \
+	"$(seq 0 7 $((4999 * 7)) | md5sum)" "they are all there"
 remove pool
 finish
