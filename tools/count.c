@@ -18,11 +18,11 @@
 
 /**
  * struct job - the context of a query
- * @v: the volume
+ * @s: the device
  * @bar: is there one?
  */
 struct job {
-	const struct volume *v;
+	const struct subject *s;
 	bool bar;
 };
 
@@ -30,32 +30,32 @@ static int ask(void *context, const char *message, char **reply)
 {
 	const struct job *j = context;
 
-	return pool_ask(j->v->pool, message, reply);
+	return pool_ask(j->s->pool, message, reply);
 }
 
 static void show_bar(void *context, uint64_t next)
 {
 	const struct job *j = context;
-	uint64_t done = next * j->v->pool->table.block_sectors;
-	uint64_t all = j->v->status.end;
+	uint64_t done = next * j->s->pool->table.block_sectors;
+	uint64_t all = j->s->end;
 	int n = BAR_WIDTH, i;
 
 	if (!j->bar)
 		return;
 	if (done < all)
 		n = (double)done / all * BAR_WIDTH;
-	fprintf(stderr, "\r%-20.20s [", j->v->dev.name);
+	fprintf(stderr, "\r%-20.20s [", j->s->name);
 	for (i = 0; i < BAR_WIDTH; i++)
 		fputc(i < n ? '#' : ' ', stderr);
 	fprintf(stderr, "] %3d%%", n * 100 / BAR_WIDTH);
 }
 
-bool count_volume(const struct volume *v, bool bar, uint64_t *mapped, uint64_t *own)
+bool count_device(const struct subject *s, bool bar, uint64_t *mapped, uint64_t *own)
 {
-	struct job j = { .v = v, .bar = bar && isatty(STDERR_FILENO) };
+	struct job j = { .s = s, .bar = bar && s->end && isatty(STDERR_FILENO) };
 	struct query q = {
 		.name = "usage",
-		.id = { v->table.id },
+		.id = { s->id },
 		.max = NODES,
 		.ask = ask,
 		.progress = show_bar,
@@ -72,11 +72,11 @@ bool count_volume(const struct volume *v, bool bar, uint64_t *mapped, uint64_t *
 	if (j.bar)
 		fprintf(stderr, "\r%*s\r", BAR_WIDTH + 30, "");
 	if (r) {
-		complain("%s cannot be counted", v->dev.name);
-		pool_complain(v->pool, "usage", r);
+		complain("%s cannot be counted", s->name);
+		pool_complain(s->pool, "usage", r);
 		return false;
 	}
-	*mapped = sum.mapped * v->pool->table.block_sectors;
-	*own = sum.own * v->pool->table.block_sectors;
+	*mapped = sum.mapped * s->pool->table.block_sectors;
+	*own = sum.own * s->pool->table.block_sectors;
 	return true;
 }

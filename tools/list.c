@@ -2,9 +2,11 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * thinx list: pools and volumes; thinx usage: volumes, and what is their own.  What
- * has to be counted, block by block, is asked for when a column shows it.
+ * thinx list: pools, volumes, and thin devices that no table shows; thinx usage: what
+ * is their own.  What has to be counted, block by block, is asked for when a column
+ * shows it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,28 +17,46 @@
 #include "table.h"
 
 /**
- * struct row - a pool, or a volume
- * @v: NULL: the pool itself
+ * struct row - a pool, a volume, or a thin device without one
+ * @v: the volume
+ * @info: of a thin device; NULL: not known, as of dm-thin's.  Without either, the row
+ *	is the pool itself
  * @counted: @own is known; or -1: cannot be
  * @bar: show how far counting is
  */
 struct row {
 	struct pool *p;
 	struct volume *v;
+	const struct info *info;
 	int counted;
 	bool bar;
 	uint64_t own;
 	uint64_t mapped;
 };
 
+static bool is_pool(const struct row *r)
+{
+	return !r->v && !r->info;
+}
+
+/* NULL: it has none. */
 static const struct device *device_of(const struct row *r)
 {
-	return r->v ? &r->v->dev : &r->p->dev;
+	if (r->v)
+		return &r->v->dev;
+	return r->info ? NULL : &r->p->dev;
 }
 
 static bool pool_is_known(const struct row *r)
 {
-	return !r->v && r->p->known && !r->p->status.failed;
+	return is_pool(r) && r->p->known && !r->p->status.failed;
+}
+
+static uint32_t id_of(const struct row *r)
+{
+	if (r->v)
+		return r->v->table.id;
+	return r->info ? r->info->id : 0;
 }
 
 #define COLUMN(name)							\
@@ -48,21 +68,23 @@ COLUMN(name)
 {
 	const struct row *r = data;
 
-	return show_text(rh, f, device_of(r)->name);
+	return show_text(rh, f, device_of(r) ? device_of(r)->name : "");
 }
 
 COLUMN(uuid)
 {
 	const struct row *r = data;
 
-	return show_text(rh, f, device_of(r)->uuid);
+	return show_text(rh, f, device_of(r) ? device_of(r)->uuid : "");
 }
 
 COLUMN(type)
 {
 	const struct row *r = data;
 
-	return show_text(rh, f, r->v ? "volume" : "pool");
+	if (is_pool(r))
+		return show_text(rh, f, "pool");
+	return show_text(rh, f, r->v ? "volume" : "unused");
 }
 
 COLUMN(pool)
@@ -76,14 +98,15 @@ COLUMN(id)
 {
 	const struct row *r = data;
 
-	return show_number(rh, mem, f, r->v, r->v ? r->v->table.id : 0);
+	return show_number(rh, mem, f, !is_pool(r), id_of(r));
 }
 
 COLUMN(size_of_row)
 {
 	const struct row *r = data;
 
-	return show_size(mem, f, private, true, r->v ? r->v->sectors : r->p->sectors);
+	return show_size(mem, f, private, r->v || is_pool(r),
+			 r->v ? r->v->sectors : r->p->sectors);
 }
 
 COLUMN(block_size)
@@ -97,18 +120,22 @@ COLUMN(suspended)
 {
 	const struct row *r = data;
 
-	return show_text(rh, f, device_of(r)->suspended ? "suspended" : "");
+	return show_text(rh, f, device_of(r) && device_of(r)->suspended ? "suspended" : "");
 }
 
-/* Of a pool: used; of both, sectors. */
+/* Of a pool: used; in sectors. */
 static bool used(const struct row *r, uint64_t *sectors)
 {
 	*sectors = 0;
-	if (r->v)
+	if (r->v) {
 		*sectors = r->v->status.mapped;
+		return r->v->status.known;
+	}
+	if (r->info)
+		*sectors = r->info->mapped * r->p->table.block_sectors;
 	else if (pool_is_known(r))
 		*sectors = r->p->status.data_used * r->p->table.block_sectors;
-	return r->v ? r->v->status.known : pool_is_known(r);
+	return r->info || pool_is_known(r);
 }
 
 COLUMN(mapped)
@@ -123,7 +150,7 @@ COLUMN(data_percent)
 {
 	const struct row *r = data;
 	uint64_t n;
-	bool known = used(r, &n);
+	bool known = used(r, &n) && (r->v || is_pool(r));
 
 	return show_percent(rh, f, known, n, r->v ? r->v->sectors : r->p->sectors);
 }
@@ -150,7 +177,7 @@ COLUMN(mode)
 {
 	const struct row *r = data;
 
-	return show_text(rh, f, !r->v && r->p->known ? r->p->status.mode : "");
+	return show_text(rh, f, is_pool(r) && r->p->known ? r->p->status.mode : "");
 }
 
 COLUMN(check)
@@ -178,14 +205,25 @@ COLUMN(transaction)
 {
 	const struct row *r = data;
 
+	if (r->info)
+		return show_number(rh, mem, f, true, r->info->transaction);
 	return show_number(rh, mem, f, pool_is_known(r),
 			   pool_is_known(r) ? r->p->status.transaction : 0);
 }
 
 static bool count(struct row *r)
 {
-	if (!r->counted && r->v && r->p)
-		r->counted = count_volume(r->v, r->bar, &r->mapped, &r->own) ? 1 : -1;
+	struct subject s = {
+		.pool = r->p,
+		.id = id_of(r),
+		.name = "a thin device",
+		.end = r->v ? r->v->status.end : 0,
+	};
+
+	if (r->v)
+		s.name = r->v->dev.name;
+	if (!r->counted && !is_pool(r) && r->p)
+		r->counted = count_device(&s, r->bar, &r->mapped, &r->own) ? 1 : -1;
 	return r->counted > 0;
 }
 
@@ -231,13 +269,13 @@ static const struct dm_report_object_type kinds[] = {
 static const struct dm_report_field_type fields[] = {
 	{ 1, TEXT, 0, 4, "name", "Name", show_name, "Name of the device." },
 	{ 1, TEXT, 0, 4, "uuid", "UUID", show_uuid, "Its UUID." },
-	{ 1, TEXT, 0, 6, "type", "Type", show_type, "pool or volume." },
+	{ 1, TEXT, 0, 6, "type", "Type", show_type, "pool, volume, or unused: a thin device without." },
 	{ 1, TEXT, 0, 4, "pool", "Pool", show_pool, "Name of the pool's device." },
-	{ 1, NUMBER, 0, 2, "id", "Id", show_id, "Thin device that a volume shows." },
+	{ 1, NUMBER, 0, 2, "id", "Id", show_id, "Thin device." },
 	{ 1, SIZE, 0, 4, "size", "Size", show_size_of_row, "Size of the volume, or of the pool's data." },
-	{ 1, SIZE, 0, 6, "mapped", "Mapped", show_mapped, "Of a volume: mapped; of a pool: in use." },
+	{ 1, SIZE, 0, 6, "mapped", "Mapped", show_mapped, "Mapped; of a pool: in use." },
 	{ 1, PERCENT, 0, 5, "data_percent", "Data%", show_data_percent, "The same, of its size." },
-	{ 1, SIZE, 0, 3, "own", "Own", show_own, "Counted: what deleting the volume would free." },
+	{ 1, SIZE, 0, 3, "own", "Own", show_own, "Counted: what deleting it would free." },
 	{ 1, SIZE, 0, 6, "shared", "Shared", show_shared, "Counted: what others have as well." },
 	{ 1, PERCENT, 0, 4, "own_percent", "Own%", show_own_percent, "Own, of what is mapped." },
 	{ 1, SIZE, 0, 5, "metadata_size", "MSize", show_meta_size, "Metadata of the pool." },
@@ -247,7 +285,7 @@ static const struct dm_report_field_type fields[] = {
 	{ 1, SIZE, 0, 5, "block_size", "Block", show_block_size, "Block of the pool." },
 	{ 1, TEXT, 0, 7, "discard", "Discard", show_discard, "What the pool does with discards." },
 	{ 1, TEXT, 0, 7, "no_space", "NoSpace", show_no_space, "What it does without space." },
-	{ 1, NUMBER, 0, 3, "transaction", "TId", show_transaction, "Transaction id of user space." },
+	{ 1, NUMBER, 0, 3, "transaction", "TId", show_transaction, "Transaction id of user space; of a device: when it was made." },
 	{ 1, TEXT, 0, 9, "suspended", "Suspended", show_suspended, "suspended, if the device is." },
 	{ 0, 0, 0, 0, "", "", NULL, NULL }
 };
@@ -257,7 +295,7 @@ static const struct table table = {
 	.kinds = kinds,
 	.fields = fields,
 	.usual = "name,type,pool,id,size,mapped,data_percent,metadata_percent,mode",
-	.order = "pool,type,id,name",
+	.order = "pool,id,type,name",
 };
 
 static const struct table usage_table = {
@@ -268,53 +306,140 @@ static const struct table usage_table = {
 	.order = "pool,id,name",
 };
 
-static bool is_wanted(struct system *s, const struct options *o, const struct row *r)
+/* ---- rows ---- */
+
+/**
+ * struct listing - all there is, and what of it is wanted
+ * @infos: thin devices of each pool
+ * @word: what the words of the command line mean
+ */
+struct listing {
+	struct system s;
+	struct infos *infos;
+	struct row *rows;
+	size_t nr;
+	struct {
+		const struct pool *p;
+		const struct volume *v;
+	} *word;
+	int nr_words;
+};
+
+static bool find_words(struct listing *l, const struct options *o)
 {
 	int i;
 
-	for (i = 0; i < o->nr_words; i++)
-		if ((r->v && find_volume(s, o->words[i]) == r->v) ||
-		    (r->p && find_pool(s, o->words[i]) == r->p))
-			return true;
-	return !o->nr_words;
-}
-
-static bool words_are_known(struct system *s, const struct options *o)
-{
-	int i;
-
-	for (i = 0; i < o->nr_words; i++)
-		if (!find_pool(s, o->words[i]) && !find_volume(s, o->words[i])) {
+	l->nr_words = o->nr_words;
+	l->word = calloc(o->nr_words + 1, sizeof(*l->word));
+	for (i = 0; l->word && i < o->nr_words; i++) {
+		l->word[i].p = find_pool(&l->s, o->words[i]);
+		l->word[i].v = l->word[i].p ? NULL : find_volume(&l->s, o->words[i]);
+		if (!l->word[i].p && !l->word[i].v) {
 			complain("%s: there is no such pool or volume; 'thinx list' shows all",
 				 o->words[i]);
 			return false;
 		}
+	}
+	return l->word;
+}
+
+static bool is_wanted(const struct listing *l, const struct row *r)
+{
+	int i;
+
+	for (i = 0; i < l->nr_words; i++)
+		if ((r->v && l->word[i].v == r->v) || (r->p && l->word[i].p == r->p))
+			return true;
+	return !l->nr_words;
+}
+
+static void add_row(struct listing *l, const struct row *r)
+{
+	if (is_wanted(l, r))
+		l->rows[l->nr++] = *r;
+}
+
+/* dm-thin does not tell, nor does a pool in fail mode. */
+static size_t ask_for_devices(struct listing *l)
+{
+	size_t i, nr = 0;
+
+	l->infos = calloc(l->s.nr_pools + 1, sizeof(*l->infos));
+	for (i = 0; l->infos && i < l->s.nr_pools; i++) {
+		if (query_devices(pool_ask, &l->s.pools[i], &l->infos[i]))
+			infos_clear(&l->infos[i]);
+		nr += l->infos[i].nr;
+	}
+	return nr;
+}
+
+/* Thin devices of which there is no volume; after all volumes. */
+static void add_unused(struct listing *l, size_t pool)
+{
+	struct infos *infos = &l->infos[pool];
+	struct row r = { .p = &l->s.pools[pool] };
+	size_t i;
+
+	for (i = 0; i < infos->nr; i++) {
+		r.info = &infos->info[i];
+		if (!r.info->shown)
+			add_row(l, &r);
+	}
+}
+
+static void add_volume(struct listing *l, struct volume *v, bool bar)
+{
+	struct row r = { .v = v, .p = v->pool, .bar = bar };
+	struct info *info = NULL;
+
+	if (r.p)
+		info = infos_find(&l->infos[r.p - l->s.pools], v->table.id);
+	if (info)
+		info->shown = true;
+	r.info = info;
+	add_row(l, &r);
+}
+
+static bool make_rows(struct listing *l, bool usage)
+{
+	struct row r;
+	size_t i;
+
+	l->rows = calloc(l->s.nr_pools + l->s.nr_volumes + ask_for_devices(l) + 1,
+			 sizeof(*l->rows));
+	if (!l->rows || !l->infos) {
+		complain("out of memory");
+		return false;
+	}
+	for (i = 0; i < l->s.nr_pools; i++) {
+		r = (struct row){ .p = &l->s.pools[i] };
+		if (!usage)
+			add_row(l, &r);
+	}
+	for (i = 0; i < l->s.nr_volumes; i++)
+		add_volume(l, &l->s.volumes[i], usage);
+	for (i = 0; i < l->s.nr_pools; i++)
+		add_unused(l, i);
 	return true;
 }
 
 static bool list_once(struct options *o, const struct table *t)
 {
-	bool usage = t == &usage_table;
-	struct row *rows = NULL, r;
-	size_t nr = 0, i;
-	struct system s;
-	bool ok = system_read(&s) && words_are_known(&s, o);
+	struct listing l = { };
+	bool ok;
+	size_t i;
 
-	if (ok)
-		rows = calloc(s.nr_pools + s.nr_volumes + 1, sizeof(*rows));
-	for (i = 0; rows && i < s.nr_pools + s.nr_volumes; i++) {
-		memset(&r, 0, sizeof(r));
-		r.v = i < s.nr_pools ? NULL : &s.volumes[i - s.nr_pools];
-		r.p = r.v ? r.v->pool : &s.pools[i];
-		r.bar = usage;
-		if ((r.v || !usage) && is_wanted(&s, o, &r))
-			rows[nr++] = r;
-	}
-	ok = rows && table_print(t, o, rows, nr, sizeof(*rows));
-	for (i = 0; i < nr; i++)
-		ok = ok && rows[i].counted >= 0;
-	free(rows);
-	system_free(&s);
+	ok = system_read(&l.s) && find_words(&l, o) &&
+	     make_rows(&l, t == &usage_table) &&
+	     table_print(t, o, l.rows, l.nr, sizeof(*l.rows));
+	for (i = 0; i < l.nr; i++)
+		ok = ok && l.rows[i].counted >= 0;
+	for (i = 0; l.infos && i < l.s.nr_pools; i++)
+		infos_clear(&l.infos[i]);
+	free(l.infos);
+	free(l.rows);
+	free(l.word);
+	system_free(&l.s);
 	return ok;
 }
 
@@ -327,7 +452,8 @@ static int list(struct options *o, const struct table *t)
 			return FAILED;
 		if (!o->interval || ++n == o->count)
 			return DONE;
-		fflush(stdout);
+		if (!flush_output())
+			return FAILED;
 		sleep(o->interval);
 	}
 }

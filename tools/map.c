@@ -9,7 +9,6 @@
  * times above all: thin_restore refuses the text for lack of them.  With wrong ones
  * it would make volumes that write into each other's blocks.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,10 +92,7 @@ static int print(const struct options *o, const struct answer *a, bool of_map)
 		write_map_xml(stdout, &a->shape, &a->runs);
 	else
 		write_delta_xml(stdout, &a->shape, &a->runs);
-	if (!fflush(stdout) && !ferror(stdout))
-		return DONE;
-	complain("writing: %s", strerror(errno));
-	return FAILED;
+	return flush_output() ? DONE : FAILED;
 }
 
 static int refuse(const char *how)

@@ -13,12 +13,11 @@
 #include <string.h>
 
 #include "say.h"
-
-#define MAX_DEVICE_ID	0xffffff
+#include "text.h"
 
 enum {
 	UNITS = 256, NO_SUFFIX, NO_HEADINGS, INTERVAL, COUNT, DEV_ID, THIN1, THIN2, RANGES,
-	JSON, COUNTERS, BARS
+	JSON, COUNTERS, BARS, SPACE, LOG
 };
 
 static const struct option longs[] = {
@@ -38,6 +37,8 @@ static const struct option longs[] = {
 	{ "ranges", no_argument, NULL, RANGES },
 	{ "counters", no_argument, NULL, COUNTERS },
 	{ "bars", no_argument, NULL, BARS },
+	{ "space", no_argument, NULL, SPACE },
+	{ "log", required_argument, NULL, LOG },
 	{ "json", no_argument, NULL, JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -65,6 +66,8 @@ static unsigned int group_of(int c)
 		return TAKES_RANGES;
 	case COUNTERS:
 	case BARS:
+	case SPACE:
+	case LOG:
 		return TAKES_VIEW;
 	}
 	return 0;
@@ -157,6 +160,11 @@ static bool take(struct options *o, int c)
 		return o->counters = true;
 	case BARS:
 		return o->bars = true;
+	case SPACE:
+		return o->space = true;
+	case LOG:
+		o->log = optarg;
+		return true;
 	case JSON:
 		return o->json = true;
 	case 'h':

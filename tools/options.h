@@ -22,7 +22,7 @@
 #define TAKES_DEVICE	0x4	/* --dev-id */
 #define TAKES_PAIR	0x8	/* --thin1 --thin2 and their other names */
 #define TAKES_RANGES	0x10	/* --ranges */
-#define TAKES_VIEW	0x20	/* --counters --bars */
+#define TAKES_VIEW	0x20	/* --counters --bars --space --log */
 
 /**
  * struct options - what was asked for
@@ -35,6 +35,7 @@
  * @count: how often; 0: for ever
  * @id: --dev-id, --thin1 and --thin2
  * @has_id: were they given?
+ * @log: file that keeps samples, or NULL
  * @words: the rest
  */
 struct options {
@@ -47,7 +48,8 @@ struct options {
 	uint32_t id[2];
 	bool has_id[2];
 	bool ranges;
-	bool counters, bars;
+	bool counters, bars, space;
+	const char *log;
 	bool help;
 	int nr_words;
 	char **words;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <libdevmapper.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,7 +92,8 @@ static bool add_pool(struct system *s, struct dm_task *dmt, const struct device 
 }
 
 static bool add_volume(struct system *s, struct dm_task *dmt, const struct device *dev,
-		       uint64_t length, const char *params, bool whole)
+		       uint64_t length, const char *type, const char *params,
+		       bool whole)
 {
 	struct volume *more = grown(s->volumes, s->nr_volumes, sizeof(*more)), *v;
 
@@ -102,6 +104,7 @@ static bool add_volume(struct system *s, struct dm_task *dmt, const struct devic
 	memset(v, 0, sizeof(*v));
 	v->sectors = length;
 	v->whole = whole;
+	snprintf(v->type, sizeof(v->type), "%s", type);
 	if (!parse_thin_table(params, &v->table))
 		return true;
 	s->nr_volumes++;
@@ -123,7 +126,8 @@ static bool read_table(struct system *s, const struct device *dev)
 		if (is_pool(type))
 			ok = add_pool(s, dmt, dev, length, params);
 		else if (is_volume(type))
-			ok = add_volume(s, dmt, dev, length, params, first && !next);
+			ok = add_volume(s, dmt, dev, length, type, params,
+					first && !next);
 		first = false;
 	} while (ok && next);
 	dm_task_destroy(dmt);
@@ -157,13 +161,18 @@ static bool parse_thin_line(const char *text, void *status)
 	return parse_thin_status(text, status);
 }
 
+bool pool_read_status(struct pool *p)
+{
+	p->known = read_status(&p->dev, parse_pool_line, &p->status);
+	return p->known;
+}
+
 static void complete(struct system *s)
 {
 	size_t i, k;
 
 	for (i = 0; i < s->nr_pools; i++)
-		s->pools[i].known = read_status(&s->pools[i].dev, parse_pool_line,
-						&s->pools[i].status);
+		pool_read_status(&s->pools[i]);
 	for (i = 0; i < s->nr_volumes; i++) {
 		struct volume *v = &s->volumes[i];
 

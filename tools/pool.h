@@ -38,6 +38,7 @@ struct pool {
 
 /**
  * struct volume - a target of thinx or thin
+ * @type: which of them
  * @pool: NULL: there is none such
  * @sectors: its length
  * @whole: it is the only target of its device
@@ -45,6 +46,7 @@ struct pool {
 struct volume {
 	struct device dev;
 	struct pool *pool;
+	char type[8];
 	uint64_t sectors;
 	bool whole;
 	struct thin_table table;
@@ -76,6 +78,9 @@ struct pool *find_pool(struct system *s, const char *name);
 
 /** find_volume() - likewise */
 struct volume *find_volume(struct system *s, const char *name);
+
+/** pool_read_status() - anew; Return: false if it cannot be read */
+bool pool_read_status(struct pool *p);
 
 /** pool_ask() - an ask_fn() of which the context is a struct pool */
 int pool_ask(void *pool, const char *message, char **reply);

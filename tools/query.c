@@ -80,3 +80,26 @@ int query_all(const struct query *q, struct page *sum, struct runs *runs)
 	}
 	return r;
 }
+
+/* Lines of one answer: few enough for its buffer to need no third try. */
+#define DEVICES_PAGE	1000
+
+int query_devices(ask_fn ask, void *context, struct infos *infos)
+{
+	uint64_t from = 0, next = 0;
+	char message[64], *reply;
+	bool done = false;
+	int r = 0;
+
+	for (; !r && !done; from = next) {
+		snprintf(message, sizeof(message), "devices %llu %u",
+			 (unsigned long long)from, DEVICES_PAGE);
+		r = ask(context, message, &reply);
+		if (r)
+			break;
+		if (!parse_devices(reply, &done, &next, infos) || (!done && next <= from))
+			r = -EPROTO;
+		free(reply);
+	}
+	return r;
+}

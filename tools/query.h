@@ -62,4 +62,15 @@ struct query {
  */
 int query_all(const struct query *q, struct page *sum, struct runs *runs);
 
+/**
+ * query_devices() - which devices a pool has
+ * @ask: sends the question
+ * @context: for it
+ * @infos: empty; the caller clears it in any case
+ *
+ * They may come and go meanwhile.
+ * Return: 0; -EPROTO: an answer that is none; -ENOMEM; or what @ask returned.
+ */
+int query_devices(ask_fn ask, void *context, struct infos *infos);
+
 #endif /* TOOLS_QUERY_H */

@@ -6,9 +6,11 @@
  */
 #include "say.h"
 
+#include <errno.h>
 #include <libdevmapper.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /*
  * libdevmapper's levels: the lower the worse, as syslog's; above them are flags.  What
@@ -53,6 +55,14 @@ static void say(int level, const char *file, int line, int errno_or_class,
 	vfprintf(f, fmt, args);
 	fputc('\n', f);
 	va_end(args);
+}
+
+bool flush_output(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return true;
+	complain("writing: %s", strerror(errno));
+	return false;
 }
 
 void say_init(void)

@@ -16,6 +16,9 @@ void complain(const char *fmt, ...);
 /** say_quietly() - shall libdevmapper's own messages be dropped? */
 void say_quietly(bool quiet);
 
+/** flush_output() - Return: false, and it has been said why not */
+bool flush_output(void);
+
 /** say_init() - libdevmapper says what it has to say through this file */
 void say_init(void);
 

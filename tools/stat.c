@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The thinx authors.
  *
- * thinx stat: what a pool, or a volume, has done and how long it took; since it was
- * set up, or in each interval.
+ * thinx stat: what a pool, or a volume, has done and how long it took, since it was
+ * set up, or in each interval; and when the pool will be full.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,20 +13,27 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "log.h"
 #include "numbers.h"
 #include "say.h"
-#include "table.h"
+#include "space-table.h"
 
 #define BAR_WIDTH	50
 
 /**
  * struct source - where numbers come from
  * @pool: asked
+ * @of_pool: about itself, not about a volume
  * @message: the question
+ * @samples: of its space
+ * @log: where they are kept, or NULL
  */
 struct source {
 	struct pool *pool;
+	bool of_pool;
 	char message[32];
+	struct samples samples;
+	FILE *log;
 };
 
 /**
@@ -203,8 +210,30 @@ static void print_bars(const struct times *t)
 
 /* ---- the command ---- */
 
-static bool print(struct options *o, const struct numbers *n, double seconds)
+/* Space comes first, unless columns or rows were chosen: those are of the other. */
+static bool print_tables(struct options *o, const struct source *source,
+			 const struct table_rows *main)
 {
+	struct space_row rows[NR_SPACES];
+	struct table_rows tables[2];
+	size_t nr = 0;
+
+	if (source->samples.nr && (o->space || (!o->fields && !o->select && !o->sort))) {
+		space_rows(&source->samples, rows);
+		tables[nr++] = (struct table_rows){ &space_table, rows, NR_SPACES,
+						    sizeof(rows[0]), !o->space };
+	}
+	if (!o->space)
+		tables[nr++] = *main;
+	return tables_print(tables, nr, o);
+}
+
+static bool print(struct options *o, const struct source *source, struct numbers *n,
+		  double seconds)
+{
+	const struct table_rows stages = {
+		&stage_table, n->times, n->nr_times, sizeof(n->times[0]), false,
+	};
 	struct counted rows[MAX_COUNTERS];
 	unsigned int i;
 
@@ -219,9 +248,94 @@ static bool print(struct options *o, const struct numbers *n, double seconds)
 		return table_print(&counter_table, o, rows, n->nr_counters,
 				   sizeof(rows[0]));
 	}
-	return table_print(&stage_table, o, (void *)n->times, n->nr_times,
-			   sizeof(n->times[0]));
+	return print_tables(o, source, &stages);
 }
+
+/* ---- space, and the log of it ---- */
+
+static void take_sample(struct source *source)
+{
+	struct pool *p = source->pool;
+	const struct pool_status *s = &p->status;
+	struct sample sample = { };
+	struct timespec t;
+
+	if (!source->of_pool || !pool_read_status(p) || s->failed)
+		return;
+	clock_gettime(CLOCK_REALTIME, &t);
+	sample.time = t.tv_sec + t.tv_nsec / 1e9;
+	sample.used[SPACE_DATA] = s->data_used * p->table.block_sectors * 512;
+	sample.total[SPACE_DATA] = s->data_total * p->table.block_sectors * 512;
+	sample.used[SPACE_METADATA] = s->meta_used * 4096;
+	sample.total[SPACE_METADATA] = s->meta_total * 4096;
+	samples_add(&source->samples, &sample);
+}
+
+static bool log_failed(const char *file, const char *why)
+{
+	complain("%s: %s", file, why);
+	return false;
+}
+
+static void take_entry(void *context, const struct log_entry *e)
+{
+	struct source *source = context;
+
+	samples_add(&source->samples, &e->sample);
+}
+
+/* Writing after reading needs a seek between. */
+static void end_line(FILE *f)
+{
+	fseek(f, 0, SEEK_END);
+	fputc('\n', f);
+}
+
+/* What is there already counts for the slope. */
+static bool open_log(struct source *source, const char *file)
+{
+	const char *pool = source->pool->dev.name;
+	char line[LOG_LINE], name[LOG_NAME];
+	int r;
+
+	source->log = fopen(file, "a+e");
+	if (!source->log)
+		return log_failed(file, strerror(errno));
+	r = log_read(source->log, name, take_entry, source);
+	if (r == -EPROTO)
+		return log_failed(file, "this is no log of thinx stat; name another file");
+	if (r)
+		return log_failed(file, strerror(-r));
+	if (*name && strcmp(name, pool)) {
+		complain("%s: this is the log of another pool, %s; name another file",
+			 file, name);
+		return false;
+	}
+	if (*name) {
+		/* The last line may have been cut off: it must not take ours with it. */
+		if (!fseek(source->log, -1, SEEK_END) && fgetc(source->log) != '\n')
+			end_line(source->log);
+		return true;
+	}
+	log_format_header(line, pool);
+	if (fputs(line, source->log) < 0 || fflush(source->log))
+		return log_failed(file, strerror(errno));
+	return true;
+}
+
+static bool log_sample(struct source *source, const char *file, const struct numbers *n)
+{
+	char line[LOG_LINE];
+
+	if (!source->log || !source->samples.nr)
+		return true;
+	log_format(line, &source->samples.sample[source->samples.nr - 1], n);
+	if (fputs(line, source->log) < 0 || fflush(source->log))
+		return log_failed(file, strerror(errno));
+	return true;
+}
+
+/* ---- asking ---- */
 
 static bool ask(const struct source *source, struct numbers *n)
 {
@@ -247,7 +361,7 @@ static double now(void)
 }
 
 /* The first table is of all there was, the others of one interval each. */
-static int tell(struct options *o, const struct source *source)
+static int tell(struct options *o, struct source *source)
 {
 	struct numbers before, n, since;
 	double asked = 0, last;
@@ -259,15 +373,19 @@ static int tell(struct options *o, const struct source *source)
 		asked = now();
 		if (!ask(source, &n))
 			return FAILED;
+		take_sample(source);
 		since = n;
 		numbers_since(&since, &before);
-		if (!print(o, &since, last > 0 ? asked - last : 0))
+		if (!log_sample(source, o->log, last > 0 ? &since : NULL) ||
+		    !print(o, source, &since, last > 0 ? asked - last : 0) ||
+		    !flush_output())
 			return FAILED;
 		if (!o->interval || i == o->count)
 			return DONE;
 		before = n;
-		fflush(stdout);
 		sleep(o->interval);
+		if (!o->json && !o->no_headings)
+			putchar('\n');
 	}
 }
 
@@ -276,6 +394,7 @@ static bool find_source(struct system *s, const char *name, struct source *sourc
 	struct volume *v = find_volume(s, name);
 
 	source->pool = find_pool(s, name);
+	source->of_pool = source->pool;
 	strcpy(source->message, "stats");
 	if (!source->pool && v && v->pool) {
 		source->pool = v->pool;
@@ -288,6 +407,14 @@ static bool find_source(struct system *s, const char *name, struct source *sourc
 	return source->pool;
 }
 
+static bool of_pool_if_need_be(const struct options *o, const struct source *source)
+{
+	if (source->of_pool || (!o->space && !o->log))
+		return true;
+	complain("--space and --log are about a pool, not about a volume");
+	return false;
+}
+
 int command_stat(struct options *o)
 {
 	struct source source;
@@ -298,8 +425,12 @@ int command_stat(struct options *o)
 		complain("stat: a pool or a volume is expected");
 		return MISUSED;
 	}
-	if (system_read(&s) && find_source(&s, o->words[0], &source))
+	memset(&source, 0, sizeof(source));
+	if (system_read(&s) && find_source(&s, o->words[0], &source) &&
+	    of_pool_if_need_be(o, &source) && (!o->log || open_log(&source, o->log)))
 		r = tell(o, &source);
+	if (source.log && fclose(source.log))
+		r = FAILED;
 	system_free(&s);
 	return r;
 }

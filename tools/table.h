@@ -40,6 +40,21 @@ struct table {
 bool table_print(const struct table *t, struct options *o, void *objects, size_t nr,
 		 size_t size);
 
+/**
+ * struct table_rows - a table, and its rows
+ * @as_usual: -o, -O and -S are not about it
+ */
+struct table_rows {
+	const struct table *table;
+	void *objects;
+	size_t nr;
+	size_t size;
+	bool as_usual;
+};
+
+/** tables_print() - several, with an empty line between; as JSON one object */
+bool tables_print(const struct table_rows *tables, size_t nr, struct options *o);
+
 /** Columns; an absent value is an empty word, and 0 to -S and -O. */
 int show_text(struct dm_report *rh, struct dm_report_field *f, const char *text);
 

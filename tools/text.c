@@ -95,8 +95,12 @@ bool parse_pool_table(const char *text, struct pool_table *t)
 
 bool parse_thin_table(const char *text, struct thin_table *t)
 {
-	return take_device(&text, &t->pool_major, &t->pool_minor) &&
-	       take_id(&text, &t->id);
+	if (!take_device(&text, &t->pool_major, &t->pool_minor) ||
+	    !take_id(&text, &t->id))
+		return false;
+	if (!take_word(&text, t->origin, sizeof(t->origin)))
+		t->origin[0] = '\0';
+	return true;
 }
 
 bool parse_pool_status(const char *text, struct pool_status *s)
@@ -291,6 +295,96 @@ bool parse_page(const char *text, const char *name, struct page *page, struct ru
 		}
 		if (!(of_map ? parse_mapping(text, &run) : parse_difference(text, &run)) ||
 		    !run.length || !runs_add(runs, &run))
+			return false;
+	}
+	return false;
+}
+
+/* ---- the list of devices ---- */
+
+void infos_clear(struct infos *infos)
+{
+	free(infos->info);
+	memset(infos, 0, sizeof(*infos));
+}
+
+struct info *infos_find(const struct infos *infos, uint32_t id)
+{
+	size_t begin = 0, end = infos->nr;
+
+	while (begin < end) {
+		size_t mid = begin + (end - begin) / 2;
+
+		if (infos->info[mid].id == id)
+			return &infos->info[mid];
+		if (infos->info[mid].id < id)
+			begin = mid + 1;
+		else
+			end = mid;
+	}
+	return NULL;
+}
+
+bool infos_free_ids(const struct infos *infos, uint32_t *ids, size_t nr)
+{
+	int64_t id = MAX_DEVICE_ID;
+	size_t i = infos->nr, n = 0;
+
+	for (; n < nr && id >= 0; id--) {
+		if (i && infos->info[i - 1].id == id)
+			i--;
+		else
+			ids[n++] = id;
+	}
+	return n == nr;
+}
+
+static bool infos_add(struct infos *infos, const struct info *info)
+{
+	/* In order, each once: what infos_find() relies on. */
+	if (infos->nr && infos->info[infos->nr - 1].id >= info->id)
+		return false;
+	if (infos->nr == infos->room) {
+		size_t room = infos->room ? 2 * infos->room : 256;
+		struct info *more = realloc(infos->info, room * sizeof(*more));
+
+		if (!more)
+			return false;
+		infos->info = more;
+		infos->room = room;
+	}
+	infos->info[infos->nr++] = *info;
+	return true;
+}
+
+/* ID MAPPED TID CREATED SNAPPED STATE */
+static bool parse_info(const char *p, struct info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return take_id(&p, &info->id) && info->id <= MAX_DEVICE_ID &&
+	       take_number(&p, &info->mapped) && take_number(&p, &info->transaction) &&
+	       take_number(&p, &info->created) && take_number(&p, &info->snapped) &&
+	       take_word(&p, info->state, sizeof(info->state));
+}
+
+bool parse_devices(const char *text, bool *done, uint64_t *next, struct infos *infos)
+{
+	struct page page = { };
+	struct info info;
+	const char *p = text;
+	uint64_t version;
+	char word[32];
+
+	if (!take_word(&p, word, sizeof(word)) || strcmp(word, "thinx-devices") ||
+	    !take_number(&p, &version) || version != 1)
+		return false;
+	for (text = next_line(text); !at_end_of_line(text); text = next_line(text)) {
+		if (parse_last_line(text, &page)) {
+			*done = page.done;
+			*next = page.next;
+			return !*next_line(text);
+		}
+		if (!parse_info(text, &info) || !infos_add(infos, &info))
 			return false;
 	}
 	return false;

@@ -27,10 +27,12 @@ struct pool_table {
 /**
  * struct thin_table - a volume's table
  * @id: of the thin device
+ * @origin: external origin, MAJOR:MINOR, or empty
  */
 struct thin_table {
 	unsigned int pool_major, pool_minor;
 	uint32_t id;
+	char origin[24];
 };
 
 /**
@@ -146,5 +148,64 @@ struct page {
  * Return: false if it is no whole answer to that query.
  */
 bool parse_page(const char *text, const char *name, struct page *page, struct runs *runs);
+
+/* ---- the list of devices ---- */
+
+#define MAX_DEVICE_ID	0xffffff
+
+/**
+ * struct info - a line of the answer to "devices"
+ * @mapped: blocks
+ * @transaction: of user space, when it was made
+ * @created: the pool's counter of snapshots then
+ * @snapped: and at the last snapshot of it
+ * @state: idle, used or deleting
+ * @shown: for the caller
+ */
+struct info {
+	uint32_t id;
+	uint64_t mapped;
+	uint64_t transaction;
+	uint64_t created;
+	uint64_t snapped;
+	char state[16];
+	bool shown;
+};
+
+/**
+ * struct infos - many of them, in order of ID
+ */
+struct infos {
+	struct info *info;
+	size_t nr;
+	size_t room;
+};
+
+/** infos_clear() - forget all of them and free the memory */
+void infos_clear(struct infos *infos);
+
+/** infos_find() - Return: NULL if there is no such device. */
+struct info *infos_find(const struct infos *infos, uint32_t id);
+
+/**
+ * infos_free_ids() - IDs that no device has, the highest first
+ * @infos: all devices there are
+ * @ids: for @nr of them
+ *
+ * Programs that count upwards, such as LVM, do not meet these.
+ * Return: false if there are not that many.
+ */
+bool infos_free_ids(const struct infos *infos, uint32_t *ids, size_t nr);
+
+/**
+ * parse_devices() - read an answer to "devices"
+ * @text: the answer
+ * @done: the last line is "end"
+ * @next: else where the next page begins
+ * @infos: lines are appended
+ *
+ * Return: false if it is no whole answer to that query.
+ */
+bool parse_devices(const char *text, bool *done, uint64_t *next, struct infos *infos);
 
 #endif /* TOOLS_TEXT_H */

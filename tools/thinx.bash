@@ -17,27 +17,29 @@ _thinx_devices()
 _thinx()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local table='-o -O -S --units --nosuffix --noheadings --interval --count --json --help'
-	local words
+	local commands='list usage stat map delta'
+	local table='-o -O -S --units --nosuffix --noheadings --json --help'
+	local interval='--interval --count'
+	local line=" ${COMP_WORDS[*]} " words
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'list usage stat map delta help --help' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$commands help --help" -- "$word")
 		return
 	fi
 	case $before in
 	-o|-O|-S|--interval|--count|--dev-id|--thin?|--snap?) return ;;
 	--units) words='h b s k m g t p e H B S K M G T P E' ;;
+	--log) words=; compopt -o default ;;
 	*)	case ${COMP_WORDS[1]}:$word in
-		list:-*|usage:-*) words=$table ;;
-		stat:-*) words="--counters --bars $table" ;;
+		list:-*|usage:-*) words="$table $interval" ;;
+		stat:-*) words="--counters --bars --space --log $table $interval" ;;
 		map:-*) words='--dev-id --ranges --json --help' ;;
 		delta:-*) words='--thin1 --thin2 --ranges --json --help' ;;
-		help:*) words='list usage stat map delta' ;;
+		help:*) words=$commands ;;
 		list:*|usage:*|stat:*) words=$(_thinx_devices thinx-pool thin-pool thinx thin) ;;
 		*)	words=$(_thinx_devices thinx thin)
-			[[ " ${COMP_WORDS[*]} " != *" --dev-id "* &&
-			   " ${COMP_WORDS[*]} " != *" --thin1 "* ]] ||
+			[[ $line != *' --dev-id '* && $line != *' --thin1 '* ]] ||
 				words=$(_thinx_devices thinx-pool thin-pool) ;;
 		esac ;;
 	esac

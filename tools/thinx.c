@@ -18,9 +18,11 @@
 	"  --units UNIT    h, b, s, k, m, g, t, p, e; capitals: powers of 1000\n" \
 	"  --nosuffix      no unit behind the numbers\n"		\
 	"  --noheadings    no first line\n"				\
-	"  --interval S    again every S seconds\n"			\
-	"  --count N       N times\n"					\
 	"  --json          as JSON\n"
+
+#define INTERVAL_HELP							\
+	"  --interval S    again every S seconds\n"			\
+	"  --count N       N times\n"
 
 static const struct command {
 	const char *name;
@@ -34,22 +36,25 @@ static const struct command {
 	  "thinx list [OPTION]... [POOL|VOLUME]...\n"
 	  "Pools and volumes, or those named and the volumes of pools named.\n"
 	  "The columns own and shared are counted, which takes a while.\n"
-	  TABLE_HELP },
+	  TABLE_HELP INTERVAL_HELP },
 	{ "usage", command_usage, TAKES_TABLE | TAKES_INTERVAL,
 	  "what deleting a volume would free",
 	  "thinx usage [OPTION]... [POOL|VOLUME]...\n"
 	  "What volumes map, and what of it is their own: in no other volume, snapshot or\n"
 	  "metadata snapshot. It is counted, which takes a while.\n"
-	  TABLE_HELP },
+	  TABLE_HELP INTERVAL_HELP },
 	{ "stat", command_stat, TAKES_TABLE | TAKES_INTERVAL | TAKES_VIEW,
-	  "what a pool or volume does, and how long it takes",
+	  "what a pool or volume does, how long it takes, when it is full",
 	  "thinx stat [OPTION]... POOL|VOLUME\n"
 	  "How often each stage of the slow path and of commits was passed, and how many\n"
 	  "microseconds it took at most: half of them, 90 and 99 of 100, the longest.\n"
-	  "First since it was set up, then of each interval.\n"
+	  "First since it was set up, then of each interval.  Of a pool also how much space\n"
+	  "is used, and when it is full if it goes on like that.\n"
 	  "  --counters      what was done, and why, instead\n"
 	  "  --bars          histograms instead\n"
-	  TABLE_HELP },
+	  "  --space         of a pool: how much is used, and when it is full; alone\n"
+	  "  --log FILE      of a pool: keep that and the times there, for thinx plot\n"
+	  TABLE_HELP INTERVAL_HELP },
 	{ "map", command_map, TAKES_DEVICE | TAKES_RANGES,
 	  "which blocks a volume has",
 	  "thinx map [--ranges|--json] VOLUME\n"
@@ -122,6 +127,8 @@ int main(int argc, char **argv)
 	if (!options_parse(&o, c->takes, argc - 1, argv + 1))
 		return MISUSED;
 	r = o.help ? help(c->name) : c->run(&o);
+	if (r == DONE && !flush_output())
+		r = FAILED;
 	dm_lib_release();
 	return r;
 }

@@ -53,6 +53,13 @@ static const char recorded_usage[] =
 	"own 3\n"
 	"end\n";
 
+static const char recorded_devices[] =
+	"thinx-devices 1\n"
+	"1 12 0 0 2 used\n"
+	"2 0 0 0 0 idle\n"
+	"16777215 12 5 2 2 idle\n"
+	"end\n";
+
 static const char recorded_stats[] =
 	"thinx-stats 1\n"
 	"deferred 7\n"

@@ -180,6 +180,35 @@ static void test_errors_end_it(void **state)
 	runs_clear(&runs);
 }
 
+static void test_the_list_of_devices(void **state)
+{
+	static const struct exchange list[] = {
+		{ "devices 0 1000", "thinx-devices 1\n0 1 2 3 4 idle\nnext 1\n", 0 },
+		{ "devices 1 1000", "thinx-devices 1\n7 1 2 3 4 used\nend\n", 0 },
+		{ }
+	};
+	static const struct exchange stuck[] = {
+		{ "devices 0 1000", "thinx-devices 1\n0 1 2 3 4 idle\nnext 1\n", 0 },
+		{ "devices 1 1000", "thinx-devices 1\nnext 1\n", 0 }, { }
+	};
+	static const struct exchange unknown[] = {
+		{ "devices 0 1000", NULL, -EINVAL }, { }
+	};
+	struct infos infos = { };
+
+	nr_asked = 0;
+	assert_int_equal(query_devices(answer, (void *)list, &infos), 0);
+	assert_int_equal(infos.nr, 2);
+	assert_int_equal(infos.info[1].id, 7);
+	infos_clear(&infos);
+	nr_asked = 0;
+	assert_int_equal(query_devices(answer, (void *)stuck, &infos), -EPROTO);
+	infos_clear(&infos);
+	nr_asked = 0;
+	assert_int_equal(query_devices(answer, (void *)unknown, &infos), -EINVAL);
+	infos_clear(&infos);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -190,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_one_that_moves_for_ever_is_given_up),
 		cmocka_unit_test(test_usage_adds_up),
 		cmocka_unit_test(test_errors_end_it),
+		cmocka_unit_test(test_the_list_of_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,9 @@ static void test_thin_tables(void **state)
 
 	assert_true(parse_thin_table(recorded_thin_table, &t));
 	assert_int_equal(t.id, 1);
+	assert_string_equal(t.origin, "");
 	assert_true(parse_thin_table("254:3 16777215 7:9", &t));
+	assert_string_equal(t.origin, "7:9");
 	assert_int_equal(t.pool_major, 254);
 	assert_int_equal(t.pool_minor, 3);
 	assert_int_equal(t.id, 16777215);
@@ -265,6 +267,83 @@ static void test_runs_that_continue_are_one(void **state)
 	runs_clear(&runs);
 }
 
+/* ---- the list of devices ---- */
+
+static void test_a_list_of_devices(void **state)
+{
+	struct infos infos = { };
+	uint64_t next = 0;
+	bool done;
+
+	assert_true(parse_devices(recorded_devices, &done, &next, &infos));
+	assert_true(done);
+	assert_int_equal(infos.nr, 3);
+	assert_int_equal(infos.info[0].mapped, 12);
+	assert_int_equal(infos.info[0].snapped, 2);
+	assert_string_equal(infos.info[0].state, "used");
+	assert_int_equal(infos.info[2].id, 16777215);
+	assert_int_equal(infos.info[2].transaction, 5);
+	assert_int_equal(infos.info[2].created, 2);
+	assert_ptr_equal(infos_find(&infos, 2), &infos.info[1]);
+	assert_null(infos_find(&infos, 0));
+	assert_null(infos_find(&infos, 3));
+	assert_null(infos_find(&infos, UINT32_MAX));
+	infos_clear(&infos);
+	assert_null(infos_find(&infos, 2));
+	/* A page, and words of later versions. */
+	assert_true(parse_devices("thinx-devices 1 more\n7 1 2 3 4 held 9\nnext 8\n",
+				  &done, &next, &infos));
+	assert_false(done);
+	assert_int_equal(next, 8);
+	assert_string_equal(infos.info[0].state, "held");
+	infos_clear(&infos);
+}
+
+static void test_what_is_no_list(void **state)
+{
+	static const char *const bad[] = {
+		"", "thinx-devices 1", "thinx-devices 1\n", "thinx-devices 2\nend\n",
+		"thinx-device 1\nend\n", "thinx-devices 1\n1 2 3 4 5\nend\n",
+		"thinx-devices 1\n1 2 3 4 5 idle\n",
+		"thinx-devices 1\n16777216 2 3 4 5 idle\nend\n",
+		"thinx-devices 1\n2 2 3 4 5 idle\n2 2 3 4 5 idle\nend\n",
+		"thinx-devices 1\n2 2 3 4 5 idle\n1 2 3 4 5 idle\nend\n",
+		"thinx-devices 1\nend\n1 2 3 4 5 idle\n",
+	};
+	uint64_t next;
+	unsigned int i;
+	bool done;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *text = strdup(bad[i]);
+		struct infos infos = { };
+
+		if (parse_devices(text, &done, &next, &infos))
+			fail_msg("taken for an answer: %s", text);
+		infos_clear(&infos);
+		free(text);
+	}
+}
+
+static void test_free_ids_are_the_highest(void **state)
+{
+	struct info some[] = { { .id = 0 }, { .id = 1 }, { .id = 16777212 },
+			       { .id = 16777214 } };
+	struct infos infos = { .info = some, .nr = 4 }, none = { }, two = { .info = some, .nr = 2 };
+	static uint32_t ids[MAX_DEVICE_ID + 2];
+
+	assert_true(infos_free_ids(&infos, ids, 3));
+	assert_int_equal(ids[0], 16777215);
+	assert_int_equal(ids[1], 16777213);
+	assert_int_equal(ids[2], 16777211);
+	assert_true(infos_free_ids(&none, ids, MAX_DEVICE_ID + 1));
+	assert_int_equal(ids[MAX_DEVICE_ID], 0);
+	assert_false(infos_free_ids(&none, ids, MAX_DEVICE_ID + 2));
+	assert_true(infos_free_ids(&two, ids, MAX_DEVICE_ID - 1));
+	assert_int_equal(ids[MAX_DEVICE_ID - 2], 2);
+	assert_false(infos_free_ids(&two, ids, MAX_DEVICE_ID));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -279,6 +358,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_answer),
 		cmocka_unit_test(test_every_answer_cut_off_anywhere),
 		cmocka_unit_test(test_runs_that_continue_are_one),
+		cmocka_unit_test(test_a_list_of_devices),
+		cmocka_unit_test(test_what_is_no_list),
+		cmocka_unit_test(test_free_ids_are_the_highest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
