@@ -25,4 +25,13 @@ int command_map(struct options *o);
 /** command_delta() - see command_list() */
 int command_delta(struct options *o);
 
+/** command_snapshot() - see command_list() */
+int command_snapshot(struct options *o);
+
+/** command_rollback() - see command_list() */
+int command_rollback(struct options *o);
+
+/** command_undo() - see command_list() */
+int command_undo(struct options *o);
+
 #endif /* TOOLS_COMMANDS_H */

@@ -17,7 +17,7 @@
 
 enum {
 	UNITS = 256, NO_SUFFIX, NO_HEADINGS, INTERVAL, COUNT, DEV_ID, THIN1, THIN2, RANGES,
-	JSON, COUNTERS, BARS, SPACE, LOG
+	JSON, COUNTERS, BARS, SPACE, LOG, GROUP, KEEP
 };
 
 static const struct option longs[] = {
@@ -39,6 +39,8 @@ static const struct option longs[] = {
 	{ "bars", no_argument, NULL, BARS },
 	{ "space", no_argument, NULL, SPACE },
 	{ "log", required_argument, NULL, LOG },
+	{ "group", no_argument, NULL, GROUP },
+	{ "keep", required_argument, NULL, KEEP },
 	{ "json", no_argument, NULL, JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -69,6 +71,10 @@ static unsigned int group_of(int c)
 	case SPACE:
 	case LOG:
 		return TAKES_VIEW;
+	case GROUP:
+		return TAKES_GROUP;
+	case KEEP:
+		return TAKES_KEEP;
 	}
 	return 0;
 }
@@ -164,6 +170,11 @@ static bool take(struct options *o, int c)
 		return o->space = true;
 	case LOG:
 		o->log = optarg;
+		return true;
+	case GROUP:
+		return o->group = true;
+	case KEEP:
+		o->keep = optarg;
 		return true;
 	case JSON:
 		return o->json = true;

@@ -22,6 +22,8 @@
 #define TAKES_DEVICE	0x4	/* --dev-id */
 #define TAKES_PAIR	0x8	/* --thin1 --thin2 and their other names */
 #define TAKES_RANGES	0x10	/* --ranges */
+#define TAKES_GROUP	0x40	/* --group */
+#define TAKES_KEEP	0x80	/* --keep */
 #define TAKES_VIEW	0x20	/* --counters --bars --space --log */
 
 /**
@@ -35,6 +37,8 @@
  * @count: how often; 0: for ever
  * @id: --dev-id, --thin1 and --thin2
  * @has_id: were they given?
+ * @group: several snapshots of one moment
+ * @keep: name for what a volume had, or NULL
  * @log: file that keeps samples, or NULL
  * @words: the rest
  */
@@ -50,6 +54,8 @@ struct options {
 	bool ranges;
 	bool counters, bars, space;
 	const char *log;
+	bool group;
+	const char *keep;
 	bool help;
 	int nr_words;
 	char **words;

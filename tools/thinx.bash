@@ -17,7 +17,7 @@ _thinx_devices()
 _thinx()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='list usage stat map delta'
+	local commands='list usage stat map delta snapshot rollback undo'
 	local table='-o -O -S --units --nosuffix --noheadings --json --help'
 	local interval='--interval --count'
 	local line=" ${COMP_WORDS[*]} " words
@@ -28,7 +28,7 @@ _thinx()
 		return
 	fi
 	case $before in
-	-o|-O|-S|--interval|--count|--dev-id|--thin?|--snap?) return ;;
+	-o|-O|-S|--interval|--count|--dev-id|--thin?|--snap?|--keep) return ;;
 	--units) words='h b s k m g t p e H B S K M G T P E' ;;
 	--log) words=; compopt -o default ;;
 	*)	case ${COMP_WORDS[1]}:$word in
@@ -36,8 +36,15 @@ _thinx()
 		stat:-*) words="--counters --bars --space --log $table $interval" ;;
 		map:-*) words='--dev-id --ranges --json --help' ;;
 		delta:-*) words='--thin1 --thin2 --ranges --json --help' ;;
+		snapshot:-*) words="--group $table" ;;
+		rollback:-*) words="--keep --dev-id $table" ;;
+		undo:-*) words="--dev-id $table" ;;
 		help:*) words=$commands ;;
 		list:*|usage:*|stat:*) words=$(_thinx_devices thinx-pool thin-pool thinx thin) ;;
+		snapshot:*)
+			words=
+			[ "$before" != = ] || words=$(_thinx_devices thinx thin) ;;
+		rollback:*|undo:*) words=$(_thinx_devices thinx thin) ;;
 		*)	words=$(_thinx_devices thinx thin)
 			[[ $line != *' --dev-id '* && $line != *' --thin1 '* ]] ||
 				words=$(_thinx_devices thinx-pool thin-pool) ;;

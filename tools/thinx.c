@@ -69,6 +69,28 @@ static const struct command {
 	  "The differences of two thin devices, as thin_delta's XML.\n"
 	  "  --ranges        bytes: OFFSET LENGTH different|left_only|right_only\n"
 	  "  --json          blocks, as JSON\n" },
+	{ "snapshot", command_snapshot, TAKES_TABLE | TAKES_GROUP,
+	  "snapshots, several of one moment",
+	  "thinx snapshot [OPTION]... NEW=ORIGIN\n"
+	  "thinx snapshot --group [OPTION]... NEW=ORIGIN...\n"
+	  "Makes snapshots of volumes in use, and devices NEW that show them.\n"
+	  TABLE_HELP },
+	{ "rollback", command_rollback, TAKES_TABLE | TAKES_DEVICE | TAKES_KEEP,
+	  "give a volume what a snapshot has",
+	  "thinx rollback [OPTION]... VOLUME SNAPSHOT\n"
+	  "thinx rollback [OPTION]... --dev-id ID VOLUME\n"
+	  "The volume must not be in use.  What it had is in a new device, VOLUME-before.\n"
+	  "  --keep NAME     name of that device\n"
+	  "  --dev-id ID     thin device that is the snapshot\n"
+	  TABLE_HELP },
+	{ "undo", command_undo, TAKES_TABLE | TAKES_DEVICE,
+	  "take a rollback back",
+	  "thinx undo [OPTION]... VOLUME [KEPT]\n"
+	  "thinx undo [OPTION]... --dev-id ID VOLUME\n"
+	  "Exchanges the volume and VOLUME-before, or what is named; twice is a rollback.\n"
+	  "Neither may be in use.\n"
+	  "  --dev-id ID     thin device that has what the volume had\n"
+	  TABLE_HELP },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
