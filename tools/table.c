@@ -137,7 +137,7 @@ int show_size(struct dm_pool *mem, struct dm_report_field *f, const struct optio
 		dm_report_field_set_value(f, "", &none);
 		return 1;
 	}
-	text = dm_size_to_string(mem, sectors, o->unit, 0, o->factor, !o->no_suffix,
+	text = dm_size_to_string(mem, sectors, o->unit, 1, o->factor, !o->no_suffix,
 				 DM_SIZE_UNIT);
 	value = dm_pool_alloc(mem, sizeof(*value));
 	if (!text || !value)
