@@ -21,7 +21,8 @@
 #   PREFIX=DIR          prefix for everything but the module (/usr/local)
 #   DESTDIR=DIR         prepended to all paths, for packages; then no depmod
 # make tools            the program thinx(8), build/thinx; it needs libdevmapper
-# make install-tools    the program, its manual page, completion for bash;
+# make install-tools    the program, its manual page, completion for bash, and what
+#                       has policies applied when a pool comes up;
 #                       make uninstall-tools
 # make check            user-space tests; make coverage: their line coverage
 # make clean            remove what was built in the tree
@@ -47,6 +48,8 @@ root = $(abspath $(DESTDIR)$(INSTALL_MOD_PATH))
 moddir = $(root)/lib/modules/$(release)/$(INSTALL_MOD_DIR)
 mandir = $(DESTDIR)$(PREFIX)/share/man/man7
 docdir = $(DESTDIR)$(PREFIX)/share/doc/thinx
+udevdir = $(DESTDIR)$(PREFIX)/lib/udev/rules.d
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 completion = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 depmod = $(if $(DESTDIR),,$(DEPMOD) $(if $(root),-b $(root)) $(release))
 key = $(shell sed -n 's/^CONFIG_MODULE_SIG_KEY="*\([^"]*\)"*$$/\1/p' \
@@ -121,10 +124,15 @@ install-tools: tools
 	install -D -m 755 build/thinx $(DESTDIR)$(PREFIX)/sbin/thinx
 	install -D -m 644 docs/man/thinx.8 $(DESTDIR)$(PREFIX)/share/man/man8/thinx.8
 	install -D -m 644 tools/thinx.bash $(completion)/thinx
+	install -D -m 644 packaging/udev/68-thinx-policy.rules $(udevdir)/68-thinx-policy.rules
+	install -d $(unitdir)
+	sed 's,@SBIN@,$(PREFIX)/sbin,' packaging/systemd/thinx-policy@.service \
+		> $(unitdir)/thinx-policy@.service
 
 uninstall-tools:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/thinx $(DESTDIR)$(PREFIX)/share/man/man8/thinx.8 \
-		$(completion)/thinx
+		$(completion)/thinx $(udevdir)/68-thinx-policy.rules \
+		$(unitdir)/thinx-policy@.service
 
 check coverage:
 	$(MAKE) -C tests $@

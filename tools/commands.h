@@ -34,4 +34,7 @@ int command_rollback(struct options *o);
 /** command_undo() - see command_list() */
 int command_undo(struct options *o);
 
+/** command_policy() - see command_list() */
+int command_policy(struct options *o);
+
 #endif /* TOOLS_COMMANDS_H */

@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules.h"
 #include "say.h"
 #include "text.h"
 
 enum {
 	UNITS = 256, NO_SUFFIX, NO_HEADINGS, INTERVAL, COUNT, DEV_ID, THIN1, THIN2, RANGES,
-	JSON, COUNTERS, BARS, SPACE, LOG, GROUP, KEEP
+	JSON, COUNTERS, BARS, SPACE, LOG, GROUP, KEEP,
+	RESERVE, LIMIT, CONFIG
 };
 
 static const struct option longs[] = {
@@ -41,6 +43,9 @@ static const struct option longs[] = {
 	{ "log", required_argument, NULL, LOG },
 	{ "group", no_argument, NULL, GROUP },
 	{ "keep", required_argument, NULL, KEEP },
+	{ "reserve", required_argument, NULL, RESERVE },
+	{ "limit", required_argument, NULL, LIMIT },
+	{ "config", required_argument, NULL, CONFIG },
 	{ "json", no_argument, NULL, JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -75,6 +80,10 @@ static unsigned int group_of(int c)
 		return TAKES_GROUP;
 	case KEEP:
 		return TAKES_KEEP;
+	case RESERVE:
+	case LIMIT:
+	case CONFIG:
+		return TAKES_POLICY;
 	}
 	return 0;
 }
@@ -120,6 +129,15 @@ static bool take_seconds(unsigned int *value, const char *text)
 	}
 	*value = n;
 	return true;
+}
+
+static bool take_size(bool *has, uint64_t *bytes, const char *text)
+{
+	*has = parse_size(text, bytes);
+	if (!*has)
+		complain("'%s' is no size: bytes are expected, or a number and k, m, g, t, p or e",
+			 text);
+	return *has;
 }
 
 static bool take_units(struct options *o, const char *text)
@@ -175,6 +193,13 @@ static bool take(struct options *o, int c)
 		return o->group = true;
 	case KEEP:
 		o->keep = optarg;
+		return true;
+	case RESERVE:
+		return take_size(&o->has_reserve, &o->reserve, optarg);
+	case LIMIT:
+		return take_size(&o->has_limit, &o->limit, optarg);
+	case CONFIG:
+		o->config = optarg;
 		return true;
 	case JSON:
 		return o->json = true;

@@ -24,6 +24,7 @@
 #define TAKES_RANGES	0x10	/* --ranges */
 #define TAKES_GROUP	0x40	/* --group */
 #define TAKES_KEEP	0x80	/* --keep */
+#define TAKES_POLICY	0x100	/* --reserve --limit --config */
 #define TAKES_VIEW	0x20	/* --counters --bars --space --log */
 
 /**
@@ -39,6 +40,9 @@
  * @has_id: were they given?
  * @group: several snapshots of one moment
  * @keep: name for what a volume had, or NULL
+ * @reserve: bytes
+ * @limit: bytes
+ * @config: directory of policies, or NULL
  * @log: file that keeps samples, or NULL
  * @words: the rest
  */
@@ -56,6 +60,9 @@ struct options {
 	const char *log;
 	bool group;
 	const char *keep;
+	bool has_reserve, has_limit;
+	uint64_t reserve, limit;
+	const char *config;
 	bool help;
 	int nr_words;
 	char **words;

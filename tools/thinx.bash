@@ -17,7 +17,7 @@ _thinx_devices()
 _thinx()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='list usage stat map delta snapshot rollback undo'
+	local commands='list usage stat map delta snapshot rollback undo policy'
 	local table='-o -O -S --units --nosuffix --noheadings --json --help'
 	local interval='--interval --count'
 	local line=" ${COMP_WORDS[*]} " words
@@ -28,9 +28,9 @@ _thinx()
 		return
 	fi
 	case $before in
-	-o|-O|-S|--interval|--count|--dev-id|--thin?|--snap?|--keep) return ;;
+	-o|-O|-S|--interval|--count|--dev-id|--thin?|--snap?|--keep|--reserve|--limit) return ;;
 	--units) words='h b s k m g t p e H B S K M G T P E' ;;
-	--log) words=; compopt -o default ;;
+	--log|--config) words=; compopt -o default ;;
 	*)	case ${COMP_WORDS[1]}:$word in
 		list:-*|usage:-*) words="$table $interval" ;;
 		stat:-*) words="--counters --bars --space --log $table $interval" ;;
@@ -39,7 +39,16 @@ _thinx()
 		snapshot:-*) words="--group $table" ;;
 		rollback:-*) words="--keep --dev-id $table" ;;
 		undo:-*) words="--dev-id $table" ;;
+		policy:-*) words="--reserve --limit --dev-id --config $table" ;;
 		help:*) words=$commands ;;
+		policy:*)
+			if [ "$COMP_CWORD" = 2 ]; then
+				words='set show apply'
+			elif [[ $line == *' set '* && $line != *' --dev-id '* ]]; then
+				words=$(_thinx_devices thinx thin)
+			else
+				words=$(_thinx_devices thinx-pool thin-pool)
+			fi ;;
 		list:*|usage:*|stat:*) words=$(_thinx_devices thinx-pool thin-pool thinx thin) ;;
 		snapshot:*)
 			words=

@@ -91,6 +91,18 @@ static const struct command {
 	  "Neither may be in use.\n"
 	  "  --dev-id ID     thin device that has what the volume had\n"
 	  TABLE_HELP },
+	{ "policy", command_policy, TAKES_TABLE | TAKES_DEVICE | TAKES_POLICY,
+	  "reserves and limits that outlive a reboot",
+	  "thinx policy set [--reserve SIZE] [--limit SIZE] [OPTION]... VOLUME\n"
+	  "thinx policy set [--reserve SIZE] [--limit SIZE] [OPTION]... --dev-id ID POOL\n"
+	  "thinx policy show|apply [OPTION]... [POOL]...\n"
+	  "Sets reserves and limits and keeps them in files; shows those kept; sets them\n"
+	  "again, for pools that have been set up.  SIZE: bytes, or with k, m, g, t.\n"
+	  "  --reserve SIZE  free space that only this device may take; 0: none\n"
+	  "  --limit SIZE    what it may map at most; 0: everything\n"
+	  "  --dev-id ID     thin device\n"
+	  "  --config DIR    where the files are, in place of /etc/thinx/policy.d\n"
+	  TABLE_HELP },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

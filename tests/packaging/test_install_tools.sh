@@ -11,11 +11,15 @@ dest=$work/dest
 ok "build and install" make -s "DESTDIR=$dest" PREFIX=/usr install-tools
 (cd "$dest" && find . -type f | sort) > "$work/got"
 cat > "$work/wanted" <<-END
+./usr/lib/systemd/system/thinx-policy@.service
+./usr/lib/udev/rules.d/68-thinx-policy.rules
 ./usr/sbin/thinx
 ./usr/share/bash-completion/completions/thinx
 ./usr/share/man/man8/thinx.8
 END
 same "these files and no others" "$work/got" "$work/wanted"
+ok "the service runs it" grep -qx "ExecStart=/usr/sbin/thinx policy apply /dev/%i" \
+	"$dest/usr/lib/systemd/system/thinx-policy@.service"
 ok "the program runs" grep -q '^  list ' <("$dest/usr/sbin/thinx" --help)
 "$dest/usr/sbin/thinx" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' > "$work/commands"
 while read -r command; do
