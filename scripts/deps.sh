@@ -51,7 +51,7 @@ test_packages=("${demo_packages[@]}" "${vm_packages[@]}"
 	# building a kernel
 	bc bison flex libelf-dev libssl-dev patch
 	# what runs in the virtual machines
-	fio xfsprogs
+	fio xfsprogs gnuplot-nox
 	# installing, and the manual page
 	dkms groff-base man-db mandoc
 	# other Debians

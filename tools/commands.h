@@ -37,4 +37,10 @@ int command_undo(struct options *o);
 /** command_policy() - see command_list() */
 int command_policy(struct options *o);
 
+/** command_export() - see command_list() */
+int command_export(struct options *o);
+
+/** command_plot() - see command_list() */
+int command_plot(struct options *o);
+
 #endif /* TOOLS_COMMANDS_H */

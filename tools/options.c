@@ -19,7 +19,7 @@
 enum {
 	UNITS = 256, NO_SUFFIX, NO_HEADINGS, INTERVAL, COUNT, DEV_ID, THIN1, THIN2, RANGES,
 	JSON, COUNTERS, BARS, SPACE, LOG, GROUP, KEEP,
-	RESERVE, LIMIT, CONFIG
+	RESERVE, LIMIT, CONFIG, PROMETHEUS
 };
 
 static const struct option longs[] = {
@@ -46,6 +46,7 @@ static const struct option longs[] = {
 	{ "reserve", required_argument, NULL, RESERVE },
 	{ "limit", required_argument, NULL, LIMIT },
 	{ "config", required_argument, NULL, CONFIG },
+	{ "prometheus", no_argument, NULL, PROMETHEUS },
 	{ "json", no_argument, NULL, JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -84,6 +85,8 @@ static unsigned int group_of(int c)
 	case LIMIT:
 	case CONFIG:
 		return TAKES_POLICY;
+	case PROMETHEUS:
+		return TAKES_FORMAT;
 	}
 	return 0;
 }
@@ -201,6 +204,8 @@ static bool take(struct options *o, int c)
 	case CONFIG:
 		o->config = optarg;
 		return true;
+	case PROMETHEUS:
+		return o->prometheus = true;
 	case JSON:
 		return o->json = true;
 	case 'h':

@@ -25,6 +25,8 @@
 #define TAKES_GROUP	0x40	/* --group */
 #define TAKES_KEEP	0x80	/* --keep */
 #define TAKES_POLICY	0x100	/* --reserve --limit --config */
+#define TAKES_FORMAT	0x200	/* --prometheus */
+#define TAKES_PLOT	0x400	/* nothing but --json */
 #define TAKES_VIEW	0x20	/* --counters --bars --space --log */
 
 /**
@@ -63,6 +65,7 @@ struct options {
 	bool has_reserve, has_limit;
 	uint64_t reserve, limit;
 	const char *config;
+	bool prometheus;
 	bool help;
 	int nr_words;
 	char **words;

@@ -17,7 +17,7 @@ _thinx_devices()
 _thinx()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='list usage stat map delta snapshot rollback undo policy'
+	local commands='list usage stat map delta snapshot rollback undo policy export plot'
 	local table='-o -O -S --units --nosuffix --noheadings --json --help'
 	local interval='--interval --count'
 	local line=" ${COMP_WORDS[*]} " words
@@ -40,7 +40,11 @@ _thinx()
 		rollback:-*) words="--keep --dev-id $table" ;;
 		undo:-*) words="--dev-id $table" ;;
 		policy:-*) words="--reserve --limit --dev-id --config $table" ;;
+		export:-*) words='--prometheus --json --help' ;;
+		plot:-*) words='--json --help' ;;
 		help:*) words=$commands ;;
+		plot:*) words=; compopt -o default ;;
+		export:*) words=$(_thinx_devices thinx-pool thin-pool) ;;
 		policy:*)
 			if [ "$COMP_CWORD" = 2 ]; then
 				words='set show apply'

@@ -103,6 +103,18 @@ static const struct command {
 	  "  --dev-id ID     thin device\n"
 	  "  --config DIR    where the files are, in place of /etc/thinx/policy.d\n"
 	  TABLE_HELP },
+	{ "export", command_export, TAKES_FORMAT,
+	  "numbers for monitoring",
+	  "thinx export --prometheus|--json [POOL]...\n"
+	  "Space, modes, counters and histograms of pools, in a format for programs.\n"
+	  "  --prometheus    as the textfile collector of node_exporter reads it\n"
+	  "  --json          as JSON\n" },
+	{ "plot", command_plot, TAKES_PLOT,
+	  "a picture of what stat --log kept",
+	  "thinx plot [--json] LOG FILE.png|FILE.svg\n"
+	  "Use over time, with the end it is heading for, and how long stages took; it\n"
+	  "needs gnuplot.\n"
+	  "  --json          print what is foreseen as JSON\n" },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
