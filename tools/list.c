@@ -251,6 +251,37 @@ COLUMN(own_percent)
 	return show_percent(rh, f, known, r->own, r->mapped);
 }
 
+static int show_blocks(struct dm_pool *mem, struct dm_report_field *f, void *private,
+		       const struct row *r, bool known, uint64_t blocks)
+{
+	return show_size(mem, f, private, known,
+			 known ? blocks * r->p->table.block_sectors : 0);
+}
+
+COLUMN(reserve)
+{
+	const struct row *r = data;
+	bool known = r->info && r->info->reserve;
+
+	return show_blocks(mem, f, private, r, known, known ? r->info->reserve : 0);
+}
+
+COLUMN(left)
+{
+	const struct row *r = data;
+	bool known = r->info && r->info->reserve;
+
+	return show_blocks(mem, f, private, r, known, known ? r->info->left : 0);
+}
+
+COLUMN(limit)
+{
+	const struct row *r = data;
+	bool known = r->info && r->info->has_limit;
+
+	return show_blocks(mem, f, private, r, known, known ? r->info->limit : 0);
+}
+
 static void *the_row(void *object)
 {
 	return object;
@@ -278,6 +309,9 @@ static const struct dm_report_field_type fields[] = {
 	{ 1, SIZE, 0, 3, "own", "Own", show_own, "Counted: what deleting it would free." },
 	{ 1, SIZE, 0, 6, "shared", "Shared", show_shared, "Counted: what others have as well." },
 	{ 1, PERCENT, 0, 4, "own_percent", "Own%", show_own_percent, "Own, of what is mapped." },
+	{ 1, SIZE, 0, 7, "reserve", "Reserve", show_reserve, "Free space kept for it." },
+	{ 1, SIZE, 0, 4, "left", "Left", show_left, "What is left of that." },
+	{ 1, SIZE, 0, 5, "limit", "Limit", show_limit, "What it may map at most." },
 	{ 1, SIZE, 0, 5, "metadata_size", "MSize", show_meta_size, "Metadata of the pool." },
 	{ 1, PERCENT, 0, 5, "metadata_percent", "Meta%", show_meta_percent, "How much of it is in use." },
 	{ 1, TEXT, 0, 4, "mode", "Mode", show_mode, "Mode of the pool." },
@@ -368,6 +402,8 @@ static size_t ask_for_devices(struct listing *l)
 	for (i = 0; l->infos && i < l->s.nr_pools; i++) {
 		if (query_devices(pool_ask, &l->s.pools[i], &l->infos[i]))
 			infos_clear(&l->infos[i]);
+		else
+			(void)!query_quotas(pool_ask, &l->s.pools[i], &l->infos[i]);
 		nr += l->infos[i].nr;
 	}
 	return nr;

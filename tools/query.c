@@ -84,7 +84,11 @@ int query_all(const struct query *q, struct page *sum, struct runs *runs)
 /* Lines of one answer: few enough for its buffer to need no third try. */
 #define DEVICES_PAGE	1000
 
-int query_devices(ask_fn ask, void *context, struct infos *infos)
+typedef bool (*parse_fn)(const char *text, bool *done, uint64_t *next,
+			 struct infos *infos);
+
+static int ask_for_all(const char *name, parse_fn parse, ask_fn ask, void *context,
+		       struct infos *infos)
 {
 	uint64_t from = 0, next = 0;
 	char message[64], *reply;
@@ -92,14 +96,24 @@ int query_devices(ask_fn ask, void *context, struct infos *infos)
 	int r = 0;
 
 	for (; !r && !done; from = next) {
-		snprintf(message, sizeof(message), "devices %llu %u",
+		snprintf(message, sizeof(message), "%s %llu %u", name,
 			 (unsigned long long)from, DEVICES_PAGE);
 		r = ask(context, message, &reply);
 		if (r)
 			break;
-		if (!parse_devices(reply, &done, &next, infos) || (!done && next <= from))
+		if (!parse(reply, &done, &next, infos) || (!done && next <= from))
 			r = -EPROTO;
 		free(reply);
 	}
 	return r;
+}
+
+int query_devices(ask_fn ask, void *context, struct infos *infos)
+{
+	return ask_for_all("devices", parse_devices, ask, context, infos);
+}
+
+int query_quotas(ask_fn ask, void *context, struct infos *infos)
+{
+	return ask_for_all("quotas", parse_quotas, ask, context, infos);
 }

@@ -73,4 +73,7 @@ int query_all(const struct query *q, struct page *sum, struct runs *runs);
  */
 int query_devices(ask_fn ask, void *context, struct infos *infos);
 
+/** query_quotas() - likewise, reserves and limits of what query_devices() has found */
+int query_quotas(ask_fn ask, void *context, struct infos *infos);
+
 #endif /* TOOLS_QUERY_H */

@@ -367,16 +367,21 @@ static bool parse_info(const char *p, struct info *info)
 	       take_word(&p, info->state, sizeof(info->state));
 }
 
+static bool is_answer(const char *p, const char *name)
+{
+	uint64_t version;
+	char word[32];
+
+	return take_word(&p, word, sizeof(word)) && !strcmp(word, name) &&
+	       take_number(&p, &version) && version == 1;
+}
+
 bool parse_devices(const char *text, bool *done, uint64_t *next, struct infos *infos)
 {
 	struct page page = { };
 	struct info info;
-	const char *p = text;
-	uint64_t version;
-	char word[32];
 
-	if (!take_word(&p, word, sizeof(word)) || strcmp(word, "thinx-devices") ||
-	    !take_number(&p, &version) || version != 1)
+	if (!is_answer(text, "thinx-devices"))
 		return false;
 	for (text = next_line(text); !at_end_of_line(text); text = next_line(text)) {
 		if (parse_last_line(text, &page)) {
@@ -385,6 +390,42 @@ bool parse_devices(const char *text, bool *done, uint64_t *next, struct infos *i
 			return !*next_line(text);
 		}
 		if (!parse_info(text, &info) || !infos_add(infos, &info))
+			return false;
+	}
+	return false;
+}
+
+/* ID RESERVE LEFT LIMIT, or - for the last */
+static bool parse_quota(const char *p, struct infos *infos)
+{
+	struct info none, *info;
+	uint32_t id;
+
+	if (!take_id(&p, &id))
+		return false;
+	info = infos_find(infos, id) ?: &none;
+	if (!take_number(&p, &info->reserve) || !take_number(&p, &info->left))
+		return false;
+	skip_blanks(&p);
+	if (*p == '-')
+		return true;
+	info->has_limit = take_number(&p, &info->limit);
+	return info->has_limit;
+}
+
+bool parse_quotas(const char *text, bool *done, uint64_t *next, struct infos *infos)
+{
+	struct page page = { };
+
+	if (!is_answer(text, "thinx-quotas"))
+		return false;
+	for (text = next_line(text); !at_end_of_line(text); text = next_line(text)) {
+		if (parse_last_line(text, &page)) {
+			*done = page.done;
+			*next = page.next;
+			return !*next_line(text);
+		}
+		if (!parse_quota(text, infos))
 			return false;
 	}
 	return false;

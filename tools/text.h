@@ -160,6 +160,10 @@ bool parse_page(const char *text, const char *name, struct page *page, struct ru
  * @created: the pool's counter of snapshots then
  * @snapped: and at the last snapshot of it
  * @state: idle, used or deleting
+ * @reserve: blocks, from "quotas"
+ * @left: of the reserve
+ * @limit: blocks
+ * @has_limit: is there one?
  * @shown: for the caller
  */
 struct info {
@@ -169,6 +173,10 @@ struct info {
 	uint64_t created;
 	uint64_t snapped;
 	char state[16];
+	uint64_t reserve;
+	uint64_t left;
+	uint64_t limit;
+	bool has_limit;
 	bool shown;
 };
 
@@ -207,5 +215,16 @@ bool infos_free_ids(const struct infos *infos, uint32_t *ids, size_t nr);
  * Return: false if it is no whole answer to that query.
  */
 bool parse_devices(const char *text, bool *done, uint64_t *next, struct infos *infos);
+
+/**
+ * parse_quotas() - read an answer to "quotas"
+ * @text: the answer
+ * @done: the last line is "end"
+ * @next: else where the next page begins
+ * @infos: from parse_devices(); filled in; devices that are not there are left out
+ *
+ * Return: false if it is no whole answer to that query.
+ */
+bool parse_quotas(const char *text, bool *done, uint64_t *next, struct infos *infos);
 
 #endif /* TOOLS_TEXT_H */

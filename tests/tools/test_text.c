@@ -325,6 +325,43 @@ static void test_what_is_no_list(void **state)
 	}
 }
 
+static void test_quotas(void **state)
+{
+	static const char *const bad[] = {
+		"", "thinx-quotas 1", "thinx-quotas 1\n", "thinx-quotas 2\nend\n",
+		"thinx-devices 1\nend\n", "thinx-quotas 1\n1 2 3\nend\n",
+		"thinx-quotas 1\n1 2 3 x\nend\n", "thinx-quotas 1\n1 2 3 -\n",
+		"thinx-quotas 1\nend\n1 2 3 -\n",
+	};
+	struct infos infos = { };
+	uint64_t next;
+	unsigned int i;
+	bool done;
+
+	assert_true(parse_devices(recorded_devices, &done, &next, &infos));
+	assert_true(parse_quotas("thinx-quotas 1\n1 5 2 - more\n3 1 1 1\n16777215 0 0 900\nend\n",
+				 &done, &next, &infos));
+	assert_true(done);
+	assert_int_equal(infos.info[0].reserve, 5);
+	assert_int_equal(infos.info[0].left, 2);
+	assert_false(infos.info[0].has_limit);
+	assert_int_equal(infos.info[1].reserve, 0);
+	assert_true(infos.info[2].has_limit);
+	assert_int_equal(infos.info[2].limit, 900);
+	assert_true(parse_quotas("thinx-quotas 1\n2 1 1 0\nnext 3\n", &done, &next, &infos));
+	assert_false(done);
+	assert_int_equal(next, 3);
+	assert_true(infos.info[1].has_limit && !infos.info[1].limit);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *text = strdup(bad[i]);
+
+		if (parse_quotas(text, &done, &next, &infos))
+			fail_msg("taken for an answer: %s", text);
+		free(text);
+	}
+	infos_clear(&infos);
+}
+
 static void test_free_ids_are_the_highest(void **state)
 {
 	struct info some[] = { { .id = 0 }, { .id = 1 }, { .id = 16777212 },
@@ -360,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_runs_that_continue_are_one),
 		cmocka_unit_test(test_a_list_of_devices),
 		cmocka_unit_test(test_what_is_no_list),
+		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_free_ids_are_the_highest),
 	};
 

@@ -77,6 +77,9 @@ is "$(policy show --noheadings --units m --nosuffix -o id,name,reserve,limit |
 is "$(policy show --json | python3 -c 'import json, sys
 for r in json.load(sys.stdin)["policy"]: print(r["pool"], r["id"])')" "pool 1
 pool 2" "as JSON"
+is "$(thinx list --noheadings -o id,limit,reserve,left --units m --nosuffix -S type=volume |
+	awk '{ print $1, $2, $3 }')" "1 10.00 
+2 20.00 20.00" "the kernel has them, and list shows it"
 is "$(filled t1)" 10 "the limit is in effect"
 exits 1 "less free than that" policy set --reserve 1g t1
 exits 1 "no such thin device" policy set --limit 1g --dev-id 9 pool
