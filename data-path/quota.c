@@ -20,6 +20,7 @@
  *     of the metadata lock in which it takes them, and reserves are set in such a
  *     section.  Free blocks become fewer in no other way: what is unmapped comes free
  *     later, growth and an abort only add some.
+ * I5  What is claimed is as if it were taken already, by one who will come for it.
  *
  * With a single reserve all this is one rule: others stop when no more is free than
  * is reserved.  With several that rule alone does not do: one that was used up
@@ -62,6 +63,7 @@ void thinx_quotas_init(struct thinx_quotas *q)
 	q->nr = 0;
 	q->reserved = 0;
 	q->kept = 0;
+	q->claimed = 0;
 }
 
 static struct quota *to_quota(struct rb_node *n)
@@ -117,6 +119,13 @@ static u64 minus(u64 a, u64 b)
 	return a > b ? a - b : 0;
 }
 
+/* Nobody has any number, so everybody may have everything. */
+static bool is_idle(const struct thinx_quotas *q)
+{
+	/* Pairs with insert(), erase() and whoever changes claims. */
+	return !READ_ONCE(q->nr) && !READ_ONCE(q->claimed);
+}
+
 /* What a reserve of which some was used gets back of the surplus (I3). */
 static u64 share(const struct thinx_quotas *q, const struct quota *own,
 		 u64 surplus)
@@ -136,7 +145,7 @@ static void fill_view(const struct thinx_quotas *q, const struct quota *own,
 		      u64 nr_free, struct thinx_quota_view *view)
 {
 	u64 missing = q->reserved - q->kept;
-	u64 surplus = minus(nr_free, q->kept);
+	u64 surplus = minus(nr_free, q->claimed + q->kept);
 
 	lockdep_assert_held(&q->lock);
 	*view = (struct thinx_quota_view){ .limit = THINX_NO_LIMIT };
@@ -147,15 +156,14 @@ static void fill_view(const struct thinx_quotas *q, const struct quota *own,
 		view->limit = own->limit;
 	}
 	view->available = view->left + minus(surplus, missing);
-	if (q->reserved == view->reserve)
+	if (q->reserved == view->reserve && !q->claimed)
 		view->available = U64_MAX;
 }
 
 void thinx_quotas_view(struct thinx_quotas *q, u32 id, u64 nr_free,
 		       struct thinx_quota_view *view)
 {
-	/* Pairs with insert() and erase(). */
-	if (!READ_ONCE(q->nr)) {
+	if (is_idle(q)) {
 		*view = (struct thinx_quota_view){
 			.limit = THINX_NO_LIMIT,
 			.available = U64_MAX,
@@ -169,15 +177,14 @@ void thinx_quotas_view(struct thinx_quotas *q, u32 id, u64 nr_free,
 
 u64 thinx_quotas_unreserved(struct thinx_quotas *q, u64 nr_free)
 {
-	u64 reserved;
+	u64 kept;
 
-	/* Pairs with insert() and erase(). */
-	if (!READ_ONCE(q->nr))
+	if (is_idle(q))
 		return nr_free;
 	spin_lock(&q->lock);
-	reserved = q->reserved;
+	kept = q->reserved + q->claimed;
 	spin_unlock(&q->lock);
-	return minus(nr_free, reserved);
+	return minus(nr_free, kept);
 }
 
 /* Keeps I3; on return there is no surplus, or all reserves are whole. */
@@ -188,6 +195,7 @@ static void settle(struct thinx_quotas *q, u64 nr_free)
 	u64 nr;
 
 	lockdep_assert_held(&q->lock);
+	nr_free = minus(nr_free, q->claimed);
 	if (q->kept == q->reserved)
 		return;
 	for (n = rb_first(&q->by_id); n && q->kept < nr_free; n = rb_next(n)) {
@@ -200,29 +208,62 @@ static void settle(struct thinx_quotas *q, u64 nr_free)
 
 void thinx_quotas_settle(struct thinx_quotas *q, u64 nr_free)
 {
-	/* Pairs with insert() and erase(). */
-	if (!READ_ONCE(q->nr))
+	if (is_idle(q))
 		return;
 	spin_lock(&q->lock);
 	settle(q, nr_free);
 	spin_unlock(&q->lock);
 }
 
+/* What exceeds the surplus comes out of its own reserve (I2). */
+static void take(struct thinx_quotas *q, struct quota *own, u64 nr_free)
+{
+	u64 nr = min(own->left, minus(q->kept, minus(nr_free, q->claimed)));
+
+	lockdep_assert_held(&q->lock);
+	own->left -= nr;
+	q->kept -= nr;
+}
+
 void thinx_quotas_take(struct thinx_quotas *q, u32 id, u64 nr_free)
 {
 	struct quota *own;
-	u64 nr;
 
-	/* Pairs with insert() and erase(). */
-	if (!READ_ONCE(q->nr))
+	if (is_idle(q))
 		return;
 	spin_lock(&q->lock);
 	own = find(q, id);
-	if (own) {
-		nr = min(own->left, minus(q->kept, nr_free));
-		own->left -= nr;
-		q->kept -= nr;
+	if (own)
+		take(q, own, nr_free);
+	spin_unlock(&q->lock);
+}
+
+int thinx_quotas_claim(struct thinx_quotas *q, u32 id, u64 nr, u64 nr_free,
+		       u64 *nr_left)
+{
+	struct thinx_quota_view view;
+	struct quota *own;
+	int r = -ENOSPC;
+
+	spin_lock(&q->lock);
+	settle(q, nr_free);
+	own = find(q, id);
+	fill_view(q, own, nr_free, &view);
+	*nr_left = min(view.available, minus(nr_free, q->claimed));
+	if (nr <= *nr_left) {
+		WRITE_ONCE(q->claimed, q->claimed + nr);
+		if (own)
+			take(q, own, nr_free);
+		r = 0;
 	}
+	spin_unlock(&q->lock);
+	return r;
+}
+
+void thinx_quotas_unclaim(struct thinx_quotas *q, u64 nr)
+{
+	spin_lock(&q->lock);
+	WRITE_ONCE(q->claimed, q->claimed - nr);
 	spin_unlock(&q->lock);
 }
 
@@ -289,7 +330,7 @@ int thinx_quotas_reserve(struct thinx_quotas *q, u32 id, u64 nr_blocks,
 	spin_lock(&q->lock);
 	own = find(q, id);
 	settle(q, nr_free);
-	*nr_left = minus(nr_free, q->reserved - own->reserve);
+	*nr_left = minus(nr_free, q->claimed + q->reserved - own->reserve);
 	if (nr_blocks > own->reserve && nr_blocks > *nr_left) {
 		r = -ENOSPC;
 	} else {

@@ -23,6 +23,8 @@
  * @nr: L:lock, read lock-free; how many
  * @reserved: L:lock; sum of all reserves, data blocks
  * @kept: L:lock; sum of what is left of them
+ * @claimed: L:lock, read lock-free; data blocks that nobody counts as free, see
+ *	thinx_quotas_claim()
  */
 struct thinx_quotas {
 	struct mutex change;
@@ -31,6 +33,7 @@ struct thinx_quotas {
 	unsigned int nr;
 	u64 reserved;
 	u64 kept;
+	u64 claimed;
 };
 
 /**
@@ -38,7 +41,7 @@ struct thinx_quotas {
  * @reserve: data blocks reserved for it
  * @left: so many of them it has not used, or could have again
  * @limit: most blocks it may map, or THINX_NO_LIMIT
- * @available: data blocks it may take; U64_MAX: none are reserved for others
+ * @available: data blocks it may take; U64_MAX: all there are
  */
 struct thinx_quota_view {
 	u64 reserve;
@@ -94,6 +97,25 @@ void thinx_quotas_settle(struct thinx_quotas *q, u64 nr_free);
  * lock, after thinx_quotas_settle().
  */
 void thinx_quotas_take(struct thinx_quotas *q, u32 id, u64 nr_free);
+
+/**
+ * thinx_quotas_claim() - set data blocks aside for one that will take them
+ * @q: quotas
+ * @id: device
+ * @nr: how many
+ * @nr_free: data blocks that can be handed out, those claimed included
+ * @nr_left: result; how many it may have
+ *
+ * Until they are taken or the claim is given up, nobody counts them as free.
+ *
+ * Context: metadata lock.
+ * Return: 0, -ENOSPC.
+ */
+int __must_check thinx_quotas_claim(struct thinx_quotas *q, u32 id, u64 nr,
+				    u64 nr_free, u64 *nr_left);
+
+/** thinx_quotas_unclaim() - they are being taken, or given up; metadata lock */
+void thinx_quotas_unclaim(struct thinx_quotas *q, u64 nr);
 
 /**
  * thinx_quotas_next() - the first device from @id on that has any

@@ -227,6 +227,58 @@ static void test_used_reserve_set_again_takes_from_nobody(void **state)
 	thinx_quotas_exit(&q);
 }
 
+static void test_what_is_claimed_is_free_for_nobody(void **state)
+{
+	struct thinx_quotas q;
+	u64 nr_free = 100, left;
+
+	thinx_quotas_init(&q);
+	assert_int_equal(thinx_quotas_claim(&q, 1, 101, nr_free, &left), -ENOSPC);
+	assert_int_equal(left, 100);
+	assert_int_equal(see(&q, 2, nr_free).available, U64_MAX);
+	assert_int_equal(thinx_quotas_claim(&q, 1, 60, nr_free, &left), 0);
+	/* Not for others, nor for the same device without its claim. */
+	assert_int_equal(available(&q, 1, nr_free), 40);
+	assert_int_equal(available(&q, 2, nr_free), 40);
+	assert_int_equal(thinx_quotas_unreserved(&q, nr_free), 40);
+	assert_int_equal(thinx_quotas_claim(&q, 2, 41, nr_free, &left), -ENOSPC);
+	assert_int_equal(left, 40);
+	/* A block of the claim is taken: nobody else notices. */
+	nr_free--;
+	thinx_quotas_unclaim(&q, 1);
+	assert_int_equal(available(&q, 2, nr_free), 40);
+	thinx_quotas_unclaim(&q, 59);
+	assert_int_equal(available(&q, 2, nr_free), 99);
+	assert_int_equal(see(&q, 2, nr_free).available, U64_MAX);
+	thinx_quotas_exit(&q);
+}
+
+static void test_claims_and_reserves_keep_clear_of_each_other(void **state)
+{
+	struct thinx_quotas q;
+	u64 nr_free = 100, left;
+
+	thinx_quotas_init(&q);
+	assert_int_equal(reserve(&q, 1, 30, nr_free, &left), 0);
+	assert_int_equal(reserve(&q, 2, 20, nr_free, &left), 0);
+	assert_int_equal(thinx_quotas_claim(&q, 3, 51, nr_free, &left), -ENOSPC);
+	assert_int_equal(left, 50);
+	/* Out of its own reserve, as if it were taken. */
+	assert_int_equal(thinx_quotas_claim(&q, 1, 60, nr_free, &left), 0);
+	assert_int_equal(see(&q, 1, nr_free).left, 20);
+	assert_int_equal(available(&q, 1, nr_free), 20);
+	assert_int_equal(available(&q, 2, nr_free), 20);
+	assert_int_equal(available(&q, 3, nr_free), 0);
+	assert_int_equal(reserve(&q, 3, 1, nr_free, &left), -ENOSPC);
+	assert_int_equal(take(&q, 2, 100, &nr_free), 20);
+	/* What is given up makes the reserves whole. */
+	thinx_quotas_unclaim(&q, 60);
+	assert_int_equal(see(&q, 1, nr_free).left, 30);
+	assert_int_equal(see(&q, 2, nr_free).left, 20);
+	assert_int_equal(available(&q, 3, nr_free), 30);
+	thinx_quotas_exit(&q);
+}
+
 static void test_limit_comes_and_goes(void **state)
 {
 	struct thinx_quotas q;
@@ -317,6 +369,7 @@ static void others_take_all(struct thinx_quotas *q, u64 *nr_free)
 static void test_random_changes_keep_the_promises(void **state)
 {
 	u64 reserves[NR_IDS] = { 0 }, limits[NR_IDS], sum = 0, left, nr_free = 400;
+	u64 claimed = 0, base;
 	struct thinx_quotas q;
 	unsigned int i, step;
 
@@ -328,9 +381,9 @@ static void test_random_changes_keep_the_promises(void **state)
 		u64 nr = rand() % 50, kept = 0;
 		u32 id = rand() % NR_IDS;
 		bool fits = nr <= reserves[id] ||
-			    nr + sum - reserves[id] <= nr_free;
+			    nr + sum - reserves[id] + claimed <= nr_free;
 
-		switch (rand() % 8) {
+		switch (rand() % 10) {
 		case 0:
 			forget(&q, id);
 			sum -= reserves[id];
@@ -359,12 +412,26 @@ static void test_random_changes_keep_the_promises(void **state)
 			if (nr_free > 600)
 				nr_free = 600;
 			break;
+		case 6:
+			if (!thinx_quotas_claim(&q, id, nr, nr_free, &left))
+				claimed += nr;
+			else
+				assert_true(left < nr);
+			break;
+		case 7:
+			/* Some of it is taken, some given up. */
+			nr = min(nr, claimed);
+			claimed -= nr;
+			thinx_quotas_unclaim(&q, nr);
+			nr_free -= nr / 2;
+			break;
 		default:
 			take(&q, id, nr, &nr_free);
 		}
+		assert_true(q.kept + claimed <= nr_free);
+		base = nr_free - claimed;
 		assert_int_equal(thinx_quotas_unreserved(&q, nr_free),
-				 nr_free > sum ? nr_free - sum : 0);
-		assert_true(q.kept <= nr_free);
+				 base > sum ? base - sum : 0);
 		for (i = 0; i < NR_IDS; i++) {
 			struct thinx_quota_view v = see(&q, i, nr_free);
 			u64 others = sum - reserves[i];
@@ -373,11 +440,11 @@ static void test_random_changes_keep_the_promises(void **state)
 			assert_int_equal(v.limit, limits[i]);
 			assert_true(v.left <= v.reserve);
 			assert_true(v.available >= v.left);
-			if (!reserves[i] || nr_free >= sum)
-				assert_int_equal(min(v.available, nr_free),
-						 nr_free > others ?
-						 nr_free - others : 0);
-			if (nr_free > sum)
+			if (!reserves[i] || base >= sum)
+				assert_int_equal(min(v.available, base),
+						 base > others ?
+						 base - others : 0);
+			if (base > sum)
 				assert_int_equal(v.left, v.reserve);
 			assert_int_equal(thinx_quotas_has(&q, i),
 					 reserves[i] ||
@@ -399,6 +466,8 @@ int main(void)
 		cmocka_unit_test(test_reserve_is_refused_when_less_is_free),
 		cmocka_unit_test(test_reserve_may_stay_or_shrink_when_less_is_free),
 		cmocka_unit_test(test_used_reserve_set_again_takes_from_nobody),
+		cmocka_unit_test(test_what_is_claimed_is_free_for_nobody),
+		cmocka_unit_test(test_claims_and_reserves_keep_clear_of_each_other),
 		cmocka_unit_test(test_limit_comes_and_goes),
 		cmocka_unit_test(test_device_that_is_gone_leaves_nothing),
 		cmocka_unit_test(test_devices_are_told_in_order),
