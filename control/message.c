@@ -8,11 +8,13 @@
  */
 #include "control/message.h"
 
+#include <linux/completion.h>
 #include <linux/device-mapper.h>
 #include <linux/wait_bit.h>
 
 #include "control/mode.h"
 #include "control/pairs.h"
+#include "control/preallocate.h"
 #include "control/query.h"
 #include "control/quotas.h"
 #include "data-path/commit.h"
@@ -95,6 +97,9 @@ static const struct message {
 	int (*handle_pairs)(struct thinx_pool *pool, unsigned int argc,
 			    char **argv);
 	bool about_data;
+	/* Instead of @handle: one that takes long, and ends early if told to. */
+	int (*handle_long)(struct thinx_pool *pool, char **argv,
+			   const bool *stop);
 } messages[] = {
 	{ "create_thin", 2, true, create_thin },
 	{ "create_snap", 3, true, create_snap },
@@ -106,6 +111,7 @@ static const struct message {
 	{ "swap", 0, false, NULL, thinx_pairs_swap },
 	{ "reserve", 3, false, thinx_quotas_handle_reserve, NULL, true },
 	{ "limit", 3, false, thinx_quotas_handle_limit },
+	{ "provision", 4, true, NULL, NULL, true, thinx_preallocate_handle },
 };
 
 static const struct message *find_message(struct thinx_pool *pool,
@@ -133,6 +139,9 @@ static bool is_clean_refusal(struct thinx_pool *pool, const struct message *m,
 {
 	if (thinx_md_is_broken(pool->md))
 		return false;
+	/* Whoever met an error of the metadata has reported it. */
+	if (m->handle_long)
+		return true;
 	/* What wants much room at once says nothing about what others want. */
 	if (r == -ENOSPC)
 		return !m->grows || m->handle_pairs;
@@ -146,25 +155,50 @@ static int refuse_message(struct thinx_pool *pool)
 	return -EOPNOTSUPP;
 }
 
-static int run_handler(struct thinx_pool *pool, const struct message *m,
-		       unsigned int argc, char **argv)
+/**
+ * struct call - a message on its way
+ * @work: works on it
+ * @done: it has
+ * @pool: I
+ * @m: I; what to do
+ * @argc: I; words
+ * @argv: I
+ * @stop: A; the sender was killed
+ * @r: result
+ */
+struct call {
+	struct work_struct work;
+	struct completion done;
+	struct thinx_pool *pool;
+	const struct message *m;
+	unsigned int argc;
+	char **argv;
+	bool stop;
+	int r;
+};
+
+static int run_handler(struct call *c)
 {
-	return m->handle_pairs ? m->handle_pairs(pool, argc, argv) :
-				 m->handle(pool, argv);
+	if (c->m->handle_pairs)
+		return c->m->handle_pairs(c->pool, c->argc, c->argv);
+	if (c->m->handle_long)
+		return c->m->handle_long(c->pool, c->argv, &c->stop);
+	return c->m->handle(c->pool, c->argv);
 }
 
-static int handle_message(struct thinx_pool *pool, const struct message *m,
-			  unsigned int argc, char **argv)
+static int handle_message(struct call *c)
 {
+	struct thinx_pool *pool = c->pool;
+	const struct message *m = c->m;
 	u32 nr_aborts = thinx_md_nr_aborts(pool->md);
 	int r;
 
-	r = run_handler(pool, m, argc, argv);
+	r = run_handler(c);
 	if (r == -ENOSPC && !m->about_data &&
 	    !thinx_md_is_broken(pool->md)) {
 		/* A commit gives back what this transaction freed. */
 		thinx_commit_now(&pool->plane);
-		r = run_handler(pool, m, argc, argv);
+		r = run_handler(c);
 	}
 	if (!r)
 		r = thinx_commit_now(&pool->plane);
@@ -184,20 +218,12 @@ static int handle_message(struct thinx_pool *pool, const struct message *m,
 	return r == -EUCLEAN ? refuse_message(pool) : r;
 }
 
-struct call {
-	struct work_struct work;
-	struct thinx_pool *pool;
-	const struct message *m;
-	unsigned int argc;
-	char **argv;
-	int r;
-};
-
 static void call_work(struct work_struct *work)
 {
 	struct call *c = container_of(work, struct call, work);
 
-	c->r = handle_message(c->pool, c->m, c->argc, c->argv);
+	c->r = handle_message(c);
+	complete(&c->done);
 }
 
 /*
@@ -211,8 +237,11 @@ static int handle_in_worker(struct thinx_pool *pool, const struct message *m,
 {
 	struct call c = { .pool = pool, .m = m, .argc = argc, .argv = argv };
 
+	init_completion(&c.done);
 	INIT_WORK_ONSTACK(&c.work, call_work);
 	queue_work(pool->message_wq, &c.work);
+	if (wait_for_completion_killable(&c.done))
+		WRITE_ONCE(c.stop, true);
 	flush_work(&c.work);
 	destroy_work_on_stack(&c.work);
 	return c.r;

@@ -129,7 +129,7 @@ static int swap_contents(struct thinx_pool *pool, struct pairs *p)
 	sort_stops(p);
 	r = thinx_volume_stop_all(&pool->plane, p->stops, p->nr_stops, &busy);
 	if (r) {
-		pool_warn(pool, "cannot swap device %u: a table that is not suspended uses it",
+		pool_warn(pool, "cannot swap device %u: a table that is not suspended uses it, or a message",
 			  busy);
 		return r;
 	}

@@ -29,6 +29,7 @@
 #include "control/message.h"
 #include "control/mode.h"
 #include "control/pool.h"
+#include "control/preallocate.h"
 #include "control/resize.h"
 #include "control/status.h"
 #include "data-path/commit.h"
@@ -282,6 +283,7 @@ static void pool_resume(struct dm_target *ti)
 	WRITE_ONCE(pool->plane.low_water_sent, false);
 	WRITE_ONCE(pool->suspended, false);
 	thinx_plane_unquiesce(&pool->plane);
+	thinx_preallocate_resume(pool);
 	mutex_lock(&pool->mode_lock);
 	thinx_pool_arm_no_space(pool);
 	mutex_unlock(&pool->mode_lock);
@@ -307,6 +309,7 @@ static void pool_presuspend(struct dm_target *ti)
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
 
+	thinx_preallocate_pause(pool);
 	wait_for_messages(pool);
 	WRITE_ONCE(pool->suspended, true);
 	thinx_plane_quiesce(&pool->plane);

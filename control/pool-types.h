@@ -51,6 +51,8 @@ enum thinx_mode {
  * @plane: I; data path
  * @nr_messages: A; messages in progress, of the current epoch and of the other
  * @message_epoch: A; index of the current one; a suspend begins another
+ * @nr_fills: A; messages in progress that fill holes, see control/preallocate.c
+ * @no_fills: A; they have to stop
  * @mode_lock: serialises mode changes and binding
  * @mode: L:mode_lock to write; see control/mode.c
  * @error_if_no_space: L:mode_lock; in effect now
@@ -78,6 +80,8 @@ struct thinx_pool {
 	struct workqueue_struct *message_wq;
 	atomic_t nr_messages[2];
 	unsigned int message_epoch;
+	atomic_t nr_fills;
+	bool no_fills;
 	struct mutex mode_lock;
 	enum thinx_mode mode;
 	bool error_if_no_space;

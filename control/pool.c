@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 
 #include "control/mode.h"
+#include "control/preallocate.h"
 #include "data-path/commit.h"
 #include "data-path/plane.h"
 
@@ -145,6 +146,7 @@ static int create_pool(struct mapped_device *dm, struct block_device *metadata,
 	pool->refs = 1;
 	pool->tables = 1;
 	pool->suspended = true;
+	thinx_preallocate_init(pool);
 
 	r = thinx_md_open_bdev(metadata, args->block_sectors,
 			       !args->features.read_only, &pool->md);

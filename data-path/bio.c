@@ -61,6 +61,9 @@ void thinx_bio_starve(struct thinx_bio *tb, bool coming)
 	blk_status_t status = BLK_STS_IOERR;
 	unsigned long flags;
 
+	/* What was claimed is there: who finds less asks again. */
+	if (tb->port->fill && !coming)
+		hold = 0;
 	if (coming)
 		hold |= THINX_NO_SPACE_ERROR;
 	spin_lock_irqsave(&v->plane->waiting_lock, flags);
@@ -74,7 +77,7 @@ void thinx_bio_starve(struct thinx_bio *tb, bool coming)
 		thinx_volume_count(v, THINX_COUNT_STARVED, 1);
 		thinx_volume_waits_locked(v);
 		status = BLK_STS_OK;
-	} else if (caps & THINX_NO_SPACE_ERROR) {
+	} else if ((caps & THINX_NO_SPACE_ERROR) || tb->port->fill) {
 		status = BLK_STS_NOSPC;
 	}
 	spin_unlock(&v->lock);
@@ -177,9 +180,12 @@ void thinx_bio_submit(struct thinx_bio *tb, struct bio *bio)
 {
 	struct thinx_plane *plane = tb->port->volume->plane;
 
-	while (tb->is_piece)
+	while (tb->parent)
 		tb = thinx_bio_state(plane, tb->parent);
-	dm_submit_bio_remap(thinx_bio_of(tb), bio);
+	if (tb->port->fill)
+		submit_bio(bio);
+	else
+		dm_submit_bio_remap(thinx_bio_of(tb), bio);
 }
 
 void thinx_bio_end(struct bio *bio, blk_status_t status)

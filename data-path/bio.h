@@ -31,7 +31,7 @@ struct thinx_update;
  * @in_gate: must leave the gate when it completes
  * @await_commit: once its data is written, hold it until a commit
  * @fua: was submitted with REQ_FUA, which the block layer may have cleared
- * @is_piece: cut from another bio, lives in thinx_plane.pieces
+ * @is_piece: lives in thinx_plane.pieces: cut from another bio, or of a fill
  * @is_counted: counted in thinx_plane.nr_reserved
  * @is_cut: part of it is under way as pieces, so the rest has to be pieces, too
  * @is_zero_piece: of pieces: counted in thinx_volume.nr_zero_pieces

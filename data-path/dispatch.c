@@ -205,7 +205,8 @@ static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio
 			pass->coming =
 				thinx_commit_brings_space(g->volume->plane,
 							  g->volume->id);
-		pass->starved = true;
+		/* Whoever sent it knows what to do. */
+		pass->starved |= pass->coming || !tb->port->fill;
 		thinx_bio_starve(tb, pass->coming);
 		break;
 	case THINX_LIMITED:

@@ -30,6 +30,7 @@
 
 #include "data-path/commit.h"
 #include "data-path/copy.h"
+#include "data-path/fill.h"
 #include "data-path/passdown.h"
 #include "data-path/zeroes.h"
 #include "include/trace/events/thinx.h"
@@ -43,6 +44,9 @@ static enum thinx_fate first_fate(struct thinx_group *g, u32 i)
 {
 	thinx_word_t word = g->blocks[i].word;
 
+	/* Holes only; the others stay as they are. */
+	if (g->port->fill)
+		return word == THINX_WORD_HOLE ? THINX_UPDATE : THINX_HOLE;
 	if (word == THINX_WORD_HOLE)
 		return g->is_zeroes &&
 		       thinx_zeroes_hole_shows(g->port, g->begin + i) ?
@@ -55,7 +59,7 @@ static enum thinx_fate first_fate(struct thinx_group *g, u32 i)
 static bool becomes_hole(struct thinx_group *g, u32 i, unsigned int caps)
 {
 	return g->is_zeroes && g->blocks[i].fate == THINX_UPDATE &&
-	       (caps & THINX_CAN_CHANGE) &&
+	       !g->port->fill && (caps & THINX_CAN_CHANGE) &&
 	       thinx_zeroes_cover(list_first_entry(&g->bios, struct thinx_bio,
 						   list), g->begin + i);
 }
@@ -178,13 +182,24 @@ struct plan {
 	bool limited;
 };
 
-/* @nr blocks were taken; the last of them found this many free. */
-static void note_taken(struct thinx_plane *plane, struct plan *p, u64 nr)
+/* How many blocks a group may take. */
+static u64 budget_of(struct thinx_group *g, const struct plan *p)
 {
+	return g->port->fill ? g->port->fill->claimed : p->budget;
+}
+
+/* @nr blocks were taken; the last of them found this many free. */
+static void note_taken(struct thinx_group *g, struct plan *p, u64 nr)
+{
+	struct thinx_plane *plane = g->volume->plane;
+
 	if (p->free - nr + 1 <= READ_ONCE(plane->low_water))
 		p->low = true;
 	p->free -= min(p->free, nr);
-	p->budget -= nr;
+	if (g->port->fill)
+		thinx_fill_unclaim_locked(g->port->fill, nr);
+	else
+		p->budget -= nr;
 }
 
 static int allocate(struct thinx_group *g, struct plan *p)
@@ -201,12 +216,12 @@ static int allocate(struct thinx_group *g, struct plan *p)
 			continue;
 		}
 		want = alike_from(g, i);
-		if (!p->budget) {
+		if (!budget_of(g, p)) {
 			set_fate(g, i, i + want, THINX_STARVED);
 			i += want;
 			continue;
 		}
-		want = min_t(u64, want, p->budget);
+		want = min_t(u64, want, budget_of(g, p));
 		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
 		if (r == -EXFULL) {
 			p->low = true;
@@ -218,7 +233,7 @@ static int allocate(struct thinx_group *g, struct plan *p)
 		if (r)
 			return r;
 		atomic_set(&plane->fruitless, 0);
-		note_taken(plane, p, nr);
+		note_taken(g, p, nr);
 		init_update(g, i, nr, dbegin);
 		i += nr;
 	}
@@ -244,7 +259,8 @@ static void apply_limit(struct thinx_group *g, struct plan *p)
 {
 	u32 i;
 
-	if (p->fillable == U64_MAX || !(p->caps & THINX_CAN_CHANGE))
+	if (p->fillable == U64_MAX || !(p->caps & THINX_CAN_CHANGE) ||
+	    g->port->fill)
 		return;
 	for (i = 0; i < g->nr; i++) {
 		if (g->blocks[i].fate != THINX_UPDATE ||
@@ -270,6 +286,8 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 	for (i = 0; i < g->nr; i++)
 		g->blocks[i].fate = first_fate(g, i);
 	apply_limit(g, p);
+	if (g->port->fill && (caps & THINX_CAN_GROW) && budget_of(g, p))
+		caps |= THINX_CAN_PROVISION;
 
 	if (!(caps & THINX_CAN_PROVISION)) {
 		for (i = 0; i < g->nr; i++)
@@ -284,7 +302,7 @@ static int plan_group(struct thinx_group *g, struct plan *p)
 		}
 	}
 	for (i = 0; i < g->nr; i = end > i ? end : i + 1) {
-		end = shared_end(g, i);
+		end = g->port->fill ? i : shared_end(g, i);
 		if (end == i)
 			continue;
 		r = restamp_exclusive(g, i, end);
@@ -358,7 +376,7 @@ static void begin_plan(struct thinx_volume *v, struct plan *p)
 	if (view.limit != THINX_NO_LIMIT)
 		p->fillable = view.limit -
 			      min(view.limit, thinx_md_dev_mapped_blocks(v->dev) +
-					      v->filling);
+					      v->filling + v->claimed);
 	if (p->free && thinx_provision_may(p->caps, &view))
 		p->caps |= THINX_CAN_PROVISION;
 	if (thinx_md_space_is_out(&s))
@@ -588,6 +606,8 @@ static int insert_locked(struct thinx_volume *v, struct thinx_update *u,
 				       u->dbegin + u->nr);
 	else if (!u->status)
 		thinx_map_cache_set(&v->cache, u->vbegin, u->nr, mapping);
+	if (!u->copy)
+		v->filling -= u->nr;
 	return r;
 }
 
@@ -665,8 +685,6 @@ static void end_update(struct thinx_volume *v, struct thinx_update *u)
 	trace_thinx_update(v->plane->dev, v->id, u->vbegin,
 			   u->dbegin, u->nr, u->copy,
 			   blk_status_to_errno(u->status));
-	if (!u->copy)
-		v->filling -= u->nr;
 	if (!u->status) {
 		thinx_volume_time(v, THINX_TIME_INSERTING, u->since);
 		thinx_volume_count(v, kind_of(u), u->nr);

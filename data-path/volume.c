@@ -297,6 +297,22 @@ int thinx_port_open(struct thinx_port *port, struct thinx_plane *plane, u32 id)
 	return r;
 }
 
+/* A port or user less: destroy it with the last one.  Drops the lock. */
+static void let_volume_go(struct thinx_volume *v)
+{
+	struct thinx_plane *plane = v->plane;
+	bool last = list_empty(&v->ports) && !v->users;
+
+	lockdep_assert_held(&plane->volumes_lock);
+	if (last) {
+		list_del(&v->list);
+		hash_del(&v->by_id);
+	}
+	mutex_unlock(&plane->volumes_lock);
+	if (last)
+		destroy_volume(v);
+}
+
 void thinx_port_close(struct thinx_port *port)
 {
 	struct thinx_volume *v = port->volume;
@@ -304,7 +320,7 @@ void thinx_port_close(struct thinx_port *port)
 
 	mutex_lock(&plane->volumes_lock);
 	/* As long as the port is there, so is the volume. */
-	while (v->pins && list_is_singular(&v->ports)) {
+	while (v->pins && list_is_singular(&v->ports) && !v->users) {
 		mutex_unlock(&plane->volumes_lock);
 		wait_event(plane->unpinned, !READ_ONCE(v->pins));
 		mutex_lock(&plane->volumes_lock);
@@ -312,14 +328,85 @@ void thinx_port_close(struct thinx_port *port)
 	list_del(&port->list);
 	hash_del(&port->by_disk);
 	hash_del(&port->by_origin);
-	if (!list_empty(&v->ports)) {
-		mutex_unlock(&plane->volumes_lock);
-		return;
+	let_volume_go(v);
+}
+
+static bool has_origin(struct thinx_volume *v)
+{
+	struct thinx_port *port;
+
+	lockdep_assert_held(&v->plane->volumes_lock);
+	list_for_each_entry(port, &v->ports, list)
+		if (port->origin)
+			return true;
+	return false;
+}
+
+bool thinx_volume_has_origin(struct thinx_volume *v)
+{
+	bool has;
+
+	mutex_lock(&v->plane->volumes_lock);
+	has = has_origin(v);
+	mutex_unlock(&v->plane->volumes_lock);
+	return has;
+}
+
+/* As join_volume(). */
+static int use_volume(struct thinx_plane *plane, u32 id,
+		      struct thinx_volume **spare, struct thinx_volume **result)
+{
+	struct thinx_volume *v;
+	int r = 0;
+
+	mutex_lock(&plane->volumes_lock);
+	v = find_volume(plane, id);
+	if (!v && *spare) {
+		v = *spare;
+		*spare = NULL;
+		add_volume(plane, v);
 	}
-	list_del(&v->list);
-	hash_del(&v->by_id);
+	if (!v)
+		r = -EAGAIN;
+	else if (has_origin(v))
+		r = -ELOOP;
+	else
+		v->users++;
 	mutex_unlock(&plane->volumes_lock);
-	destroy_volume(v);
+	*result = v;
+	return r;
+}
+
+int thinx_volume_use(struct thinx_plane *plane, u32 id,
+		     struct thinx_volume **result)
+{
+	struct thinx_volume *spare = NULL;
+	int r;
+
+	r = use_volume(plane, id, &spare, result);
+	if (r != -EAGAIN)
+		return r;
+	r = create_volume(plane, id, &spare);
+	if (r)
+		return r;
+	r = use_volume(plane, id, &spare, result);
+	if (spare)
+		destroy_volume(spare);
+	return r;
+}
+
+void thinx_volume_unuse(struct thinx_volume *v)
+{
+	struct thinx_plane *plane = v->plane;
+
+	mutex_lock(&plane->volumes_lock);
+	while (v->pins && v->users == 1 && list_empty(&v->ports)) {
+		mutex_unlock(&plane->volumes_lock);
+		wait_event(plane->unpinned, !READ_ONCE(v->pins));
+		mutex_lock(&plane->volumes_lock);
+	}
+	v->users--;
+	let_volume_go(v);
 }
 
 bool thinx_port_requeues(struct thinx_port *port)
@@ -455,11 +542,12 @@ static bool is_live(struct thinx_plane *plane, u32 id)
 	struct thinx_volume *v = find_volume(plane, id);
 	struct thinx_port *port;
 
-	if (v)
-		list_for_each_entry(port, &v->ports, list)
-			if (port->live)
-				return true;
-	return false;
+	if (!v)
+		return false;
+	list_for_each_entry(port, &v->ports, list)
+		if (port->live)
+			return true;
+	return v->users;
 }
 
 /*

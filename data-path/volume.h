@@ -44,6 +44,7 @@
 #include "data-path/range-lock.h"
 
 struct dm_target;
+struct thinx_fill;
 
 /* When so many pieces of requests for zeros are left, more can be made. */
 #define THINX_ZERO_PIECES 32
@@ -67,7 +68,8 @@ struct dm_target;
  * @discards: W; those whose turn it is, each with a held range
  * @zeroes: W; struct thinx_bio in order of arrival, see data-path/zero-range.c
  * @nr_zero_pieces: A; pieces of them under way
- * @filling: W; holes to which updates under way give blocks
+ * @filling: L:metadata lock; holes to which updates under way give blocks
+ * @claimed: likewise; holes that will be filled because a message asked for it
  * @turn: W; ticket of the drain that they wait for
  * @work: the slow path
  * @awaited: W; generation whose commit discards wait for, 0: none
@@ -76,6 +78,7 @@ struct dm_target;
  * @waiting: in thinx_plane.waiting or empty, under its lock
  * @ports: under thinx_plane.volumes_lock; struct thinx_port
  * @pins: likewise; how many others keep it from being destroyed
+ * @users: likewise; how many use it without a table
  * @stats: A; last: see data-path/stats.h
  *
  * What a mapped bio reads comes first: nothing in these cache lines is written
@@ -100,6 +103,7 @@ struct thinx_volume {
 	struct list_head zeroes;
 	atomic_t nr_zero_pieces;
 	u64 filling;
+	u64 claimed;
 	struct work_struct work;
 	unsigned long turn;
 	u64 awaited;
@@ -108,6 +112,7 @@ struct thinx_volume {
 	struct list_head waiting;
 	struct list_head ports;
 	unsigned int pins;
+	unsigned int users;
 	struct thinx_volume_stats stats ____cacheline_aligned;
 };
 
@@ -121,6 +126,7 @@ struct thinx_volume {
  * @requeue: A; a noflush suspend: give bios back to dm core
  * @live: L:thinx_plane.volumes_lock; bios may be under way in it
  * @keeps_blocks: I; requests for zeros unmap no blocks of its own
+ * @fill: I; it is part of this one, and of no table
  * @origin: I; external origin, which holes show; NULL: zeros
  * @origin_sectors: its size, read at each resume; zeros past it
  */
@@ -133,6 +139,7 @@ struct thinx_port {
 	bool requeue;
 	bool live;
 	bool keeps_blocks;
+	struct thinx_fill *fill;
 	struct block_device *origin;
 	sector_t origin_sectors;
 };
@@ -201,6 +208,25 @@ void thinx_volume_pin(struct thinx_volume *v);
 void thinx_volume_unpin(struct thinx_volume *v);
 
 /**
+ * thinx_volume_use() - use a volume, whether a table does or not
+ * @plane: plane, not quiesced
+ * @id: device
+ * @result: the volume, until thinx_volume_unuse()
+ *
+ * Context: May sleep.
+ * Return: 0; -ELOOP a table of it has an external origin; -ENODATA: no such device;
+ * -ENOMEM; what thinx_md_open_device() returns.
+ */
+int __must_check thinx_volume_use(struct thinx_plane *plane, u32 id,
+				  struct thinx_volume **result);
+
+/** thinx_volume_unuse() - no longer; nothing of the user is under way in it */
+void thinx_volume_unuse(struct thinx_volume *v);
+
+/** thinx_volume_has_origin() - has a table of it an external origin now? */
+bool thinx_volume_has_origin(struct thinx_volume *v);
+
+/**
  * struct thinx_stop - a device whose writes are stopped
  * @list: in thinx_plane.stops
  * @id: I; device
@@ -238,7 +264,8 @@ void thinx_volume_stop_writes(struct thinx_plane *plane,
  * in when a table is resumed meanwhile waits.
  *
  * Context: May sleep.
- * Return: 0; -EBUSY a table that is not suspended uses one: nothing was stopped.
+ * Return: 0; -EBUSY a table that is not suspended, or a message, uses one: nothing
+ * was stopped.
  */
 int __must_check thinx_volume_stop_all(struct thinx_plane *plane,
 				       struct thinx_stop *stops,
