@@ -10,12 +10,13 @@
 
 #include <linux/export.h>
 #include <linux/module.h>
-#include <linux/version.h>
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "DM_THINX")
-#else
+#include "compat-probed.h"
+
+#if THINX_HAVE_NAMESPACE_WORDS
 #define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, DM_THINX)
+#else
+#define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "DM_THINX")
 #endif
 
 /* What MODULE_IMPORT_NS() comes to in all kernels. */

@@ -62,7 +62,7 @@ one_kernel()
 	same "$1: has what it is known to have" "$work/got" "$work/wanted"
 }
 
-all="BDEV_FILE BLK_MODE_T COMPUTED_LIMITS LIMITS_UPDATE SHRINKER_ALLOC"
+all="BDEV_FILE BLK_MODE_T COMPUTED_LIMITS LIMITS_UPDATE"
 while IFS=: read -r k wanted; do
 	if kernel_find "$k" && [ -e "$k_build/Makefile" ]; then
 		one_kernel "$k" "$wanted"
@@ -70,9 +70,9 @@ while IFS=: read -r k wanted; do
 		skip "$k" "this kernel is not here"
 	fi
 done <<END
-7.3:$all WZEROES_UNMAP
-6.12:$all
-6.1:
+7.3:$all SHRINKER_ALLOC WZEROES_UNMAP
+6.12:$all NAMESPACE_WORDS SHRINKER_ALLOC
+6.1:NAMESPACE_WORDS
 END
 
 if ! kernel_find "$kernel_default" || [ ! -e "$k_build/Makefile" ]; then
