@@ -24,6 +24,7 @@
 # make install-tools    the program, its manual page, completion for bash, and what
 #                       has policies applied when a pool comes up;
 #                       make uninstall-tools
+# make deb, make rpm    packages, with scripts/packages.sh
 # make check            user-space tests; make coverage: their line coverage
 # make clean            remove what was built in the tree
 # make distclean        the same, and build/
@@ -134,6 +135,9 @@ uninstall-tools:
 		$(completion)/thinx $(udevdir)/68-thinx-policy.rules \
 		$(unitdir)/thinx-policy@.service
 
+deb rpm:
+	scripts/packages.sh $@
+
 check coverage:
 	$(MAKE) -C tests $@
 
@@ -145,4 +149,4 @@ distclean: clean
 
 .PHONY: all module install install-drop-in install-module install-doc install-dkms \
 	uninstall uninstall-module uninstall-doc uninstall-dkms \
-	tools install-tools uninstall-tools check coverage clean distclean
+	tools install-tools uninstall-tools deb rpm check coverage clean distclean

@@ -54,6 +54,8 @@ test_packages=("${demo_packages[@]}" "${vm_packages[@]}"
 	fio xfsprogs gnuplot-nox
 	# installing, and the manual page
 	dkms groff-base man-db mandoc
+	# packages
+	dpkg-dev debhelper dh-dkms lintian rpm
 	# other Debians
 	mmdebstrap
 )

@@ -12,6 +12,8 @@ for m in dm-thinx dm-thin-pool; do
 	ok "$m.c" grep -qxF "MODULE_VERSION(THINX_VERSION);" $m.c
 done
 ok "dkms.conf" grep -qxF "PACKAGE_VERSION=\"$version\"" dkms.conf
+ok "debian/changelog" test "$(sed -n '1s/^thinx (\(.*\)) .*/\1/p' debian/changelog)" = "$version"
+ok "the rpm spec" grep -qE "^Version:[[:space:]]+$version$" packaging/rpm/thinx.spec
 ok "README.md" test "$(grep -oE 'thinx/[0-9.]+' README.md | sort -u)" = "thinx/$version"
 for n in 7 8; do
 	ok "the manual page thinx($n)" \
