@@ -39,7 +39,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 
-#include "control/mode.h"
 #include "control/pool-target.h"
 #include "control/thin-target.h"
 #include "data-path/map-cache.h"
@@ -93,18 +92,17 @@ int thinx_stock_names_register(struct module *owner)
 {
 	return drop_in ? 0 : told_to_modprobe(register_stock_names(owner));
 }
-THINX_EXPORT(thinx_stock_names_register);
+EXPORT_SYMBOL_THINX(thinx_stock_names_register);
 
 void thinx_stock_names_unregister(void)
 {
 	if (!drop_in)
 		unregister_stock_names();
 }
-THINX_EXPORT(thinx_stock_names_unregister);
+EXPORT_SYMBOL_THINX(thinx_stock_names_unregister);
 
-/* Parameters that the drop-in has as well. */
-THINX_EXPORT(thinx_no_space_timeout);
-THINX_EXPORT(thinx_copy_throttle);
+/* A parameter that the drop-in has as well, like the one of control/mode.c. */
+EXPORT_SYMBOL_THINX(thinx_copy_throttle);
 
 static int __init thinx_init(void)
 {

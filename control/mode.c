@@ -29,13 +29,16 @@
 #include "data-path/commit.h"
 #include "data-path/plane.h"
 #include "data-path/volume.h"
+#include "include/compat/namespace.h"
 #include "include/trace/events/thinx.h"
 
 /* Time between attempts to write the needs_check flag; longer in fail mode. */
 #define NEEDS_CHECK_RETRY (2 * HZ)
 #define NEEDS_CHECK_RETRY_FAILED (10 * HZ)
 
+/* The drop-in has the same parameter. */
 unsigned int thinx_no_space_timeout = 60;
+EXPORT_SYMBOL_THINX(thinx_no_space_timeout);
 module_param_named(no_space_timeout, thinx_no_space_timeout, uint, 0644);
 MODULE_PARM_DESC(no_space_timeout,
 		 "Out of data space queue IO timeout in seconds, 0 for never");

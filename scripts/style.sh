@@ -247,7 +247,7 @@ gate_probes()
 {
 	diff <(printf '%s\n' "${all_c[@]}" |
 		sed -n 's,^include/compat/probes/\(.*\)\.c$,\1,p' |
-		grep -vxE 'compiles|does_not_compile' | tr a-z A-Z | sort) \
+		grep -vxE 'compiles|does_not_compile' | tr '[:lower:]' '[:upper:]' | sort) \
 		<(grep -ohE '\bTHINX_HAVE_[A-Z0-9_]+' "${all_c[@]}" |
 			sed 's/^THINX_HAVE_//' | sort -u)
 }

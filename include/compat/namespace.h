@@ -14,9 +14,9 @@
 #include "compat-probed.h"
 
 #if THINX_HAVE_NAMESPACE_WORDS
-#define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, DM_THINX)
+#define EXPORT_SYMBOL_THINX(symbol) EXPORT_SYMBOL_NS_GPL(symbol, DM_THINX)
 #else
-#define THINX_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "DM_THINX")
+#define EXPORT_SYMBOL_THINX(symbol) EXPORT_SYMBOL_NS_GPL(symbol, "DM_THINX")
 #endif
 
 /* What MODULE_IMPORT_NS() comes to in all kernels. */
