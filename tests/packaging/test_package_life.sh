@@ -187,6 +187,6 @@ unshare --mount --propagation private --pid --fork --kill-child sh -ec '
 	exec setpriv --bounding-set=-sys_module --inh-caps=-sys_module \
 		chroot "$root" /usr/bin/env -i HOME=/root TERM=dumb debs=/tmp/debs "$@" \
 		PATH=/usr/sbin:/usr/bin:/sbin:/bin bash /tmp/inside.sh' \
-	sh "$(mktemp -d "$work/tree.XXX")" "$debs" "$work/inside.sh" \
+	sh "$(mktemp -d "$work/tree.XXXXXX")" "$debs" "$work/inside.sh" \
 	"n=$built" "version=$version" "release=$k_release" "dkms_deb=$dkms_deb" \
 	"tools_deb=$tools_deb" < /dev/null
