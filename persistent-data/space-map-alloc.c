@@ -427,6 +427,75 @@ static int hold_unused_in_bitmap(struct pd_sm *sm, u32 i, u32 begin, u32 end,
 	return r;
 }
 
+/* Which of 64 neighbours, none of them held, have no other reason to be busy. */
+static u64 free_word(struct pd_sm *sm, pd_block_t first, u64 mask,
+		     const struct pd_bitmap_word *base)
+{
+	const struct pd_sm_word *open =
+		pd_sm_word_of(pd_sm_open_overlay(sm), first);
+	const struct pd_sm_word *closed =
+		pd_sm_word_of(pd_sm_closed_overlay(sm), first);
+
+	mask &= ~(base->low | base->high);
+	if (open)
+		mask &= ~open->touched;
+	if (closed)
+		mask &= ~closed->touched;
+	return mask;
+}
+
+/* The lowest @nr ones of @mask. */
+static u64 lowest_ones(u64 mask, u64 nr)
+{
+	u64 rest = mask;
+
+	if (hweight64(mask) <= nr)
+		return mask;
+	while (nr--)
+		rest &= rest - 1;
+	return mask & ~rest;
+}
+
+static int hold_free_in_bitmap(struct pd_sm *sm, u32 i, u32 *begin, u32 end,
+			       u64 *max, pd_sm_run_fn fn, void *context)
+{
+	struct pd_sm_held *held;
+	struct pd_block blk;
+	int r;
+
+	r = pd_bm_read(sm->bm, sm->bitmaps[i].blocknr, &pd_sm_bitmap_validator,
+		       &blk);
+	if (r)
+		return r;
+
+	while (!r && *begin < end && *max) {
+		struct pd_bitmap_word base;
+		pd_block_t first;
+		u64 mask, taken;
+		u32 n;
+
+		mask = pd_sm_word_mask(begin, end, &n);
+		first = pd_sm_first_block(i) + n * PD_SM_WORD_BLOCKS;
+		pd_bitmap_get_word(blk.data, n, &base);
+		mask = free_word(sm, first, mask & ~pd_sm_held_word(sm, i, n),
+				 &base);
+		if (!mask)
+			continue;
+		r = get_held(sm, i, &held);
+		if (r)
+			break;
+		taken = lowest_ones(mask, *max);
+		pd_sm_lose_allocatable(sm, hold_word(sm, held, i, n, taken,
+						     &base));
+		*max -= hweight64(taken);
+		if (taken != mask)
+			*begin = n * PD_SM_WORD_BLOCKS + __ffs64(mask & ~taken);
+		show_runs(first, taken, fn, context);
+	}
+	pd_bm_release(sm->bm, &blk);
+	return r;
+}
+
 static void unhold_word(struct pd_sm *sm, struct pd_sm_held *held, u32 i, u32 n,
 			u64 mask)
 {
@@ -499,6 +568,29 @@ int pd_sm_hold_unused(struct pd_sm *sm, pd_block_t begin, pd_block_t end,
 
 		r = hold_unused_in_bitmap(sm, i, e, stop, fn, context);
 		begin += stop - e;
+	}
+	return r;
+}
+
+int pd_sm_hold_free(struct pd_sm *sm, pd_block_t *begin, pd_block_t end,
+		    u64 max, pd_sm_run_fn fn, void *context)
+{
+	int r = 0;
+
+	if (*begin > end || end > sm->nr_blocks)
+		return -EINVAL;
+
+	*begin = min(max(*begin, sm->first_usable), end);
+	while (*begin < end && max && !r) {
+		u32 e, i = pd_sm_index_of(*begin, &e);
+		u32 stop = min_t(u64, PD_ENTRIES_PER_BITMAP, e + (end - *begin));
+
+		if (sm->bitmaps[i].full)
+			e = stop;
+		else
+			r = hold_free_in_bitmap(sm, i, &e, stop, &max, fn,
+						context);
+		*begin = pd_sm_first_block(i) + e;
 	}
 	return r;
 }

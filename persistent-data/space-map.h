@@ -218,6 +218,25 @@ int __must_check pd_sm_hold_unused(struct pd_sm *sm, pd_block_t begin,
 				   void *context);
 
 /**
+ * pd_sm_hold_free() - hold those blocks of a range that could be handed out
+ * @sm: space map
+ * @begin: first block; moves behind what was looked at
+ * @end: one past the last block
+ * @max: most blocks to hold
+ * @fn: called for each run of them, in ascending order; must neither sleep nor
+ *	use @sm
+ * @context: for @fn
+ *
+ * Their count is zero in the open transaction and in whatever a crash can bring
+ * back.
+ *
+ * Return: as pd_sm_hold().
+ */
+int __must_check pd_sm_hold_free(struct pd_sm *sm, pd_block_t *begin,
+				 pd_block_t end, u64 max, pd_sm_run_fn fn,
+				 void *context);
+
+/**
  * pd_sm_unhold() - end holds
  * @sm: space map
  * @begin: first block; those not held are ignored

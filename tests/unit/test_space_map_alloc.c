@@ -497,6 +497,128 @@ static void test_unused_blocks_are_held_and_told_once(void **state)
 	sm_verify(e);
 }
 
+/* Hold at most @max free blocks of [begin, end): @nr runs are told. */
+static void expect_free(pd_block_t begin, pd_block_t end, u64 max, int nr)
+{
+	nr_runs = 0;
+	ok(pd_sm_hold_free(e->data, &begin, end, max, note_run, &nr_runs));
+	assert_int_equal(nr_runs, nr);
+	assert_true(begin <= end);
+}
+
+static void expect_told(int i, pd_block_t begin, pd_block_t end)
+{
+	assert_int_equal(runs[i][0], begin);
+	assert_int_equal(runs[i][1], end);
+}
+
+static void test_free_blocks_are_held_and_told(void **state)
+{
+	pd_block_t free, b;
+
+	fill(0, 3 * E + 100);
+	sm_commit(e);
+	ok(pd_sm_dec(e->data, 10, 20));
+	ok(pd_sm_dec(e->data, 60, 70));
+	ok(pd_sm_dec(e->data, E - 2, E + 2));
+	sm_commit(e);
+	ok(pd_sm_hold(e->data, 12, 14));
+	ok(pd_sm_inc(e->data, 16, 17));
+	free = pd_sm_nr_allocatable(e->data);
+	expect_free(0, 2 * E, ~0ULL, 7);
+	expect_told(0, 10, 12);
+	expect_told(1, 14, 16);
+	expect_told(2, 17, 20);
+	expect_told(3, 60, 64);
+	expect_told(4, 64, 70);
+	expect_told(5, E - 2, E);
+	expect_told(6, E, E + 2);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), free - 21);
+	assert_int_equal(pd_sm_alloc(e->data, &b), -ENOSPC);
+	expect_free(0, 3 * E + 100, ~0ULL, 0);
+	pd_sm_unhold(e->data, 14, 3 * E);
+	assert_int_equal(pd_sm_nr_allocatable(e->data), free - 2);
+	assert_int_equal(sm_alloc(e->data), 14);
+	sm_commit(e);
+	sm_verify(e);
+}
+
+/* Those that a crash could bring back are not free enough. */
+static void test_blocks_freed_but_not_durably_are_not_held_as_free(void **state)
+{
+	fill(0, 3 * E + 100);
+	sm_commit(e);
+	ok(pd_sm_dec(e->data, 5, 10));
+	expect_free(0, 3 * E, ~0ULL, 0);
+	sm_close(e);
+	expect_free(0, 3 * E, ~0ULL, 0);
+	/* In use again, and free again, in the next transaction. */
+	ok(pd_sm_inc(e->data, 6, 7));
+	ok(pd_sm_dec(e->data, 6, 7));
+	ok(pd_sm_dec(e->data, 20, 21));
+	sm_complete(e);
+	expect_free(0, 3 * E, ~0ULL, 2);
+	expect_told(0, 5, 6);
+	expect_told(1, 7, 10);
+	sm_close(e);
+	expect_free(0, 3 * E, ~0ULL, 0);
+	sm_complete(e);
+	expect_free(0, 3 * E, ~0ULL, 2);
+	expect_told(0, 6, 7);
+	expect_told(1, 20, 21);
+}
+
+static void test_free_blocks_are_held_up_to_a_number(void **state)
+{
+	pd_block_t b, begin = 0;
+	u64 nr = 0;
+
+	for (b = 0; b < 200; b += 2)
+		fill(b, b + 1);
+	nr_runs = 0;
+	ok(pd_sm_hold_free(e->data, &begin, 3 * E, 3, note_run, &nr_runs));
+	assert_int_equal(nr_runs, 3);
+	expect_told(2, 5, 6);
+	assert_int_equal(begin, 7);
+	nr_runs = 0;
+	ok(pd_sm_hold_free(e->data, &begin, 3 * E, 1, note_run, &nr_runs));
+	expect_told(0, 7, 8);
+	/* At the end of a word, and of the range. */
+	begin = 120;
+	nr_runs = 0;
+	ok(pd_sm_hold_free(e->data, &begin, 129, 4, note_run, &nr_runs));
+	assert_int_equal(begin, 128);
+	ok(pd_sm_hold_free(e->data, &begin, 129, 4, note_run, &nr_runs));
+	assert_int_equal(begin, 129);
+	assert_int_equal(nr_runs, 4);
+	ok(pd_sm_hold_free(e->data, &begin, 129, 4, note_run, &nr_runs));
+	begin = 200;
+	while (begin < 2 * E) {
+		nr_runs = 0;
+		ok(pd_sm_hold_free(e->data, &begin, 2 * E, 1000, note_run,
+				   &nr_runs));
+		while (nr_runs--)
+			nr += runs[nr_runs][1] - runs[nr_runs][0];
+	}
+	assert_int_equal(nr, 2 * E - 200);
+	begin = 0;
+	assert_int_equal(pd_sm_hold_free(e->data, &begin, 3 * E + 101, 1,
+					 note_run, &nr_runs), -EINVAL);
+}
+
+static void test_full_bitmaps_are_not_read_for_free_blocks(void **state)
+{
+	unsigned long reads;
+	pd_block_t b;
+
+	fill_and_commit();
+	assert_int_equal(pd_sm_alloc(e->data, &b), -ENOSPC);
+	ram_store_evict(e->io);
+	reads = ram_store_nr_ops(e->io, RAM_OP_READ);
+	expect_free(0, 3 * E + 100, ~0ULL, 0);
+	assert_int_equal(ram_store_nr_ops(e->io, RAM_OP_READ), reads);
+}
+
 static void test_hold_of_a_used_block_outlives_its_use(void **state)
 {
 	pd_block_t b;
@@ -597,6 +719,10 @@ int main(void)
 		t(test_holds_survive_commits),
 		t(test_freed_and_held_block_waits_for_both),
 		t(test_unused_blocks_are_held_and_told_once),
+		t(test_free_blocks_are_held_and_told),
+		t(test_blocks_freed_but_not_durably_are_not_held_as_free),
+		t(test_free_blocks_are_held_up_to_a_number),
+		t(test_full_bitmaps_are_not_read_for_free_blocks),
 		t(test_hold_of_a_used_block_outlives_its_use),
 		t(test_impossible_holds_are_refused),
 		t(test_holds_survive_failed_allocations),

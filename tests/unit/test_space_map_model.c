@@ -171,6 +171,32 @@ static void do_hold(void)
 		t->held[b] = true;
 }
 
+static void hold_told(void *context, pd_block_t begin, pd_block_t end)
+{
+	u64 *nr = context;
+
+	assert_true(end <= t->nr);
+	*nr += end - begin;
+	for (; begin < end; begin++) {
+		assert_true(is_free(begin));
+		t->held[begin] = true;
+	}
+}
+
+/* None that is free is left out. */
+static void do_hold_free(void)
+{
+	pd_block_t begin = rnd(t->nr), end = min(begin + rnd(3000), t->nr);
+	pd_block_t at = begin, b;
+	u64 max = 1 + rnd(rnd(2) ? 10 : 2000), nr = 0;
+
+	ok(pd_sm_hold_free(e->data, &at, end, max, hold_told, &nr));
+	assert_true(at == end || nr == max);
+	assert_true(at <= end && nr <= max);
+	for (b = begin; b < at; b++)
+		assert_false(is_free(b));
+}
+
 static void do_unhold(void)
 {
 	pd_block_t begin = rnd(t->nr), end = min(begin + rnd(2000), t->nr), b;
@@ -241,8 +267,11 @@ static void step(void)
 	case 90 ... 91:
 		do_refused_dec();
 		break;
-	case 92 ... 93:
+	case 92:
 		do_hold();
+		break;
+	case 93:
+		do_hold_free();
 		break;
 	case 94 ... 96:
 		do_unhold();
