@@ -29,6 +29,7 @@
 #include "metadata/space.h"
 #include "metadata/superblock.h"
 #include "metadata/transaction.h"
+#include "metadata/trim.h"
 #include "persistent-data/block-io.h"
 #include "include/thinx-log.h"
 
@@ -458,6 +459,32 @@ void thinx_md_unhold(struct thinx_md *md, thinx_dblock_t begin,
 	thinx_md_lock(md);
 	thinx_md_unhold_locked(md, begin, end);
 	thinx_md_unlock(md);
+}
+
+void thinx_md_read_ahead_free(struct thinx_md *md, thinx_dblock_t begin)
+{
+	int r, rounds;
+
+	for (rounds = 0; rounds < THINX_AHEAD_ROUNDS; rounds++) {
+		struct pd_ahead missing = { };
+
+		down_read(&md->lock);
+		r = thinx_transaction_may_look(md);
+		if (!r)
+			thinx_trim_read_ahead(md, begin, &missing);
+		up_read(&md->lock);
+		if (r || !missing.nr || pd_bm_wait(md->bm, missing.last))
+			return;
+	}
+}
+
+int thinx_md_hold_free_locked(struct thinx_md *md, struct thinx_md_free *f)
+{
+	int r;
+
+	thinx_md_assert_locked(md);
+	r = thinx_transaction_may_change(md);
+	return r ? r : thinx_trim_hold(md, f);
 }
 
 int thinx_md_insert_run_locked(struct thinx_md_dev *dev, thinx_vblock_t vbegin,

@@ -341,6 +341,28 @@ void thinx_md_unhold(struct thinx_md *md, thinx_dblock_t begin,
 		     thinx_dblock_t end);
 
 /**
+ * thinx_md_read_ahead_free() - read what thinx_md_hold_free_locked() will read
+ * @md: metadata
+ * @begin: first data block of the next step
+ *
+ * Context: May sleep; no lock held.
+ */
+void thinx_md_read_ahead_free(struct thinx_md *md, thinx_dblock_t begin);
+
+/**
+ * thinx_md_hold_free_locked() - hold free data blocks; one step
+ * @md: metadata
+ * @f: where to begin and how many, and the result; large, so allocate it
+ *
+ * Nothing that a crash or an abort can bring back is mapped to them, and they are
+ * not handed out until they are passed to thinx_md_unhold_locked().
+ *
+ * Return: 0, common errors; after an error nothing is held.
+ */
+int __must_check thinx_md_hold_free_locked(struct thinx_md *md,
+					   struct thinx_md_free *f);
+
+/**
  * thinx_md_insert_run_locked() - map a run to a run of held data blocks
  * @dev: device
  * @vbegin: first virtual block

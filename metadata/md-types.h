@@ -59,6 +59,24 @@ struct thinx_md_removal {
 	struct thinx_md_run freed[THINX_MD_RUN_MAX];
 };
 
+/**
+ * struct thinx_md_free - free data blocks to be held, in steps
+ * @begin: next data block to look at; moves forward
+ * @max: most blocks that a step holds
+ * @done: nothing is left to look at
+ * @nr_held: result of the last step: blocks held
+ * @nr: result: entries used in @runs
+ * @runs: result: what is held, ascending; neighbours are one run
+ */
+struct thinx_md_free {
+	thinx_dblock_t begin;
+	u64 max;
+	bool done;
+	u64 nr_held;
+	u32 nr;
+	struct thinx_md_run runs[THINX_MD_RUN_MAX];
+};
+
 /* Most pairs of devices in one change. */
 #define THINX_MD_PAIRS_MAX 64
 

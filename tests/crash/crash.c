@@ -12,10 +12,11 @@
  *                         several to one block any version
  *
  * Each such state must open, check clean, and be exactly what its superblock
- * stood for when the transaction closed.
+ * stood for when the transaction closed; and each mapped data block must have the
+ * contents that it had then, whatever was trimmed since.
  *
- * A device that lies about flushes must be noticed: the control run proves that
- * these tests can fail.
+ * A device that lies about flushes must be noticed, and so must trimming that looks
+ * at the open transaction only: the control runs prove that these tests can fail.
  *
  * crash [seeds]
  */
@@ -46,6 +47,8 @@ struct timeline {
 	struct ram_image *durable;
 	size_t first_pending;
 	unsigned int nr_supers;
+	u32 *content;		/* of the data device */
+	size_t nr_data_events;	/* that happened to it */
 	bool lying;		/* the device: flushes do nothing */
 };
 
@@ -73,6 +76,27 @@ static void settle(struct timeline *t, size_t end)
 		if (ev->kind == RAM_WRITE)
 			ram_image_write(t->durable, ev->block, ev->data);
 	}
+}
+
+static bool data_is_good(const struct timeline *t)
+{
+	return wl_sum(t->w->wanted[t->nr_supers - 1], t->content) ==
+	       t->w->sums[t->nr_supers - 1];
+}
+
+/* What was done to the data device before event @end; false: it is missing now. */
+static bool settle_data(struct timeline *t, size_t end)
+{
+	const struct workload *w = t->w;
+	const struct wl_data_event *ev = w->data_events + t->nr_data_events;
+	bool lost = false;
+
+	for (; t->nr_data_events < w->nr_data_events && ev->at <= end; ev++) {
+		wl_apply(ev, t->content);
+		lost |= !ev->content;
+		t->nr_data_events++;
+	}
+	return !lost || !t->nr_supers || data_is_good(t);
 }
 
 /* @keep out of 8 pending writes reached the device; 8: all, in order. */
@@ -120,6 +144,7 @@ static bool state_is_good(struct timeline *t, struct ram_image *img,
 				wanted);
 		free(text);
 	}
+	good = good && data_is_good(t);
 	if (good && st->nr_states % 20 == 0) {
 		wl_continue(&e, md_rnd(rng));
 		st->nr_continued++;
@@ -145,7 +170,7 @@ static void crash_at(struct timeline *t, size_t end, struct stats *st, u64 *rng)
 		if (state_is_good(t, crash_image(t, end, keep, rng), st, rng))
 			continue;
 		st->nr_bad++;
-		if (!t->lying)
+		if (!t->lying && !t->w->careless)
 			fprintf(stderr, "bad state: event %zu, way %u\n", end,
 				i);
 	}
@@ -157,6 +182,7 @@ static void replay(struct workload *w, bool lying, struct stats *st, u64 seed)
 		.w = w,
 		.durable = ram_image_create(100000),
 		.lying = lying,
+		.content = calloc(WL_NR_DATA, sizeof(*t.content)),
 	};
 	size_t i, n = ram_store_nr_events(w->e.io);
 	const struct ram_event *ev;
@@ -176,26 +202,33 @@ static void replay(struct workload *w, bool lying, struct stats *st, u64 seed)
 			t.nr_supers++;
 			md_insist(t.nr_supers <= w->nr_supers);
 		}
+		if (!settle_data(&t, i + 1)) {
+			st->nr_bad++;
+			if (!w->careless)
+				fprintf(stderr, "data lost: event %zu\n", i);
+		}
 		if (md_rnd(&rng) % n < NR_POINTS)
 			crash_at(&t, i + 1, st, &rng);
 		if (!lying && st->nr_bad > 3)
 			break;
 	}
 	ram_image_destroy(t.durable);
+	free(t.content);
 }
 
 int main(int argc, char **argv)
 {
 	u64 seed, nr_seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 5;
-	struct stats st = { 0 }, control = { 0 };
+	struct stats st = { 0 }, control = { 0 }, careless = { 0 };
 
 	for (seed = 1; seed <= nr_seeds; seed++) {
 		static struct workload w;
 
-		wl_run(&w, seed, NR_OPS);
+		wl_run(&w, seed, NR_OPS, false);
 		replay(&w, false, &st, seed);
-		printf("seed %llu: %lu changes, %lu commits, %lu with changes beneath, %lu between steps, %lu aborts; %lu states, %lu continued, %lu through the tools, %lu bad\n",
-		       (unsigned long long)seed, w.nr_changes, w.nr_commits,
+		printf("seed %llu: %lu changes, %lu blocks trimmed, %lu commits, %lu with changes beneath, %lu between steps, %lu aborts; %lu states, %lu continued, %lu through the tools, %lu bad\n",
+		       (unsigned long long)seed, w.nr_changes, w.nr_trimmed,
+		       w.nr_commits,
 		       w.nr_pipelined, w.nr_between, w.nr_aborts,
 		       st.nr_states, st.nr_continued, st.nr_tools, st.nr_bad);
 		fflush(stdout);
@@ -207,9 +240,16 @@ int main(int argc, char **argv)
 		wl_end(&w);
 		if (st.nr_bad)
 			return 1;
+		if (seed == 1) {
+			wl_run(&w, seed, NR_OPS, true);
+			replay(&w, false, &careless, seed);
+			printf("control, careless trimming: %lu bad, %lu states\n",
+			       careless.nr_bad, careless.nr_states);
+			wl_end(&w);
+		}
 	}
-	if (control.nr_bad * 10 < control.nr_states) {
-		fprintf(stderr, "the control run found next to nothing\n");
+	if (control.nr_bad * 10 < control.nr_states || !careless.nr_bad) {
+		fprintf(stderr, "a control run found next to nothing\n");
 		return 1;
 	}
 	return 0;

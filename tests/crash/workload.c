@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The thinx authors.
  *
  * A random life of a pool: devices, snapshots, mappings, growth, a metadata
- * snapshot, commits with changes meanwhile, failures and aborts.
+ * snapshot, trimming, commits with changes meanwhile, failures and aborts.
  *
  *   changes, describe, commit -+- close, changes (next generation), super
  *                              +- the description belongs to that superblock
@@ -12,7 +12,9 @@
  * these: what they describe is a device half deleted.
  *
  * I1  A data block that the last completed or the closing generation uses is
- *     never handed out.
+ *     never handed out, nor trimmed; one that is being trimmed is not handed out.
+ * I2  The data device loses the contents of what is trimmed at the last moment that
+ *     it can: when the hold ends, or with an abort, which forgets it.
  */
 #include "workload.h"
 
@@ -22,6 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "metadata/metadata.h"
 
 char *wl_describe(struct thinx_md *md)
 {
@@ -63,17 +67,35 @@ static u64 run_length(const char *end)
 	return end[-1] == '+' ? strtoull(end, NULL, 10) : 1;
 }
 
+/* The next run of data blocks of a text, from @p on; NULL: there is none. */
+static const char *next_run(const char *p, u64 *b, u64 *nr)
+{
+	p = strchr(p, '>');
+	if (!p)
+		return NULL;
+	*b = strtoull(p + 1, NULL, 10);
+	*nr = run_length(p);
+	md_insist(*b + *nr <= WL_NR_DATA);
+	return p + 1;
+}
+
 static void mark_used(const char *text, unsigned char *used)
 {
-	const char *p;
+	u64 b, nr;
 
 	memset(used, 0, WL_NR_DATA);
-	for (p = strchr(text, '>'); p; p = strchr(p + 1, '>')) {
-		u64 b = strtoull(p + 1, NULL, 10), nr = run_length(p);
-
-		md_insist(b + nr <= WL_NR_DATA);
+	while ((text = next_run(text, &b, &nr)))
 		memset(used + b, 1, nr);
-	}
+}
+
+u64 wl_sum(const char *text, const u32 *content)
+{
+	u64 b, nr, sum = 0;
+
+	while ((text = next_run(text, &b, &nr)))
+		for (; nr--; b++)
+			sum = (sum ^ content[b]) * 0x100000001b3ULL;
+	return sum;
 }
 
 static void insist_unused(struct workload *w, u64 begin, u64 nr)
@@ -83,15 +105,86 @@ static void insist_unused(struct workload *w, u64 begin, u64 nr)
 	for (b = begin; b < begin + nr; b++) {
 		md_insist(!w->used_completed[b]);
 		md_insist(!w->used_closing[b]);
+		md_insist(!w->held[b]);
 	}
+}
+
+/* ---- the data device ---- */
+
+void wl_apply(const struct wl_data_event *ev, u32 *content)
+{
+	u64 b;
+
+	for (b = ev->begin; b < ev->end; b++)
+		content[b] = ev->content ? ev->content + (b - ev->begin) : 0;
+}
+
+static void change_data(struct workload *w, u64 begin, u64 end, u32 content)
+{
+	struct wl_data_event *ev;
+
+	if (w->nr_data_events == w->room) {
+		w->room = w->room * 2 + 100;
+		w->data_events = realloc(w->data_events, w->room *
+						  sizeof(*w->data_events));
+	}
+	ev = &w->data_events[w->nr_data_events++];
+	*ev = (struct wl_data_event){
+		ram_store_nr_events(w->e.io), begin, end, content,
+	};
+	wl_apply(ev, w->content);
+}
+
+static void write_data(struct workload *w, u64 begin, u64 nr)
+{
+	change_data(w, begin, begin + nr, w->next_content);
+	w->next_content += nr;
+}
+
+/* What is held is discarded. */
+static void lose_trimmed(struct workload *w)
+{
+	const struct thinx_md_run *run;
+	u32 i;
+
+	for (i = 0; w->trimming && i < w->trim->nr; i++) {
+		run = &w->trim->runs[i];
+		change_data(w, run->begin, run->end, 0);
+		memset(w->held + run->begin, 0, run->end - run->begin);
+		w->nr_trimmed += run->end - run->begin;
+	}
+}
+
+static void begin_data(struct workload *w)
+{
+	w->used_completed = calloc(1, WL_NR_DATA);
+	w->used_closing = calloc(1, WL_NR_DATA);
+	w->held = calloc(1, WL_NR_DATA);
+	w->content = calloc(WL_NR_DATA, sizeof(*w->content));
+	w->next_content = 1;
+	w->trim = calloc(1, sizeof(*w->trim));
+}
+
+static void end_data(struct workload *w)
+{
+	free(w->used_completed);
+	free(w->used_closing);
+	free(w->held);
+	free(w->content);
+	free(w->data_events);
+	free(w->trim);
 }
 
 /* ---- operations ---- */
 
 static void give_up_change(struct workload *w)
 {
-	int r = thinx_md_abort(w->e.md);
+	int r;
 
+	/* What has been sent to the data device takes effect. */
+	lose_trimmed(w);
+	w->trimming = false;
+	r = thinx_md_abort(w->e.md);
 	md_insist(!r);
 	if (WL_NARROW)
 		md_narrow(&w->e, WL_NARROW);
@@ -134,6 +227,7 @@ static void map_run(struct workload *w, struct thinx_md_dev *dev, u64 v, u64 nr)
 						     min_t(u64, nr, THINX_MD_RUN_MAX),
 						     &begin, &got))) {
 		insist_unused(w, begin, got);
+		write_data(w, begin, got);
 		if (!worked(w, thinx_md_insert_run_locked(dev, v, begin, got,
 						       &m))) {
 			thinx_md_unhold_locked(w->e.md, begin, begin + got);
@@ -232,6 +326,57 @@ static void set_trans_id(struct workload *w)
 						 ++w->next_trans_id));
 }
 
+static void add_trim(void *context, u64 begin, u64 end)
+{
+	struct thinx_md_free *f = context;
+
+	if (f->nr < THINX_MD_RUN_MAX)
+		f->runs[f->nr++] = (struct thinx_md_run){ begin, end };
+}
+
+static void hold_for_trim(struct workload *w)
+{
+	struct thinx_md_free *f = w->trim;
+	u64 end;
+	u32 i;
+
+	f->begin = rnd(w, w->nr_data);
+	f->max = rnd(w, WL_NR_DATA / 4) + 1;
+	f->nr = 0;
+	end = min(w->nr_data, f->begin + f->max);
+	thinx_md_lock(w->e.md);
+	w->trimming = worked(w, w->careless ?
+			     pd_sm_hold_unused(w->e.md->data_sm, f->begin, end,
+					       add_trim, f) :
+			     thinx_md_hold_free_locked(w->e.md, f));
+	thinx_md_unlock(w->e.md);
+	for (i = 0; w->trimming && i < f->nr; i++) {
+		u64 nr = f->runs[i].end - f->runs[i].begin;
+
+		if (!w->careless)
+			insist_unused(w, f->runs[i].begin, nr);
+		memset(w->held + f->runs[i].begin, 1, nr);
+	}
+}
+
+/* It takes a while, in which other things happen. */
+static void trim(struct workload *w)
+{
+	u32 i;
+
+	if (!w->trimming) {
+		if (w->nr_data)
+			hold_for_trim(w);
+		if (!w->trimming || !w->careless)
+			return;
+	}
+	lose_trimmed(w);
+	w->trimming = false;
+	for (i = 0; i < w->trim->nr; i++)
+		thinx_md_unhold(w->e.md, w->trim->runs[i].begin,
+				w->trim->runs[i].end);
+}
+
 /* Two at once: what a crash leaves has both or none. */
 static int snaps(struct workload *w, u32 id)
 {
@@ -274,6 +419,9 @@ static void change(struct workload *w)
 	case 14:
 		(void)worked(w, swap_devices(w, id));
 		break;
+	case 15 ... 17:
+		trim(w);
+		break;
 	case 9:
 		set_trans_id(w);
 		break;
@@ -296,8 +444,8 @@ static void change(struct workload *w)
 
 /* ---- commits ---- */
 
-/* The superblocks written since the last call stand for @text. */
-static void note_supers(struct workload *w, const char *text)
+/* The superblocks written since the last call stand for @text and @sum. */
+static void note_supers(struct workload *w, const char *text, u64 sum)
 {
 	size_t n = ram_store_nr_events(w->e.io);
 
@@ -305,8 +453,15 @@ static void note_supers(struct workload *w, const char *text)
 		if (ram_store_event(w->e.io, w->nr_seen)->kind != RAM_SUPER)
 			continue;
 		md_insist(w->nr_supers < WL_MAX_SUPERS);
+		w->sums[w->nr_supers] = sum;
 		w->wanted[w->nr_supers++] = strdup(text);
 	}
+}
+
+/* They stand for what the last one does. */
+static void note_supers_again(struct workload *w)
+{
+	note_supers(w, w->wanted[w->nr_supers - 1], w->sums[w->nr_supers - 1]);
 }
 
 static int change_beneath(void *context)
@@ -329,6 +484,7 @@ static const struct thinx_md_hooks hooks = {
 static int commit(struct workload *w, bool reserve, u32 fail_one_in)
 {
 	char *text = wl_describe(w->e.md);
+	u64 sum = wl_sum(text, w->content);
 	bool fail = rnd(w, fail_one_in) == 0;
 	int r;
 
@@ -346,14 +502,14 @@ static int commit(struct workload *w, bool reserve, u32 fail_one_in)
 	w->failing = false;
 	ram_store_fail(w->e.io, RAM_OP_WRITE, -1, false);
 	ram_store_fail(w->e.io, RAM_OP_FLUSH, -1, false);
-	note_supers(w, text);
+	note_supers(w, text, sum);
 	if (w->lost) {
 		r = -EIO;
 		give_up_change(w);
-		note_supers(w, w->wanted[w->nr_supers - 1]);
+		note_supers_again(w);
 		if (rnd(w, 2)) {
 			md_insist(!thinx_md_set_needs_check(w->e.md));
-			note_supers(w, w->wanted[w->nr_supers - 1]);
+			note_supers_again(w);
 		}
 		/* What was undone no longer matters. */
 		w->nr_data = 0;
@@ -404,15 +560,15 @@ static void begin_large(struct workload *w)
 	thinx_md_close_device(dev);
 }
 
-void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
+void wl_run(struct workload *w, u64 seed, unsigned int nr_ops, bool careless)
 {
 	unsigned int i;
 	char *text;
 
 	memset(w, 0, sizeof(*w));
 	w->rng = seed;
-	w->used_completed = calloc(1, WL_NR_DATA);
-	w->used_closing = calloc(1, WL_NR_DATA);
+	w->careless = careless;
+	begin_data(w);
 	w->nr_meta = WL_MIN_META + rnd(w, 100);
 	w->e.io = ram_store_create(w->nr_meta);
 	ram_store_record(w->e.io, true);
@@ -420,7 +576,7 @@ void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
 	md_insist(!thinx_md_open(w->e.io, MD_BLOCK_SECTORS, true, false,
 				 &w->e.md));
 	text = wl_describe(w->e.md);
-	note_supers(w, text);
+	note_supers(w, text, wl_sum(text, w->content));
 	free(text);
 	thinx_md_set_hooks(w->e.md, &hooks, w);
 	if (WL_NARROW)
@@ -435,7 +591,7 @@ void wl_run(struct workload *w, u64 seed, unsigned int nr_ops)
 			resync_sizes(w);
 		} else if (rnd(w, 200) == 0) {
 			give_up_change(w);
-			note_supers(w, w->wanted[w->nr_supers - 1]);
+			note_supers_again(w);
 			resync_sizes(w);
 		} else {
 			change(w);
@@ -449,8 +605,7 @@ void wl_continue(struct md_env *e, u64 seed)
 	struct workload w = { .e = *e, .rng = seed, .in_commit = true };
 	unsigned int i;
 
-	w.used_completed = calloc(1, WL_NR_DATA);
-	w.used_closing = calloc(1, WL_NR_DATA);
+	begin_data(&w);
 	resync_sizes(&w);
 	for (i = 0; i < 30; i++) {
 		if (i % 10 == 9)
@@ -459,8 +614,7 @@ void wl_continue(struct md_env *e, u64 seed)
 			change(&w);
 	}
 	md_check(e);
-	free(w.used_completed);
-	free(w.used_closing);
+	end_data(&w);
 }
 
 void wl_end(struct workload *w)
@@ -471,6 +625,5 @@ void wl_end(struct workload *w)
 	md_close(&w->e);
 	for (i = 0; i < w->nr_supers; i++)
 		free(w->wanted[i]);
-	free(w->used_completed);
-	free(w->used_closing);
+	end_data(w);
 }

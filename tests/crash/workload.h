@@ -32,6 +32,23 @@
 /* What a superblock stands for, as text, to compare. */
 char *wl_describe(struct thinx_md *md);
 
+/* Of the contents of all data blocks that a text says are mapped. */
+u64 wl_sum(const char *text, const u32 *content);
+
+/*
+ * Data blocks are written, or discarded and lose their contents.
+ * at: so many of the metadata device's events came before; content: of the first,
+ * the others follow; 0: discarded.
+ */
+struct wl_data_event {
+	size_t at;
+	u64 begin, end;
+	u32 content;
+};
+
+/* Do it to a device. */
+void wl_apply(const struct wl_data_event *ev, u32 *content);
+
 struct workload {
 	struct md_env e;
 	u64 rng;
@@ -45,18 +62,34 @@ struct workload {
 
 	/* By ordinal of the superblock write, the format's first. */
 	char *wanted[WL_MAX_SUPERS];
+	u64 sums[WL_MAX_SUPERS];
 	unsigned int nr_supers;
 	size_t nr_seen;		/* events */
 
 	/* Data blocks a crash could bring back; never to be handed out. */
 	unsigned char *used_completed, *used_closing;
 
+	/* The data device, and what was done to it. */
+	u32 *content, next_content;
+	struct wl_data_event *data_events;
+	size_t nr_data_events, room;
+
+	/* Free blocks held for being trimmed. */
+	struct thinx_md_free *trim;
+	bool trimming;
+	unsigned char *held;
+	bool careless;		/* those of the open transaction will do */
+
+	unsigned long nr_trimmed;
 	unsigned long nr_commits, nr_pipelined, nr_between, nr_aborts,
 		      nr_changes;
 };
 
-/* Run @nr_ops operations; events are recorded in w->e.io. */
-void wl_run(struct workload *w, u64 seed, unsigned int nr_ops);
+/*
+ * Run @nr_ops operations; events are recorded in w->e.io.  If @careless, blocks are
+ * trimmed that a crash can bring back.
+ */
+void wl_run(struct workload *w, u64 seed, unsigned int nr_ops, bool careless);
 
 /* A few more changes and commits on whatever is in @e. */
 void wl_continue(struct md_env *e, u64 seed);

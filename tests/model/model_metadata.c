@@ -12,8 +12,9 @@
  *
  * Besides equality, three rules that keep volumes apart are checked:
  *
- * I1  A data block handed out is in no twin: not the working one, not the
- *     committed or closing one, not the pinned one.
+ * I1  A data block handed out, or trimmed, is in no twin: not the working one, not
+ *     the committed or closing one, not the pinned one; and what is being trimmed
+ *     is not handed out.
  * I2  A block reported exclusive has no other mapping, now or after a crash.
  * I3  A block two devices map has, in each, a time older than that device's last
  *     snapshot: dm-thin's test for sharing must hold (docs/format.md 15).
@@ -84,12 +85,15 @@ struct model {
 	bool in_commit;
 	u32 deleting, unmapping;	/* between steps; NR_DEVS: none */
 	bool releasing, stopped;
+	struct thinx_md_free trim;
+	bool trimming;
+	bool held[NR_DATA];	/* for that */
 	pd_block_t narrow;
 	struct thinx_md_dev *open[NR_DEVS];
 	u64 rng;
 	unsigned long nr_ops, nr_checks, nr_commits, nr_pipelined, nr_undone,
 		      nr_snaps, nr_swaps, nr_mapped, nr_restamped, nr_refused,
-		      nr_between, nr_stopped;
+		      nr_between, nr_stopped, nr_trimmed;
 };
 
 static u32 rnd(struct model *m, u32 n)
@@ -141,6 +145,7 @@ static void insist_unused(struct model *m, u64 begin, u64 nr)
 	u64 b;
 
 	for (b = begin; b < begin + nr; b++) {
+		insist(!m->held[b]);
 		if (nr > 4 && rnd(m, nr) > 4)
 			continue;
 		insist(!uses(&m->now, b));
@@ -570,6 +575,33 @@ static void op_device(struct model *m, u32 id)
 	thinx_md_close_device(dev);
 }
 
+/* It takes a while, in which other things happen. */
+static void op_trim(struct model *m)
+{
+	struct thinx_md_free *f = &m->trim;
+	u32 i;
+	u64 nr;
+
+	thinx_md_lock(m->e.md);
+	if (!m->trimming) {
+		f->begin = rnd(m, m->now.nr_data);
+		f->max = rnd(m, rnd(m, 2) ? 100 : NR_DATA / 4) + 1;
+		insist(!thinx_md_hold_free_locked(m->e.md, f));
+	}
+	m->trimming = !m->trimming;
+	for (i = 0; i < f->nr; i++) {
+		nr = f->runs[i].end - f->runs[i].begin;
+		if (m->trimming)
+			insist_unused(m, f->runs[i].begin, nr);
+		else
+			thinx_md_unhold_locked(m->e.md, f->runs[i].begin,
+					       f->runs[i].end);
+		memset(m->held + f->runs[i].begin, m->trimming, nr);
+		m->nr_trimmed += m->trimming ? nr : 0;
+	}
+	thinx_md_unlock(m->e.md);
+}
+
 static void op_open_or_close(struct model *m, u32 id)
 {
 	if (m->open[id]) {
@@ -635,6 +667,9 @@ static void change(struct model *m)
 		break;
 	case 11:
 		op_swap(m);
+		break;
+	case 12:
+		op_trim(m);
 		break;
 	case 6:
 		op_others(m);
@@ -759,6 +794,8 @@ static void op_undo(struct model *m, bool crash)
 		insist(!thinx_md_abort(m->e.md));
 	}
 	set_up(m);
+	m->trimming = false;
+	memset(m->held, 0, sizeof(m->held));
 	m->now = m->committed;
 	m->now.time_used = true;
 	for (id = 0; id < NR_DEVS; id++)
@@ -826,9 +863,9 @@ static void run(u64 seed, unsigned long nr_ops, pd_block_t nr_meta,
 			compare_all(m);
 	}
 	compare_all(m);
-	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu snapshots, %lu swaps, %lu commits (%lu with changes beneath, %lu between steps), %lu undone, %lu stopped, %lu refused, %lu full checks\n",
+	printf("metadata: seed %llu, %llu blocks: %lu ops, %lu blocks mapped, %lu restamped, %lu trimmed, %lu snapshots, %lu swaps, %lu commits (%lu with changes beneath, %lu between steps), %lu undone, %lu stopped, %lu refused, %lu full checks\n",
 	       (unsigned long long)seed, (unsigned long long)nr_meta, nr_ops,
-	       m->nr_mapped, m->nr_restamped, m->nr_snaps, m->nr_swaps, m->nr_commits,
+	       m->nr_mapped, m->nr_restamped, m->nr_trimmed, m->nr_snaps, m->nr_swaps, m->nr_commits,
 	       m->nr_pipelined, m->nr_between, m->nr_undone, m->nr_stopped,
 	       m->nr_refused, m->nr_checks);
 	fflush(stdout);
