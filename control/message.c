@@ -4,7 +4,8 @@
  *
  * Messages to a pool: one table maps a name to its number of words and handler.
  * Each is committed before it is answered, and the answer says if that failed.
- * Queries, which change nothing, go their own way (control/query.c).
+ * Queries, which change nothing, go their own way (control/query.c), and so does
+ * trim (control/trim.c).
  */
 #include "control/message.h"
 
@@ -17,6 +18,7 @@
 #include "control/preallocate.h"
 #include "control/query.h"
 #include "control/quotas.h"
+#include "control/trim.h"
 #include "data-path/commit.h"
 #include "data-path/volume.h"
 #include "include/trace/events/thinx.h"
@@ -100,6 +102,9 @@ static const struct message {
 	/* Instead of @handle: one that takes long, and ends early if told to. */
 	int (*handle_long)(struct thinx_pool *pool, char **argv,
 			   const bool *stop);
+	/* Instead of all that: it answers by itself. */
+	int (*answer)(struct thinx_pool *pool, unsigned int argc, char **argv,
+		      struct thinx_reply *reply);
 } messages[] = {
 	{ "create_thin", 2, true, create_thin },
 	{ "create_snap", 3, true, create_snap },
@@ -112,6 +117,7 @@ static const struct message {
 	{ "reserve", 3, false, thinx_quotas_handle_reserve, NULL, true },
 	{ "limit", 3, false, thinx_quotas_handle_limit },
 	{ "provision", 4, true, NULL, NULL, true, thinx_preallocate_handle },
+	{ .name = "trim", .answer = thinx_pool_trim },
 };
 
 static const struct message *find_message(struct thinx_pool *pool,
@@ -122,7 +128,8 @@ static const struct message *find_message(struct thinx_pool *pool,
 	for (i = 0; i < ARRAY_SIZE(messages); i++) {
 		if (strcasecmp(argv[0], messages[i].name))
 			continue;
-		if (messages[i].handle_pairs || argc == messages[i].argc)
+		if (messages[i].handle_pairs || messages[i].answer ||
+		    argc == messages[i].argc)
 			return &messages[i];
 		pool_warn(pool, "Message received with %u arguments instead of %u.",
 			  argc, messages[i].argc);
@@ -163,6 +170,7 @@ static int refuse_message(struct thinx_pool *pool)
  * @m: I; what to do
  * @argc: I; words
  * @argv: I
+ * @reply: I; for the answer
  * @stop: A; the sender was killed
  * @r: result
  */
@@ -173,6 +181,7 @@ struct call {
 	const struct message *m;
 	unsigned int argc;
 	char **argv;
+	struct thinx_reply *reply;
 	bool stop;
 	int r;
 };
@@ -218,11 +227,26 @@ static int handle_message(struct call *c)
 	return r == -EUCLEAN ? refuse_message(pool) : r;
 }
 
+/* Its failure says nothing about the metadata. */
+static int answer_message(struct thinx_pool *pool, const struct message *m,
+			  unsigned int argc, char **argv,
+			  struct thinx_reply *reply)
+{
+	int r = m->answer(pool, argc, argv, reply);
+
+	/* Meanwhile the mode changed. */
+	return r == -EPERM || r == -ENODEV || r == -EUCLEAN ?
+		refuse_message(pool) : r;
+}
+
 static void call_work(struct work_struct *work)
 {
 	struct call *c = container_of(work, struct call, work);
 
-	c->r = handle_message(c);
+	if (c->m->answer)
+		c->r = answer_message(c->pool, c->m, c->argc, c->argv, c->reply);
+	else
+		c->r = handle_message(c);
 	complete(&c->done);
 }
 
@@ -233,9 +257,11 @@ static void call_work(struct work_struct *work)
  * must not be busy with a long deletion.
  */
 static int handle_in_worker(struct thinx_pool *pool, const struct message *m,
-			    unsigned int argc, char **argv)
+			    unsigned int argc, char **argv,
+			    struct thinx_reply *reply)
 {
-	struct call c = { .pool = pool, .m = m, .argc = argc, .argv = argv };
+	struct call c = { .pool = pool, .m = m, .argc = argc, .argv = argv,
+			  .reply = reply };
 
 	init_completion(&c.done);
 	INIT_WORK_ONSTACK(&c.work, call_work);
@@ -253,6 +279,9 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 	struct thinx_pool_target *pt = ti->private;
 	struct thinx_pool *pool = pt->pool;
 	const struct message *m = NULL;
+	struct thinx_reply reply = {
+		.text = result, .size = maxlen, .sender = current,
+	};
 	bool query = argc && thinx_is_query(argv[0]);
 	atomic_t *nr;
 	u64 began;
@@ -269,13 +298,14 @@ int thinx_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 			return refuse_message(pool);
 	}
 	/* dm core waits for a message that misses the change of epochs. */
-	nr = &pool->nr_messages[READ_ONCE(pool->message_epoch)];
+	reply.epoch = READ_ONCE(pool->message_epoch);
+	nr = &pool->nr_messages[reply.epoch];
 	atomic_inc(nr);
 	began = ktime_get_ns();
 	if (query)
 		r = thinx_query(pool, argc, argv, result, maxlen);
 	else
-		r = handle_in_worker(pool, m, argc, argv);
+		r = handle_in_worker(pool, m, argc, argv, &reply);
 	trace_thinx_message(pool->plane.dev, argv[0], argc > 1 ? argv[1] : "",
 			    ktime_get_ns() - began, r);
 	atomic_dec(nr);

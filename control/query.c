@@ -470,6 +470,7 @@ static int tell_quotas(struct thinx_pool *pool, unsigned int argc, char **argv,
 	struct thinx_quotas *q = &pool->plane.quotas;
 	struct thinx_quota_view view;
 	struct thinx_md_space s;
+	u64 nr_free;
 	bool more;
 	u32 id;
 	int r;
@@ -479,7 +480,8 @@ static int tell_quotas(struct thinx_pool *pool, unsigned int argc, char **argv,
 		return r;
 	thinx_md_get_space(pool->md, &s);
 	say(a, "thinx-quotas 1\n");
-	while ((more = thinx_quotas_next(q, &id, s.data_allocatable, &view)) &&
+	nr_free = s.data_allocatable + READ_ONCE(pool->plane.nr_trimming);
+	while ((more = thinx_quotas_next(q, &id, nr_free, &view)) &&
 	       a->nr_lines < a->max && !is_full(a)) {
 		say(a, "%u %llu %llu ", id, view.reserve, view.left);
 		if (view.limit == THINX_NO_LIMIT)

@@ -61,7 +61,8 @@ static int set_reserve(struct thinx_pool *pool, struct change *c)
 
 	thinx_md_get_space_locked(pool->md, &s);
 	return thinx_quotas_reserve(&pool->plane.quotas, c->id, c->nr_blocks,
-				    s.data_allocatable, &c->nr_left);
+				    s.data_allocatable + pool->plane.nr_trimming,
+				    &c->nr_left);
 }
 
 static int set_limit(struct thinx_pool *pool, struct change *c)

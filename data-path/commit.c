@@ -154,7 +154,8 @@ static void commit_work(struct work_struct *work)
 	if (for_space && !r && !flushed)
 		plane->ops->space_changed(plane->context);
 	/* The end of the discards lets them try again, too. */
-	if (!for_space || thinx_passdown_pending(plane))
+	if (!for_space || thinx_passdown_pending(plane) ||
+	    READ_ONCE(plane->nr_trimming))
 		return;
 	/* Nothing became free: writes under way hold what is missing. */
 	if (flushed)

@@ -46,12 +46,14 @@ int thinx_fill_claim(struct thinx_fill *f, u64 nr, struct thinx_fill_room *room)
 	struct thinx_quotas *q = &v->plane->quotas;
 	struct thinx_quota_view view;
 	struct thinx_md_space s;
+	u64 nr_free;
 	int r = 0;
 
 	thinx_md_lock(v->plane->md);
 	thinx_md_get_space_locked(v->plane->md, &s);
-	thinx_quotas_view(q, v->id, s.data_allocatable, &view);
-	room->nr_free = min(view.available, s.data_allocatable);
+	nr_free = s.data_allocatable + v->plane->nr_trimming;
+	thinx_quotas_view(q, v->id, nr_free, &view);
+	room->nr_free = min(view.available, nr_free);
 	room->mapped = thinx_md_dev_mapped_blocks(v->dev) + v->filling +
 		       v->claimed;
 	room->limit = view.limit;
@@ -59,8 +61,7 @@ int thinx_fill_claim(struct thinx_fill *f, u64 nr, struct thinx_fill_room *room)
 	    (room->mapped > view.limit || nr > view.limit - room->mapped))
 		r = -ENOSPC;
 	if (!r)
-		r = thinx_quotas_claim(q, v->id, nr, s.data_allocatable,
-				       &room->nr_free);
+		r = thinx_quotas_claim(q, v->id, nr, nr_free, &room->nr_free);
 	if (!r) {
 		v->claimed += nr;
 		f->claimed += nr;

@@ -78,28 +78,38 @@ static void discard_end_io(struct bio *bio)
 	part_done(run);
 }
 
-static void issue_run(struct passdown_run *run)
+void thinx_passdown_send(struct thinx_plane *plane, sector_t sector,
+			 sector_t end, u32 granule, atomic_t *pending,
+			 bio_end_io_t *end_io, void *private)
 {
-	struct thinx_plane *plane = run->plane;
-	sector_t sector = thinx_plane_sector(plane, run->begin);
-	sector_t end = thinx_plane_sector(plane, run->end);
-	sector_t nr;
+	sector_t most = MAX_DISCARD_SECTORS, nr;
 	struct bio *bio;
 
-	trace_thinx_passdown(plane->dev, 0, run->begin,
-			     run->end);
-	atomic_set(&run->pending, 1);
+	if (granule < most)
+		most -= most % granule;
 	for (; sector < end; sector += nr) {
-		nr = min(end - sector, MAX_DISCARD_SECTORS);
+		nr = min(end - sector, most);
 		bio = bio_alloc_bioset(plane->data_bdev, 0, REQ_OP_DISCARD,
 				       GFP_NOIO, &plane->bios);
 		bio->bi_iter.bi_sector = sector;
 		bio->bi_iter.bi_size = nr << SECTOR_SHIFT;
-		bio->bi_end_io = discard_end_io;
-		bio->bi_private = run;
-		atomic_inc(&run->pending);
+		bio->bi_end_io = end_io;
+		bio->bi_private = private;
+		atomic_inc(pending);
 		submit_bio(bio);
 	}
+}
+
+static void issue_run(struct passdown_run *run)
+{
+	struct thinx_plane *plane = run->plane;
+
+	trace_thinx_passdown(plane->dev, 0, run->begin,
+			     run->end);
+	atomic_set(&run->pending, 1);
+	thinx_passdown_send(plane, thinx_plane_sector(plane, run->begin),
+			    thinx_plane_sector(plane, run->end), 1,
+			    &run->pending, discard_end_io, run);
 	part_done(run);
 }
 

@@ -27,6 +27,22 @@ void thinx_passdown_init(struct thinx_plane *plane);
 void thinx_passdown_add(struct thinx_plane *plane,
 			const struct thinx_md_run *runs, u32 nr, u64 generation);
 
+/**
+ * thinx_passdown_send() - send discards to the data device
+ * @plane: plane
+ * @sector: first sector
+ * @end: one past the last
+ * @granule: cut at multiples of so many sectors from the first
+ * @pending: counts up with each bio
+ * @end_io: end of each
+ * @private: for @end_io
+ *
+ * Context: May sleep, GFP_NOIO.
+ */
+void thinx_passdown_send(struct thinx_plane *plane, sector_t sector,
+			 sector_t end, u32 granule, atomic_t *pending,
+			 bio_end_io_t *end_io, void *private);
+
 /** thinx_passdown_kick() - a commit completed: issue what it freed */
 void thinx_passdown_kick(struct thinx_plane *plane);
 

@@ -165,6 +165,7 @@ struct thinx_passdown {
  * @flushed: @flush_bio has ended
  * @commit: see struct thinx_commit
  * @passdown: see struct thinx_passdown
+ * @nr_trimming: L:metadata lock, read lock-free; free data blocks held to be trimmed
  * @removal: L:metadata lock; scratch memory of a discard step
  * @stats: I; see data-path/stats.h
  * @flush_began: commit mutex; ns; when the data device began to flush for a commit
@@ -214,6 +215,7 @@ struct thinx_plane {
 	struct completion flushed;
 	struct thinx_commit commit;
 	struct thinx_passdown passdown;
+	u64 nr_trimming;
 	struct thinx_md_removal *removal;
 	struct thinx_stats __percpu *stats;
 	u64 flush_began;

@@ -167,6 +167,7 @@ static void init_update(struct thinx_group *g, u32 i, u32 nr,
  *	because none are reserved for others
  * @limit: most blocks that it may map
  * @fillable: holes that it may still fill
+ * @trimming: data blocks that can be handed out soon
  * @low: the low water mark was reached
  * @misled: some were said to be free, but none was found
  * @limited: @fillable was too little
@@ -177,6 +178,7 @@ struct plan {
 	u64 budget;
 	u64 limit;
 	u64 fillable;
+	u64 trimming;
 	bool low;
 	bool misled;
 	bool limited;
@@ -193,7 +195,7 @@ static void note_taken(struct thinx_group *g, struct plan *p, u64 nr)
 {
 	struct thinx_plane *plane = g->volume->plane;
 
-	if (p->free - nr + 1 <= READ_ONCE(plane->low_water))
+	if (p->free + p->trimming - nr + 1 <= READ_ONCE(plane->low_water))
 		p->low = true;
 	p->free -= min(p->free, nr);
 	if (g->port->fill)
@@ -224,7 +226,7 @@ static int allocate(struct thinx_group *g, struct plan *p)
 		want = min_t(u64, want, budget_of(g, p));
 		r = thinx_md_find_run_locked(plane->md, want, &dbegin, &nr);
 		if (r == -EXFULL) {
-			p->low = true;
+			p->low |= p->trimming <= READ_ONCE(plane->low_water);
 			p->misled = p->free;
 			set_fate(g, i, i + want, THINX_STARVED);
 			i += want;
@@ -365,11 +367,15 @@ static void begin_plan(struct thinx_volume *v, struct plan *p)
 	struct thinx_plane *plane = v->plane;
 	struct thinx_quota_view view;
 	struct thinx_md_space s;
+	u64 nr_free;
 
 	thinx_md_get_space_locked(plane->md, &s);
-	thinx_quotas_settle(&plane->quotas, s.data_allocatable);
-	thinx_quotas_view(&plane->quotas, v->id, s.data_allocatable, &view);
+	/* What is held to be trimmed stays somebody's. */
+	nr_free = s.data_allocatable + plane->nr_trimming;
+	thinx_quotas_settle(&plane->quotas, nr_free);
+	thinx_quotas_view(&plane->quotas, v->id, nr_free, &view);
 	p->free = s.data_allocatable;
+	p->trimming = plane->nr_trimming;
 	p->budget = view.available;
 	p->fillable = U64_MAX;
 	p->limit = view.limit;
@@ -423,7 +429,7 @@ void thinx_provision_plan(struct thinx_volume *v, struct list_head *groups)
 	}
 	if (!locked)
 		return;
-	thinx_quotas_take(&plane->quotas, v->id, p.free);
+	thinx_quotas_take(&plane->quotas, v->id, p.free + p.trimming);
 	thinx_md_unlock(plane->md);
 	thinx_volume_time(v, THINX_TIME_LOCKED, locked_at);
 	thinx_volume_time(v, THINX_TIME_PLANNING, began);
