@@ -12,7 +12,8 @@
 #   scripts/test.sh --quick    no virtual machines; builds for the kernels that are
 #                              here
 #   scripts/test.sh --all      every test on each kernel, real programs on all of
-#                              Debian's, what matters most on the drop-in, and
+#                              Debian's, what matters most on the drop-in, the life of
+#                              packages, and
 #                              both commands on fresh machines
 #   scripts/test.sh -k KERNEL  (repeatable) all selftests, tests/kernel and
 #                              endurance on these kernels, instead of the above
@@ -348,6 +349,8 @@ for k in "${clients[@]+"${clients[@]}"}"; do
 done
 if [ $all = 1 ] && [ $quick = 0 ]; then
 	start drop-in-6.12 many -k 6.12 -d -e
+	start packages one_line "packages are installed, upgraded and removed" \
+		timeout 3600 make -s -C tests/packaging check-long
 	LIMIT=14400 start fresh-machines speaks_tap tests/packaging/fresh-machine.sh
 fi
 wait
