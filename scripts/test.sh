@@ -13,8 +13,7 @@
 #                              here
 #   scripts/test.sh --all      every test on each kernel, real programs on all of
 #                              Debian's, what matters most on the drop-in, the life of
-#                              packages, and
-#                              both commands on fresh machines
+#                              packages, and both commands on fresh machines
 #   scripts/test.sh -k KERNEL  (repeatable) all selftests, tests/kernel and
 #                              endurance on these kernels, instead of the above
 #

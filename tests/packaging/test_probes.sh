@@ -135,7 +135,7 @@ oldest=$(sed -n 's/^thinx-oldest-kernel := //p' include/compat/kernels.mk)
 newest=$(sed -n 's/^thinx-newest-kernel := //p' include/compat/kernels.mk)
 new_module
 ok "a build that is not silent tells the range" \
-	make -C "$k_build" M="$module" CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	env -u MAKEFLAGS make -C "$k_build" M="$module" CONFIG_DEBUG_INFO_BTF_MODULES= modules
 cp "$work/out" "$work/built"
 ok "that of include/compat/kernels.mk" grep -qF \
 	"PROBE   Linux $k_release; thinx is for $oldest to $newest" "$work/built"
