@@ -246,6 +246,8 @@ static bool run_groups(struct thinx_volume *v, struct list_head *groups)
 	}
 	if (pass.starved)
 		ask_for_space(v, pass.coming);
+	if (pass.claim_held)
+		thinx_commit_for_space(v->plane);
 	return pass.no_memory;
 }
 

@@ -20,7 +20,9 @@
 #include "data-path/dispatch.h"
 
 #include "data-path/commit.h"
+#include "data-path/fill.h"
 #include "data-path/map.h"
+#include "data-path/passdown.h"
 #include "data-path/provision.h"
 #include "data-path/zeroes.h"
 #include "include/compat/bio.h"
@@ -180,6 +182,43 @@ static void leave_hole(struct thinx_group *g, struct bio *bio)
 		bio_endio(bio);
 }
 
+/*
+ * What is claimed for a message it alone can take: it waits while that is held by
+ * others.  With nothing claimed there is nothing to wait for: whoever sent the bio
+ * claims again, or gives up.
+ */
+static bool claim_is_coming(struct thinx_group *g)
+{
+	struct thinx_plane *plane = g->volume->plane;
+	struct thinx_md_space s;
+
+	if (!READ_ONCE(g->port->fill->claimed))
+		return false;
+	if (!(thinx_plane_caps(plane) & THINX_CAN_GROW))
+		return thinx_commit_brings_space(plane, g->volume->id);
+	thinx_md_get_space(plane->md, &s);
+	return s.data_pending || thinx_passdown_pending(plane);
+}
+
+static void starve(struct thinx_group *g, struct thinx_bio *tb,
+		   struct thinx_pass *pass)
+{
+	bool coming;
+
+	if (tb->port->fill) {
+		coming = claim_is_coming(g);
+		pass->claim_held |= coming;
+	} else {
+		if (!pass->starved)
+			pass->coming =
+				thinx_commit_brings_space(g->volume->plane,
+							  g->volume->id);
+		pass->starved = true;
+		coming = pass->coming;
+	}
+	thinx_bio_starve(tb, coming);
+}
+
 static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio *bio,
 			 u32 index, u32 offset, struct thinx_pass *pass)
 {
@@ -201,13 +240,7 @@ static void send_by_fate(struct thinx_group *g, struct thinx_bio *tb, struct bio
 		list_add_tail(&tb->list, &blk->update->bios);
 		break;
 	case THINX_STARVED:
-		if (!pass->starved)
-			pass->coming =
-				thinx_commit_brings_space(g->volume->plane,
-							  g->volume->id);
-		/* Whoever sent it knows what to do. */
-		pass->starved |= pass->coming || !tb->port->fill;
-		thinx_bio_starve(tb, pass->coming);
+		starve(g, tb, pass);
 		break;
 	case THINX_LIMITED:
 		thinx_bio_end(bio, BLK_STS_NOSPC);

@@ -11,13 +11,15 @@
 
 /**
  * struct thinx_pass - what became of the bios of one pass of the worker
- * @starved: one found no space
+ * @starved: one of a table found no space
  * @coming: some was on its way then
+ * @claim_held: one of a message did not find what is claimed for it
  * @no_memory: one is deferred again for lack of memory
  */
 struct thinx_pass {
 	bool starved;
 	bool coming;
+	bool claim_held;
 	bool no_memory;
 };
 

@@ -195,7 +195,7 @@ static void note_taken(struct thinx_group *g, struct plan *p, u64 nr)
 {
 	struct thinx_plane *plane = g->volume->plane;
 
-	if (p->free + p->trimming - nr + 1 <= READ_ONCE(plane->low_water))
+	if (p->free + p->trimming + 1 <= READ_ONCE(plane->low_water) + nr)
 		p->low = true;
 	p->free -= min(p->free, nr);
 	if (g->port->fill)
