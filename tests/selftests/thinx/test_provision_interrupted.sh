@@ -83,6 +83,9 @@ require blockio discard /dev/mapper/t2 0 64M
 require blockio discard /dev/mapper/t1 0 128M
 require blockio sync /dev/mapper/t1
 ok "space comes free" wait_until 60 mode_is rw
+# What discards under way will free cannot be claimed yet.
+all_free() { [ "$(data_used)" = 0 ]; }
+ok "all of it" wait_until 60 all_free
 
 # As after a power cut: the copy of the data is older than that of the metadata.
 for i in 1 2 3; do
