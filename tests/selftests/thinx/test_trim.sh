@@ -86,9 +86,16 @@ for ((i = 0; i < 64; i += 2)); do
 done
 is "$(pages 0 100)" "1280 13" "free blocks here and there, in pages of 100"
 is "$(mib)" 48 "their space is given back"
-ok "the rest is unharmed" eval 'for ((i = 1; i < 64; i += 2)); do
-	blockio verify $t ${i}M 1M 4 && blockio verify $t $(((i - 1) * 1024 + 512))k 512k 4 ||
-		exit 1; done'
+unharmed()
+{
+	local i
+
+	for ((i = 1; i < 64; i += 2)); do
+		blockio verify "$t" "${i}M" 1M 4 || return 1
+		blockio verify "$t" $(((i - 1) * 1024 + 512))k 512k 4 || return 1
+	done
+}
+ok "the rest is unharmed" unharmed
 
 # --- what it refuses ---
 

@@ -49,7 +49,7 @@ remove t1 upper
 scatter 384
 ok "the space is not given back" test "$(data_used)" -ge 24
 from=0 n=0
-while page=$(pool=upper msg trim $from 7) && [[ $page != *end ]]; do
+while page=$(pool=upper msg trim "$from" 7) && [[ $page != *end ]]; do
 	[ "${page##*next }" -gt "$from" ] || break
 	from=${page##*next }
 	n=$((n + 1))
@@ -65,8 +65,15 @@ for ((i = 0; i < 24; i += 4)); do
 done
 is "$(pool=upper msg trim | tail -n 1)" end "trimmed again"
 ok "some space is given back" test "$(data_used)" -lt 18
-ok "the rest is unharmed" eval 'for ((i = 3; i < 24; i += 4)); do
-	blockio verify $t ${i}M 1M 2 || exit 1; done'
+unharmed()
+{
+	local i
+
+	for ((i = 3; i < 24; i += 4)); do
+		blockio verify "$t" "${i}M" 1M 2 || return 1
+	done
+}
+ok "the rest is unharmed" unharmed
 remove t1 upper
 remove updata pool
 finish
