@@ -11,7 +11,8 @@
  * I1  There is a number only for a device that is there: both are looked at in one
  *     section of the metadata lock, and whoever deletes a device or makes one calls
  *     thinx_quotas_end().  If an abort takes back the creation of a device, its
- *     numbers stay until the next message about it.
+ *     numbers stay until the next message about it; if it takes back a deletion,
+ *     they are gone, and the pool is read-only.
  * I2  What is free is looked at in the section in which the reserve is set; what
  *     is held by writes under way, by discards or until the next commit is not free.
  */

@@ -25,8 +25,9 @@
 #include "data-path/passdown.h"
 #include "data-path/volume.h"
 
-/* Most blocks of a step. */
+/* Most blocks of a step, and of large ones most sectors, if that is one block. */
 #define BLOCKS_PER_STEP 1024
+#define SECTORS_PER_STEP ((u32)1 << 21)
 
 static struct thinx_granule granule_of(struct thinx_plane *plane)
 {
@@ -128,7 +129,9 @@ static int hold_some(struct thinx_plane *plane, const struct thinx_granule *g,
 	thinx_md_lock(plane->md);
 	thinx_md_get_space_locked(plane->md, &s);
 	f->begin = t->from;
-	f->max = min3((u64)BLOCKS_PER_STEP, t->most - t->trimmed,
+	f->max = clamp_t(u32, SECTORS_PER_STEP / plane->block_sectors, 1,
+			 BLOCKS_PER_STEP);
+	f->max = min3((u64)f->max, t->most - t->trimmed,
 		      s.data_allocatable / 2);
 	f->max = max_t(u64, f->max,
 		       thinx_granule_least(g, plane->block_sectors));
