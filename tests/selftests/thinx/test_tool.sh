@@ -6,10 +6,8 @@
 # its differences thin_delta's; what it says when it cannot.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-
-is_thinx || skip_all "dm-thin knows no queries"
-PATH=$top/build:$PATH
-thinx --help > /dev/null || skip_all "the program is not there, or was built for other libraries"
+# shellcheck source=../lib-tool.sh
+. "$(dirname "$0")/../lib-tool.sh"
 
 # mapped < XML: BLOCK DATA_BLOCK, one a line
 mapped()
@@ -31,18 +29,6 @@ same_blocks()
 {
 	sed -nE 's/.*<same begin="([0-9]+)" length="([0-9]+)".*/\1 \2/p' |
 		awk '{ for (i = 0; i < $2; i++) print $1 + i }'
-}
-
-# exits STATUS TEXT COMMAND...: it ends so, and says so
-exits()
-{
-	local status=$1 text=$2 r
-
-	shift 2
-	"$@" > "$scratch/said" 2>&1
-	r=$?
-	is $r "$status" "exit status of $*"
-	like "$(cat "$scratch/said")" "$text" "and what it says"
 }
 
 disk META 16

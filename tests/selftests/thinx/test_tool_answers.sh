@@ -7,21 +7,8 @@
 # volumes; and its numbers for monitoring and its pictures.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-
-is_thinx || skip_all "dm-thin knows no queries"
-PATH=$top/build:$PATH
-thinx --help > /dev/null || skip_all "the program is not there, or was built for other libraries"
-
-exits()
-{
-	local status=$1 text=$2 r
-
-	shift 2
-	"$@" > "$scratch/said" 2>&1
-	r=$?
-	is $r "$status" "exit status of $*"
-	like "$(cat "$scratch/said")" "$text" "and what it says"
-}
+# shellcheck source=../lib-tool.sh
+. "$(dirname "$0")/../lib-tool.sh"
 
 disk META 64
 disk DATA 4G

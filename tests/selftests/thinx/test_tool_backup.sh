@@ -8,10 +8,8 @@
 # end at a block.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-
-is_thinx || skip_all "dm-thin knows no queries"
-PATH=$top/build:$PATH
-thinx --help > /dev/null || skip_all "the program is not there, or was built for other libraries"
+# shellcheck source=../lib-tool.sh
+. "$(dirname "$0")/../lib-tool.sh"
 
 size=$((100 * 1048576 + 5 * 4096))
 disk META 16

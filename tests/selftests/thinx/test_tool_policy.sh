@@ -6,21 +6,8 @@
 # after the pool was removed and set up anew.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-
-is_thinx || skip_all "dm-thin has neither reserves nor limits"
-PATH=$top/build:$PATH
-thinx --help > /dev/null || skip_all "the program is not there, or was built for other libraries"
-
-exits()
-{
-	local status=$1 text=$2 r
-
-	shift 2
-	"$@" > "$scratch/said" 2>&1
-	r=$?
-	is $r "$status" "exit status of $*"
-	like "$(cat "$scratch/said")" "$text" "and what it says"
-}
+# shellcheck source=../lib-tool.sh
+. "$(dirname "$0")/../lib-tool.sh"
 
 dir=$scratch/policy.d
 policy() { thinx policy --config "$dir" "$@"; }
