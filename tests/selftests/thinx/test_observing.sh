@@ -6,10 +6,8 @@
 # a scene made for it.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-
-is_thinx || skip_all "dm-thin knows no queries"
-PATH=$top/build:$PATH
-thinx --help > /dev/null || skip_all "the program is not there, or was built for other libraries"
+# shellcheck source=../lib-tool.sh
+. "$(dirname "$0")/../lib-tool.sh"
 t=/sys/kernel/tracing
 [ -d $t/events ] || mount -t tracefs nodev $t 2> /dev/null
 [ -d $t/events/thinx ] || skip_all "this kernel has no tracepoints"
@@ -99,4 +97,24 @@ like "$said" 'thinx_commit_parts: .* flush [0-9]+ write [0-9]+' "parts of a comm
 like "$said" 'thinx_commit: .* commits_for_waiters ' "for whom"
 calm
 succeeds "$writer" "the writer ends"
+
+# --- the past ---
+
+is "$(commands_of hour)" 3 "hour: three steps"
+busy writer --filename=/dev/mapper/w --rw=randwrite --bs=64k --offset=512M --size=256M \
+	--randrepeat=0 --direct=1 --rate_iops=50 --time_based --runtime=1
+writer=$spawned
+require wait_until 60 loaded w
+run hour 1
+like "$(tail -n 2 <<< "$said")" 'data .*[0-9].*[smhd]' "how fast, and until when"
+calm
+succeeds "$writer" "the writer ends"
+if gnuplot --version > /dev/null 2>&1; then
+	run hour 2
+	is "$(head -c 4 /tmp/pool.png | tail -c 3)" PNG "a picture"
+else
+	diag <<< "no gnuplot: step 2 of the last question was not run"
+fi
+run hour 3
+like "$said" '^thinx_pool_data[a-z_]*[{].*[}] [0-9]' "numbers for Prometheus"
 finish
