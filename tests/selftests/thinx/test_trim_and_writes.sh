@@ -46,6 +46,30 @@ is "$(data_used)" 20 "the pool is full"
 fails "now a write fails" ENOSPC blockio write $t 9M 64k 2
 remove t1 pool data
 
+# --- a provision has claimed what is being trimmed ---
+
+pool_sectors=$((800 * 128))
+wrapped_pool data 8 64 error_if_no_space
+make_thin t1 1 64M
+make_thin t2 2 64M
+# The first half, which is trimmed first, is slow, the rest is not: that is filled long
+# before the trimming ends.
+swap_table data <<-TABLE
+0 51200 delay $DATA 0 0 $DATA 0 6000
+51200 $(($(size_of "$DATA") - 51200)) linear $DATA 51200
+TABLE
+trim_begins
+ok "all that is free, half of it held" timeout 200 dmsetup message pool 0 "provision 1 0 800"
+succeeds "$trimmer" "the trimming ends"
+quick
+is "$(data_used)" 800 "the device has it"
+is "$(status t1 | awk '{ print $4 }')" $((800 * 128)) "all of it"
+fails "and nobody else" ENOSPC blockio write /dev/mapper/t2 0 64k 2
+becomes out_of_data_space "the pool is full"
+require blockio discard $t 0 64M
+becomes rw "until the device gives it back"
+remove t1 t2 pool data
+
 # --- the low water mark ---
 
 pool_sectors=$((40 * 128))
