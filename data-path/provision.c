@@ -193,9 +193,11 @@ static u64 budget_of(struct thinx_group *g, const struct plan *p)
 /* @nr blocks were taken; the last of them found this many free. */
 static void note_taken(struct thinx_group *g, struct plan *p, u64 nr)
 {
-	struct thinx_plane *plane = g->volume->plane;
+	u64 found = p->free + p->trimming + 1;
 
-	if (p->free + p->trimming + 1 <= READ_ONCE(plane->low_water) + nr)
+	/* The mark may be any number: nothing is added to it. */
+	found -= min(found, nr);
+	if (found <= READ_ONCE(g->volume->plane->low_water))
 		p->low = true;
 	p->free -= min(p->free, nr);
 	if (g->port->fill)
